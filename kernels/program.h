@@ -1,0 +1,115 @@
+// A Program as the kernels see it, and the interface between executor and kernels.
+//
+// This header is compiled into every instruction set's translation unit, so it has no functions
+// with external linkage and includes no standard-library C++ header.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace fewbit {
+
+enum Segment : int32_t { CONSTANTS, STATE, INPUTS, OUTPUTS, SCRATCH, SEGMENTS };
+enum Storage : int32_t { F32, I32 };
+enum Kind : int32_t { MAP, PRODUCT, WINDOW, MOVE };
+
+// Which axes of [sample, position, channel] a value has: 4 + 2 + 1, as in src/runtime/program.ts.
+struct Operand {
+  int32_t segment, storage, axes;
+  int64_t offset;  // bytes
+};
+
+enum MapOp : int32_t {
+  NEG, ABS, EXP, LOG, SQRT, TANH, ROUND, ADD, SUB, MUL, DIV, MIN, MAX, LT, LE, EQ, SELECT
+};
+enum Reduction : int32_t { NONE, SUM, REDUCE_MAX, MOMENTS };
+
+// A register operation. Slots number the operands first, then `registers` block-sized registers;
+// an operation may write a register that it also reads.
+struct MapOperation {
+  int32_t op, destination, a, b, c;
+};
+struct MapResult {
+  Operand to;
+  int32_t slot, reduction;
+};
+struct MapInstruction {
+  int64_t samples, positions, channels;
+  int32_t operandCount, operationCount, resultCount, registers;
+  const Operand* operands;
+  const MapOperation* operations;
+  const MapResult* results;
+};
+
+struct Geometry {
+  int64_t images, height, width, channels;
+  int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, paddingHeight, paddingWidth;
+  int64_t outHeight, outWidth, outChannels;
+};
+
+enum ProductOp : int32_t { CONVOLUTION, CONVOLUTION_INPUT_GRADIENT, CONVOLUTION_FILTER_GRADIENT };
+struct ProductInstruction {
+  int32_t op;
+  Geometry geometry;
+  Operand a, b, out;  // x, w, y; g, w, dx; x, g, dw
+};
+
+enum WindowOp : int32_t { WINDOW_SUM, WINDOW_MAX, WINDOW_SUM_GRADIENT, WINDOW_MAX_GRADIENT };
+struct WindowInstruction {
+  int32_t op;
+  Geometry geometry;
+  Operand a, b, out;  // b only for WINDOW_MAX_GRADIENT: x, g, dx
+};
+
+enum MoveOp : int32_t { COPY, RANDOM };
+struct MoveInstruction {
+  int32_t op, rank, fill, stream;
+  Operand from, to;
+  int64_t toElements;
+  int64_t extents[8], fromStrides[8], toStrides[8];  // elements
+};
+
+struct Instruction {
+  Kind kind;
+  union {
+    MapInstruction map;
+    ProductInstruction product;
+    WindowInstruction window;
+    MoveInstruction move;
+  };
+};
+
+// The base address of each segment.
+struct Memory {
+  char* base[SEGMENTS];
+  float* f32(const Operand& operand) const {
+    return reinterpret_cast<float*>(base[operand.segment] + operand.offset);
+  }
+};
+
+// Memory for one instruction beside its operands, 64-byte aligned, contents undefined at the start:
+// `shared` by all threads for all phases (packed weights, partial sums), `own` by one thread for one chunk.
+struct Work {
+  char* shared;
+  char* own;
+};
+
+// An instruction runs as a few phases, one after the other; the chunks of a phase run on any thread
+// in any order. Phases and chunks depend on shapes only, never on the number of threads or the
+// instruction set: that is what makes results equal to the bit.
+enum { MAX_PHASES = 4 };
+struct Plan {
+  int32_t phases;
+  int64_t chunks[MAX_PHASES];
+  size_t sharedBytes, ownBytes;
+};
+
+struct Kernels {
+  Plan (*plan)(const Instruction&);
+  void (*run)(const Instruction&, const Memory&, int32_t phase, int64_t chunk, Work);
+};
+
+// One table per instruction set, each in its own translation unit (isa.cpp) and namespace.
+extern const Kernels avx2Kernels;
+extern const Kernels avx512Kernels;
+
+}  // namespace fewbit

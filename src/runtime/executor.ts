@@ -1,0 +1,30 @@
+/** What an executor is: something that runs Programs. One run at a time; the caller awaits it. */
+import type { Program, Segment } from "./program.js";
+
+export type ExecutorName = "native" | "reference";
+
+/** Memory of one run. `constants` and `scratch` belong to the loaded program. */
+export interface RunMemory {
+  readonly state: ArrayBuffer;
+  readonly inputs: ArrayBuffer;
+  readonly outputs: ArrayBuffer;
+}
+
+export interface LoadedProgram {
+  readonly program: Program;
+  /** Runs every instruction once. With `nanoseconds` (one number an instruction), adds the time each took. */
+  run(memory: RunMemory, nanoseconds?: Float64Array): Promise<void>;
+}
+
+export interface Executor {
+  readonly name: ExecutorName;
+  /** "avx512", "avx2" or "typescript". */
+  readonly instructionSet: string;
+  readonly threads: number;
+  /** Zeroed memory, aligned to 64 bytes where the executor can. */
+  allocate(bytes: number): ArrayBuffer;
+  /** Verifies the program and prepares it. Programs loaded by one executor share its scratch memory. */
+  load(program: Program): LoadedProgram;
+}
+
+export type SegmentBuffers = Readonly<Record<Segment, ArrayBuffer>>;

@@ -1,0 +1,146 @@
+/**
+ * A Program: a flat list of instructions over five memory segments, plain data.
+ *
+ * The compiler emits it, `verify.ts` proves its accesses, executors run it. Offsets are in bytes
+ * from the start of a segment and multiples of 4; every value is dense and row-major.
+ */
+
+/**
+ * constants: fixed when compiled. state: parameters and optimizer; its layout does not depend on
+ * batch size. inputs, outputs: of one run. scratch: intermediate values.
+ */
+export type Segment = "constants" | "state" | "inputs" | "outputs" | "scratch";
+export const segments: readonly Segment[] = ["constants", "state", "inputs", "outputs", "scratch"];
+
+export type Storage = "f32" | "i32";
+export const storageBytes: Readonly<Record<Storage, number>> = { f32: 4, i32: 4 };
+
+export interface Operand {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly storage: Storage;
+  readonly shape: readonly number[];
+}
+
+/**
+ * Which axes of a map's space [sample, position, channel] a value has: a sum of 4 (sample),
+ * 2 (position) and 1 (channel). 7 is the full space, 1 a value per channel, 6 a value per pixel,
+ * 4 a value per sample, 0 a scalar. A value lacks an axis: it is repeated along it.
+ */
+export type Axes = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+export interface MapOperand extends Operand {
+  readonly axes: Axes;
+}
+
+export const mapOps = [
+  "neg", "abs", "exp", "log", "sqrt", "tanh", "round",
+  "add", "sub", "mul", "div", "min", "max", "lt", "le", "eq",
+  "select",
+] as const;
+export type MapOp = (typeof mapOps)[number];
+
+/** One register operation. `arguments` are slots: operands first, then the results of earlier operations. */
+export interface MapOperation {
+  readonly op: MapOp;
+  readonly arguments: readonly number[];
+}
+
+/**
+ * `none` stores a value of axes 7. Reductions run over the axes that the result lacks: `sum`,
+ * `max`, and `moments`, which writes the mean and then the biased variance (twice the elements).
+ * A reduced result has axes 0, 1, 4, 5 or, for sum and max, 6.
+ */
+export type Reduction = "none" | "sum" | "max" | "moments";
+
+export interface MapResult extends MapOperand {
+  readonly slot: number;
+  readonly reduction: Reduction;
+}
+
+/** Elementwise work and reductions over one space, fused: operands in, registers, results out. */
+export interface MapInstruction {
+  readonly kind: "map";
+  readonly space: readonly [samples: number, positions: number, channels: number];
+  readonly operands: readonly MapOperand[];
+  readonly body: readonly MapOperation[];
+  readonly results: readonly MapResult[];
+}
+
+/** A convolution's or window's sizes: NHWC in, NHWC out; `padding` zeros on both sides of height and width. */
+export interface Geometry {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly outHeight: number;
+  readonly outWidth: number;
+  /** Equal to `channels` for a window. */
+  readonly outChannels: number;
+}
+
+/**
+ * convolution: inputs x, w (HWIO); out y. convolutionInputGradient: inputs g (as y), w; out as x.
+ * convolutionFilterGradient: inputs x, g; out as w. A matrix product is a 1x1 convolution of
+ * `images` one-pixel images.
+ */
+export interface ProductInstruction {
+  readonly kind: "product";
+  readonly op: "convolution" | "convolutionInputGradient" | "convolutionFilterGradient";
+  readonly geometry: Geometry;
+  readonly inputs: readonly [Operand, Operand];
+  readonly out: Operand;
+}
+
+/**
+ * windowSum, windowMax: input x. windowSumGradient: input g. windowMaxGradient: inputs x, g; the
+ * gradient goes to the first maximum of a window in row order. Padding never wins a maximum.
+ */
+export interface WindowInstruction {
+  readonly kind: "window";
+  readonly op: "windowSum" | "windowMax" | "windowSumGradient" | "windowMaxGradient";
+  readonly geometry: Geometry;
+  readonly inputs: readonly Operand[];
+  readonly out: Operand;
+}
+
+/**
+ * copy: element (i, j, ...) of `extents` goes from fromStrides·(i, j, ...) to toStrides·(i, j, ...),
+ * counted in elements from the operands' offsets; a stride of 0 repeats. With `fill`, all of `to`
+ * is zeroed before. At most 8 extents.
+ */
+export interface CopyInstruction {
+  readonly kind: "move";
+  readonly op: "copy";
+  readonly extents: readonly number[];
+  readonly from: Operand;
+  readonly fromStrides: readonly number[];
+  readonly to: Operand;
+  readonly toStrides: readonly number[];
+  readonly fill: boolean;
+}
+
+/** Uniform numbers in [0, 1): word `i % 4` of Philox4x32-10 at counter (i / 4, stream, 0, 0), key `from` (i32[2]), its upper 24 bits. */
+export interface RandomInstruction {
+  readonly kind: "move";
+  readonly op: "random";
+  readonly stream: number;
+  readonly from: Operand;
+  readonly to: Operand;
+}
+
+export type MoveInstruction = CopyInstruction | RandomInstruction;
+export type Instruction = MapInstruction | ProductInstruction | WindowInstruction | MoveInstruction;
+
+export interface Program {
+  /** Size of each segment. */
+  readonly bytes: Readonly<Record<Segment, number>>;
+  readonly instructions: readonly Instruction[];
+  /** Where a named value lives: `state/...`, `inputs/...`, `outputs/...`. */
+  readonly names: Readonly<Record<string, Operand>>;
+  /** What the constants segment holds. */
+  readonly constants: Uint8Array;
+}
