@@ -1,0 +1,100 @@
+/** A data set of one's own, from typed arrays. */
+import { UserError } from "../errors.js";
+import type { Augmentation } from "./augment.js";
+import type { Dataset, ImageSet } from "./dataset.js";
+import { checksumOf } from "./dataset.js";
+
+export interface ArraysOptions {
+  readonly name?: string;
+  /** Images [count, height, width, channels] in row-major order; bytes 0..255 are divided by 255. Labels 0..classes-1. */
+  readonly train: Omit<ImageSet, "count">;
+  readonly test: Omit<ImageSet, "count">;
+  readonly shape: readonly [height: number, width: number, channels: number];
+  readonly classes: number;
+  /** Per channel, of the values in 0..1 (or of the floats as given); by default 0 and 1. */
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  readonly augmentation?: Augmentation;
+}
+
+/** Checks the arrays and makes them a data set; they are not copied. Throws `UserError`. */
+export function fromArrays(options: ArraysOptions): Dataset {
+  const { name = "arrays", shape, classes, augmentation } = options;
+  if (
+    shape.length !== 3 ||
+    !shape.every((extent) => Number.isInteger(extent) && extent >= 1 && extent <= 65536)
+  ) {
+    throw new UserError(
+      `shape must be [height, width, channels], each from 1 to 65536, got [${shape.join(", ")}]`,
+    );
+  }
+  if (!Number.isInteger(classes) || classes < 2 || classes > 65536) {
+    throw new UserError(`classes must be an integer from 2 to 65536, got ${classes}`);
+  }
+  const channels = shape[2];
+  const mean = perChannel("mean", options.mean ?? Array<number>(channels).fill(0), channels);
+  const std = perChannel("std", options.std ?? Array<number>(channels).fill(1), channels);
+  const flat = std.findIndex((value) => value <= 0);
+  if (flat >= 0)
+    throw new UserError(`std must be above 0 in each channel, got ${std[flat]} in channel ${flat}`);
+  checkAugmentation(augmentation);
+  const train = imageSet("train", options.train, shape, classes);
+  const test = imageSet("test", options.test, shape, classes);
+  const checksum = checksumOf(train.images, train.labels, test.images, test.labels);
+  return { name, classes, shape, train, test, mean, std, augmentation, checksum };
+}
+
+function imageSet(
+  name: string,
+  { images, labels }: Omit<ImageSet, "count">,
+  shape: readonly number[],
+  classes: number,
+): ImageSet {
+  if (!(images instanceof Uint8Array || images instanceof Float32Array)) {
+    throw new UserError(`${name}.images must be a Uint8Array or a Float32Array`);
+  }
+  if (!(labels instanceof Uint8Array || labels instanceof Int32Array)) {
+    throw new UserError(`${name}.labels must be a Uint8Array or an Int32Array`);
+  }
+  const count = labels.length;
+  const expected = count * shape[0] * shape[1] * shape[2];
+  if (count === 0) throw new UserError(`${name}.labels is empty; give at least one image`);
+  if (images.length !== expected) {
+    throw new UserError(
+      `${name}.images has ${images.length} values; ${count} labels and images of ${shape.join("x")} need ${expected}`,
+    );
+  }
+  const badLabel = labels.findIndex((label) => label < 0 || label >= classes);
+  if (badLabel >= 0) {
+    throw new UserError(
+      `${name}.labels has ${labels[badLabel]} at position ${badLabel}; labels are 0 to ${classes - 1}`,
+    );
+  }
+  const badValue = images instanceof Float32Array ? images.findIndex((value) => !Number.isFinite(value)) : -1;
+  if (badValue >= 0) {
+    throw new UserError(
+      `${name}.images has ${images[badValue]} at position ${badValue}; values must be finite`,
+    );
+  }
+  return { images, labels, count };
+}
+
+function perChannel(name: string, values: readonly number[], channels: number): readonly number[] {
+  if (values.length !== channels || !values.every(Number.isFinite)) {
+    throw new UserError(
+      `${name} must have one finite number a channel (${channels}), got [${values.join(", ")}]`,
+    );
+  }
+  return values;
+}
+
+function checkAugmentation({ rotation = 0, cropPadding = 0 }: Augmentation = {}): void {
+  if (!(rotation >= 0 && rotation <= 180)) {
+    throw new UserError(`augmentation.rotation must be from 0 to 180 degrees, got ${rotation}`);
+  }
+  if (!Number.isInteger(cropPadding) || cropPadding < 0 || cropPadding > 65536) {
+    throw new UserError(
+      `augmentation.cropPadding must be an integer of 0 or more pixels, got ${cropPadding}`,
+    );
+  }
+}

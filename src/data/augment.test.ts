@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import fc from "fast-check";
+import { placementOf, sourcePixels } from "./augment.js";
+
+function pixels(
+  height: number,
+  width: number,
+  placement: { angle: number; top: number; left: number },
+): number[] {
+  const out = new Int32Array(height * width);
+  sourcePixels(height, width, placement, out);
+  return Array.from(out);
+}
+
+test("no rotation and no shift is the identity", () => {
+  expect(pixels(5, 7, { angle: 0, top: 0, left: 0 })).toEqual(Array.from({ length: 35 }, (_, i) => i));
+});
+
+test("a shift moves the window and shows nothing beyond the image", () => {
+  expect(pixels(3, 3, { angle: 0, top: 1, left: -1 })).toEqual([-1, 3, 4, -1, 6, 7, -1, -1, -1]);
+});
+
+test("a quarter turn is clockwise: the top row comes from the left column, read upwards", () => {
+  expect(pixels(3, 3, { angle: Math.PI / 2, top: 0, left: 0 })).toEqual([6, 3, 0, 7, 4, 1, 8, 5, 2]);
+});
+
+test("rotating then cropping in two separate steps gives the same image", () => {
+  const size = 28;
+  fc.assert(
+    fc.property(
+      fc.record({
+        angle: fc.double({ min: -0.2, max: 0.2, noNaN: true }),
+        top: fc.integer({ min: -4, max: 4 }),
+        left: fc.integer({ min: -4, max: 4 }),
+      }),
+      ({ angle, top, left }) => {
+        // The rotated image, by polar coordinates about the centre; -2 where rounding could decide.
+        const rotated = Array.from({ length: size * size }, (_, i) => {
+          const dx = (i % size) + 0.5 - size / 2;
+          const dy = Math.floor(i / size) + 0.5 - size / 2;
+          const radius = Math.hypot(dx, dy);
+          const turned = Math.atan2(dy, dx) - angle;
+          const [x, y] = [size / 2 + radius * Math.cos(turned), size / 2 + radius * Math.sin(turned)];
+          if ([x, y].some((v) => Math.abs(v - Math.round(v)) < 1e-9)) return -2;
+          return x < 0 || y < 0 || x >= size || y >= size ? -1 : Math.floor(y) * size + Math.floor(x);
+        });
+        // Padded with 4 on each side, then cropped.
+        const padded = Array<number>(36 * 36).fill(-1);
+        rotated.forEach((v, i) => (padded[(Math.floor(i / size) + 4) * 36 + (i % size) + 4] = v));
+        const expected = Array.from(
+          { length: size * size },
+          (_, i) => padded[(Math.floor(i / size) + top + 4) * 36 + (i % size) + left + 4],
+        );
+        const actual = pixels(size, size, { angle, top, left });
+        expect(actual.map((v, i) => (expected[i] === -2 ? -2 : v))).toEqual(expected);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+describe("draws", () => {
+  const draw = (...words: [number, number, number]) =>
+    placementOf({ rotation: 10, cropPadding: 4 }, Uint32Array.of(...words, 0));
+
+  test("reach both ends of their ranges and no further", () => {
+    const low = draw(0, 0, 0);
+    const high = draw(0xffffffff, 0xffffffff, 0xffffffff);
+    expect([(low.angle * 180) / Math.PI, low.top, low.left]).toEqual([expect.closeTo(-10), -4, -4]);
+    expect([(high.angle * 180) / Math.PI, high.top, high.left]).toEqual([expect.closeTo(10), 4, 4]);
+  });
+
+  test("give each of the nine crop places the same share of the words", () => {
+    const counts = new Map<number, number>();
+    for (let i = 0; i < 9000; i++) {
+      const { top } = draw(0, i * Math.floor(2 ** 32 / 9000), 0);
+      counts.set(top, (counts.get(top) ?? 0) + 1);
+    }
+    expect([...counts.keys()].sort((a, b) => a - b)).toEqual([-4, -3, -2, -1, 0, 1, 2, 3, 4]);
+    for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThanOrEqual(1);
+  });
+
+  test("without augmentation change nothing", () => {
+    const { angle, top, left } = placementOf({}, Uint32Array.of(7, 8, 9, 10));
+    expect([Math.abs(angle), Math.abs(top), Math.abs(left)]).toEqual([0, 0, 0]);
+  });
+});

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "vitest";
+import { UserError } from "../errors.js";
+import { fromArrays } from "./arrays.js";
+import { evaluationBatches, holdOut, trainingBatches } from "./batches.js";
+import type { Dataset } from "./dataset.js";
+
+const count = 23;
+const shape = [4, 5, 2] as const;
+const size = 40;
+
+/** Image i has bytes i, i + 1, ...; its label is i. */
+function sample(augmentation?: Dataset["augmentation"]): Dataset {
+  const images = Uint8Array.from({ length: count * size }, (_, i) => Math.floor(i / size) + (i % size));
+  const labels = Int32Array.from({ length: count }, (_, i) => i);
+  const set = { images, labels };
+  return fromArrays({
+    train: set,
+    test: set,
+    shape,
+    classes: count,
+    mean: [0.5, 0.25],
+    std: [0.25, 0.5],
+    augmentation,
+  });
+}
+
+function epoch(dataset: Dataset, batchSize: number, seed: number, number: number) {
+  const batches = trainingBatches(dataset, batchSize, seed);
+  const steps = [...Array(batches.steps).keys()].map((step) => {
+    const images = new Float32Array(batches.size(step) * size);
+    const labels = new Int32Array(batches.size(step));
+    batches.prepare(number, step, images, labels);
+    return { images, labels };
+  });
+  return {
+    sizes: steps.map(({ labels }) => labels.length),
+    labels: steps.flatMap(({ labels }) => Array.from(labels)),
+    images: steps.flatMap(({ images }) => Array.from(images)),
+  };
+}
+
+describe("an epoch", () => {
+  test("holds every image once, the last batch being the rest", () => {
+    const { sizes, labels } = epoch(sample(), 8, 1, 0);
+    expect(sizes).toEqual([8, 8, 7]);
+    expect(labels).not.toEqual([...Array(count).keys()]);
+    expect(labels.sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
+  });
+
+  test("normalises each channel of the right image", () => {
+    const { labels, images } = epoch(sample(), 8, 1, 0);
+    const expected = labels.flatMap((label) =>
+      [...Array(size).keys()].map((k) => {
+        const value = (label + k) / 255;
+        return Math.fround(k % 2 === 0 ? (value - 0.5) / 0.25 : (value - 0.25) / 0.5);
+      }),
+    );
+    expect(images).toEqual(expected);
+  });
+
+  test("depends on seed and epoch, and on nothing else", () => {
+    const data = sample({ rotation: 10, cropPadding: 1 });
+    const first = epoch(data, 8, 1, 3);
+    expect(epoch(data, 8, 1, 3)).toEqual(first);
+    expect(epoch(data, 8, 1, 4).labels).not.toEqual(first.labels);
+    expect(epoch(data, 8, 2, 3).labels).not.toEqual(first.labels);
+    expect(epoch(data, 8, 1 + 2 ** 32, 3).labels).not.toEqual(first.labels);
+    expect(epoch(data, 5, 1, 3).images).toEqual(first.images);
+  });
+
+  test("can be entered at any step", () => {
+    const data = sample({ rotation: 10, cropPadding: 1 });
+    const whole = epoch(data, 8, 1, 2);
+    const images = new Float32Array(8 * size);
+    const labels = new Int32Array(8);
+    trainingBatches(data, 8, 1).prepare(2, 1, images, labels);
+    expect(Array.from(labels)).toEqual(whole.labels.slice(8, 16));
+    expect(Array.from(images)).toEqual(whole.images.slice(8 * size, 16 * size));
+  });
+
+  test("augments an image anew in each epoch, and fills with a normalised black", () => {
+    const bright = fromArrays({
+      train: { images: new Uint8Array(9 * 9 * 60).fill(255), labels: new Uint8Array(60) },
+      test: { images: new Uint8Array(81), labels: new Uint8Array(1) },
+      shape: [9, 9, 1],
+      classes: 2,
+      mean: [0.5],
+      std: [0.5],
+      augmentation: { cropPadding: 2 },
+    });
+    const drawn = (number: number) => {
+      const images = new Float32Array(60 * 81);
+      trainingBatches(bright, 60, 1).prepare(number, 0, images, new Int32Array(60));
+      return Array.from(images);
+    };
+    expect([...new Set(drawn(0))].sort((a, b) => a - b)).toEqual([-1, 1]);
+    expect(drawn(1)).not.toEqual(drawn(0));
+  });
+});
+
+test("evaluation takes the images in order, without augmentation", () => {
+  const data = sample({ rotation: 90, cropPadding: 4 });
+  const batches = evaluationBatches(data.test, data, 10);
+  const images = new Float32Array(10 * size);
+  const labels = new Int32Array(10);
+  batches.prepare(0, 2, images, labels);
+  expect([batches.steps, batches.size(2)]).toEqual([3, 3]);
+  expect(Array.from(labels.subarray(0, 3))).toEqual([20, 21, 22]);
+  expect(images[1]).toBe(Math.fround((21 / 255 - 0.25) / 0.5));
+});
+
+test("floats are taken as they are", () => {
+  const images = Float32Array.of(0.5, -2, 3, 4);
+  const labels = Uint8Array.of(1, 0);
+  const data = fromArrays({
+    train: { images, labels },
+    test: { images, labels },
+    shape: [1, 2, 1],
+    classes: 2,
+  });
+  const out = new Float32Array(4);
+  evaluationBatches(data.test, data, 2).prepare(0, 0, out, new Int32Array(2));
+  expect(out).toEqual(images);
+});
+
+test("holding out splits the training images in two parts that depend on the seed", () => {
+  const data = sample();
+  const split = holdOut(data, 6, 1);
+  const labelsOf = (set: { labels: ArrayLike<number> }) => Array.from(set.labels);
+  expect([split.train.count, split.validation.count]).toEqual([17, 6]);
+  expect([...labelsOf(split.train), ...labelsOf(split.validation)].sort((a, b) => a - b)).toEqual([
+    ...Array(count).keys(),
+  ]);
+  expect(split.validation.images[0]).toBe(split.validation.labels[0]);
+  expect(split.train.images[16 * size]).toBe(split.train.labels[16]);
+  expect(labelsOf(holdOut(data, 6, 1).validation)).toEqual(labelsOf(split.validation));
+  expect(labelsOf(holdOut(data, 6, 2).validation)).not.toEqual(labelsOf(split.validation));
+});
+
+describe("own arrays are refused when", () => {
+  const set = { images: new Uint8Array(2 * 6), labels: Uint8Array.of(0, 1) };
+  const good = { train: set, test: set, shape: [2, 3, 1], classes: 2 } as const;
+  test.each<[string, Partial<Parameters<typeof fromArrays>[0]>, RegExp]>([
+    ["the shape has two extents", { shape: [2, 3] as unknown as [number, number, number] }, /^shape must be/],
+    ["an extent is zero", { shape: [2, 0, 1] }, /^shape must be/],
+    ["there is one class", { classes: 1 }, /^classes must be an integer from 2/],
+    [
+      "there are too few pixels",
+      { train: { ...set, images: new Uint8Array(11) } },
+      /^train\.images has 11 values.*need 12/,
+    ],
+    [
+      "a label is too high",
+      { test: { ...set, labels: Uint8Array.of(0, 2) } },
+      /^test\.labels has 2 at position 1; labels are 0 to 1/,
+    ],
+    [
+      "a label is negative",
+      { test: { ...set, labels: Int32Array.of(-1, 0) } },
+      /^test\.labels has -1 at position 0/,
+    ],
+    [
+      "a value is not finite",
+      { train: { ...set, images: new Float32Array(12).fill(NaN) } },
+      /^train\.images has NaN/,
+    ],
+    [
+      "images are a plain array",
+      { train: { ...set, images: [1] as unknown as Uint8Array } },
+      /^train\.images must be a Uint8Array/,
+    ],
+    [
+      "labels are a plain array",
+      { train: { ...set, labels: [1] as unknown as Uint8Array } },
+      /^train\.labels must be a Uint8Array/,
+    ],
+    [
+      "there is nothing",
+      { test: { images: new Uint8Array(0), labels: new Uint8Array(0) } },
+      /^test\.labels is empty/,
+    ],
+    ["mean has too many channels", { mean: [0, 0] }, /^mean must have one finite number a channel/],
+    ["std is zero", { std: [0] }, /^std must be above 0/],
+    ["rotation is negative", { augmentation: { rotation: -1 } }, /^augmentation\.rotation/],
+    ["padding is broken", { augmentation: { cropPadding: 1.5 } }, /^augmentation\.cropPadding/],
+  ])("%s", (_name, change, message) => {
+    const make = () => fromArrays({ ...good, ...change });
+    expect(make).toThrow(UserError);
+    expect(make).toThrow(message);
+  });
+});

@@ -1,0 +1,35 @@
+/** What a data set is: images and labels in memory, and what is done to them before the network sees them. */
+import { createHash } from "node:crypto";
+import type { Augmentation } from "./augment.js";
+
+/**
+ * Images [count, height, width, channels], row-major, and one label an image. Bytes are read as
+ * pixels 0..255 and divided by 255; floats are taken as they are. Then `mean` and `std` apply.
+ */
+export interface ImageSet {
+  readonly images: Uint8Array | Float32Array;
+  readonly labels: Uint8Array | Int32Array;
+  readonly count: number;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly classes: number;
+  /** Height, width and channels of an image. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  readonly train: ImageSet;
+  readonly test: ImageSet;
+  /** Per channel: the network sees (x - mean) / std. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Applied to training images only. */
+  readonly augmentation?: Augmentation;
+  /** SHA-256 over images and labels, so that a run is continued on the data that it started on. */
+  readonly checksum: string;
+}
+
+export function checksumOf(...parts: readonly (Uint8Array | Float32Array | Int32Array)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  return hash.digest("hex");
+}
