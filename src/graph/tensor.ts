@@ -24,24 +24,50 @@ export type OpName =
   | "iota" // 0, 1, 2, ... along one axis
   | "random" // uniform in [0, 1), a function of key, stream and position
   // elementwise, one input
-  | "neg" | "abs" | "exp" | "log" | "sqrt" | "tanh" | "round"
+  | "neg"
+  | "abs"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "tanh"
+  | "round"
   // elementwise, two inputs of one shape; comparisons give 0 or 1
-  | "add" | "sub" | "mul" | "div" | "min" | "max" | "lt" | "le" | "eq"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "min"
+  | "max"
+  | "lt"
+  | "le"
+  | "eq"
   // elementwise, three inputs: where inputs[0] is not 0, inputs[1], else inputs[2]
   | "select"
   // elementwise: inputs[0] codes, inputs[1] scale; the value is their product
   | "coded"
   // identities with a meaning for lattices and gradients
-  | "codes" | "stopGradient" | "customGradient"
+  | "codes"
+  | "stopGradient"
+  | "customGradient"
   // reductions over attributes.axes; the axes disappear from the shape
-  | "sum" | "reduceMax"
+  | "sum"
+  | "reduceMax"
   | "moments" // shape [2, ...kept]: the mean, then the biased variance
   // windows over NHWC
-  | "windowSum" | "windowMax" | "windowSumGradient" | "windowMaxGradient"
+  | "windowSum"
+  | "windowMax"
+  | "windowSumGradient"
+  | "windowMaxGradient"
   // products: x NHWC, w HWIO
-  | "convolution" | "convolutionInputGradient" | "convolutionFilterGradient"
+  | "convolution"
+  | "convolutionInputGradient"
+  | "convolutionFilterGradient"
   // movement
-  | "reshape" | "transpose" | "broadcast" | "pad" | "slice";
+  | "reshape"
+  | "transpose"
+  | "broadcast"
+  | "pad"
+  | "slice";
 
 /** Height and width of a window or kernel, its stride, and the zero padding on either side of each axis. */
 export interface WindowShape {
@@ -55,16 +81,17 @@ export type Backward = (gradient: Tensor) => readonly (Tensor | null)[];
 
 /** What an op needs to know beside its inputs. Each op reads only its own fields. */
 export interface Attributes {
-  /** leaf: its name, unique in a program, and where it lives. */
+  /** leaf: its name, unique in a program, where it lives, and its element type (f32 unless said). */
   readonly name?: string;
   readonly kind?: "state" | "input";
+  readonly dtype?: DType;
   /** constant: one number (shape []) or the data in row-major order. */
   readonly value?: number;
   readonly data?: Float32Array | Int32Array;
   /** iota: the axis that counts; reductions: the reduced axes, ascending; broadcast: the output axis of each input axis, ascending. */
   readonly axis?: number;
   readonly axes?: readonly number[];
-  /** reshape, broadcast, random, iota and the gradients of windows and products: the output's shape. */
+  /** leaf, constant array, reshape, broadcast, random, iota and the gradients of windows and products: the output's shape. */
   readonly shape?: Shape;
   /** transpose: output axis i is input axis permutation[i]. */
   readonly permutation?: readonly number[];

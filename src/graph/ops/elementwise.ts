@@ -1,0 +1,199 @@
+/** Ops that compute each element of the output from the same elements of inputs of one shape. */
+import { UserError } from "../../errors.js";
+import type { Case, Data, Inferred, Op, Sampler, View } from "../op.js";
+import type { Attributes, Lattice, Tensor } from "../tensor.js";
+import { sizeOf } from "../tensor.js";
+import { text } from "./shapes.js";
+
+/** Half to even, as IEEE 754 rounds: 0.5 -> 0, 1.5 -> 2, 2.5 -> 2. */
+export function round(x: number): number {
+  const up = Math.round(x);
+  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
+type Loop = (out: Data, a: Data, b: Data, c: Data) => void;
+
+/**
+ * One loop over the whole of `out` an op; inputs it does not take are not read. `max` and `min`
+ * give their second input where either is NaN, as the x86 instructions do.
+ */
+export const loops = {
+  neg: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = -a[i];
+  },
+  abs: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = Math.abs(a[i]);
+  },
+  exp: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = Math.exp(a[i]);
+  },
+  log: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = Math.log(a[i]);
+  },
+  sqrt: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = Math.sqrt(a[i]);
+  },
+  tanh: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = Math.tanh(a[i]);
+  },
+  round: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = round(a[i]);
+  },
+  add: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] + b[i];
+  },
+  sub: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] - b[i];
+  },
+  mul: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] * b[i];
+  },
+  div: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] / b[i];
+  },
+  min: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] < b[i] ? a[i] : b[i];
+  },
+  max: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] > b[i] ? a[i] : b[i];
+  },
+  lt: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] < b[i] ? 1 : 0;
+  },
+  le: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] <= b[i] ? 1 : 0;
+  },
+  eq: (out, a, b) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] === b[i] ? 1 : 0;
+  },
+  select: (out, a, b, c) => {
+    for (let i = 0; i < out.length; i++) out[i] = a[i] !== 0 ? b[i] : c[i];
+  },
+} satisfies Record<string, Loop>;
+
+export type ElementwiseOp = keyof typeof loops;
+
+/** Ops of one element: the loops' arithmetic, for code that computes single values. */
+export const scalar = Object.fromEntries(
+  Object.entries<Loop>(loops).map(([op, loop]) => {
+    const [out, x, y, z] = [0, 1, 2, 3].map(() => new Float64Array(1));
+    const apply = (a: number, b = 0, c = 0) => {
+      x[0] = a;
+      y[0] = b;
+      z[0] = c;
+      loop(out, x, y, z);
+      return out[0];
+    };
+    return [op, apply];
+  }),
+) as Record<ElementwiseOp, (a: number, b?: number, c?: number) => number>;
+
+function inferElementwise(op: string, count: number, inputs: readonly Tensor[]) {
+  const [{ shape }] = inputs;
+  if (inputs.length !== count || !inputs.every((input) => text(input.shape) === text(shape))) {
+    const shapes = inputs.map((input) => text(input.shape)).join(", ");
+    throw new UserError(`${op}: takes ${count} inputs of one shape, got ${shapes}; broadcast them before`);
+  }
+  return { shape, dtype: "f32" as const };
+}
+
+function elementwiseOp(op: ElementwiseOp, count: number, sample: (random: Sampler) => readonly View[]): Op {
+  const loop: Loop = loops[op];
+  return {
+    infer: (inputs) => inferElementwise(op, count, inputs),
+    reference: (inputs, { data }) => loop(data, inputs[0].data, inputs[1]?.data, inputs[2]?.data),
+    sample: (random) => ({ inputs: sample(random), attributes: {} }),
+  };
+}
+
+const anyShape = (random: Sampler) => random.shape(random.integer(0, 4));
+const within = (low: number, high: number) => (random: Sampler) =>
+  random.uniform(anyShape(random), low, high);
+
+/** `count` arrays of one shape, no value in two of them where the sampler is smooth. */
+function apart(random: Sampler, count: number): View[] {
+  const shape = anyShape(random);
+  const { data } = random.values([count, ...shape]);
+  const size = sizeOf(shape);
+  return Array.from({ length: count }, (_, i) => ({ data: data.slice(i * size, (i + 1) * size), shape }));
+}
+
+const unary = (op: ElementwiseOp, values: (random: Sampler) => View = (random) => apart(random, 1)[0]) =>
+  elementwiseOp(op, 1, (random) => [values(random)]);
+const binary = (op: ElementwiseOp) => elementwiseOp(op, 2, (random) => apart(random, 2));
+
+const div = elementwiseOp("div", 2, (random) => {
+  const shape = anyShape(random);
+  const sign = random.pick([1, -1]);
+  return [random.values(shape), random.uniform(shape, 0.5 * sign, 3 * sign)];
+});
+
+/** The codes of both branches together. A single value has no step of its own. */
+function union(a: Lattice, b: Lattice): Lattice {
+  const even = [a, b].every(({ lo, hi, step }) => lo === hi || step === 2) && (a.lo - b.lo) % 2 === 0;
+  return { lo: Math.min(a.lo, b.lo), hi: Math.max(a.hi, b.hi), step: even ? 2 : 1 };
+}
+
+const select: Op = {
+  ...elementwiseOp("select", 3, (random) => {
+    const [yes, no] = apart(random, 2);
+    const condition = Float32Array.from(yes.data, () => random.integer(0, 1));
+    return [{ data: condition, shape: yes.shape }, yes, no];
+  }),
+  infer(inputs) {
+    const [, { lattice: yes }, { lattice: no }] = inputs;
+    return { ...inferElementwise("select", 3, inputs), lattice: yes && no && union(yes, no) };
+  },
+};
+
+const coded: Op = {
+  infer(inputs) {
+    if (inputs[0].lattice === undefined) {
+      throw new UserError("coded: the first input must be integer codes; mark them with codes(x, lattice)");
+    }
+    return inferElementwise("coded", 2, inputs);
+  },
+  reference: ([codes, scale], { data }) => loops.mul(data, codes.data, scale.data),
+};
+
+/** Ops whose value is their first input. */
+function identity(infer: (a: Attributes) => Partial<Inferred>, sample?: Op["sample"]): Op {
+  return {
+    infer: ([x], a) => ({ shape: x.shape, dtype: x.dtype, lattice: x.lattice, ...infer(a) }),
+    reference: ([x], { data }) => data.set(x.data),
+    sample,
+  };
+}
+
+const oneInput = (random: Sampler): Case => ({ inputs: apart(random, 1), attributes: {} });
+
+const codes = identity(({ lattice }) => {
+  if (lattice === undefined || lattice.lo > lattice.hi || (lattice.hi - lattice.lo) % lattice.step !== 0) {
+    throw new UserError(`codes: the lattice ${JSON.stringify(lattice)} must reach hi from lo in whole steps`);
+  }
+  return { lattice };
+});
+
+export const elementwise = {
+  neg: unary("neg"),
+  abs: unary("abs"),
+  exp: unary("exp", within(-4, 4)),
+  log: unary("log", within(0.1, 4)),
+  sqrt: unary("sqrt", within(0.1, 4)),
+  tanh: unary("tanh", within(-4, 4)),
+  round: unary("round"),
+  add: binary("add"),
+  sub: binary("sub"),
+  mul: binary("mul"),
+  div,
+  min: binary("min"),
+  max: binary("max"),
+  lt: binary("lt"),
+  le: binary("le"),
+  eq: binary("eq"),
+  select,
+  coded,
+  codes,
+  stopGradient: identity(() => ({}), oneInput),
+  customGradient: identity(() => ({})),
+};
