@@ -28,3 +28,13 @@ export interface Executor {
 }
 
 export type SegmentBuffers = Readonly<Record<Segment, ArrayBuffer>>;
+
+/** Runs asynchronous tasks one after the other in the order in which they are given. */
+export function inTurn(): <T>(task: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const run = last.then(task);
+    last = run.catch(() => undefined);
+    return run;
+  };
+}

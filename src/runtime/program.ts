@@ -34,8 +34,22 @@ export interface MapOperand extends Operand {
 }
 
 export const mapOps = [
-  "neg", "abs", "exp", "log", "sqrt", "tanh", "round",
-  "add", "sub", "mul", "div", "min", "max", "lt", "le", "eq",
+  "neg",
+  "abs",
+  "exp",
+  "log",
+  "sqrt",
+  "tanh",
+  "round",
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "min",
+  "max",
+  "lt",
+  "le",
+  "eq",
   "select",
 ] as const;
 export type MapOp = (typeof mapOps)[number];
@@ -109,8 +123,7 @@ export interface WindowInstruction {
 
 /**
  * copy: element (i, j, ...) of `extents` goes from fromStrides·(i, j, ...) to toStrides·(i, j, ...),
- * counted in elements from the operands' offsets; a stride of 0 repeats. With `fill`, all of `to`
- * is zeroed before. At most 8 extents.
+ * counted in elements from the operands' offsets; a stride of 0 repeats. At most 8 extents.
  */
 export interface CopyInstruction {
   readonly kind: "move";
@@ -120,7 +133,6 @@ export interface CopyInstruction {
   readonly fromStrides: readonly number[];
   readonly to: Operand;
   readonly toStrides: readonly number[];
-  readonly fill: boolean;
 }
 
 /** Uniform numbers in [0, 1): word `i % 4` of Philox4x32-10 at counter (i / 4, stream, 0, 0), key `from` (i32[2]), its upper 24 bits. */

@@ -1,0 +1,181 @@
+/**
+ * `compile`: a function on tensors becomes a function on arrays that runs as one Program.
+ *
+ * The function is traced once for each set of shapes it is called with. The Programs of one
+ * function, and of different functions, may share a state: its layout depends on its own shapes only.
+ */
+import { totalmem } from "node:os";
+import { UserError } from "../errors.js";
+import { node } from "../graph/node.js";
+import type { Tensor } from "../graph/tensor.js";
+import { defaultExecutor } from "../runtime/choose.js";
+import type { Executor, LoadedProgram } from "../runtime/executor.js";
+import type { Operand, Program } from "../runtime/program.js";
+import { emit } from "./emit.js";
+import type { Layout } from "./state.js";
+import { State, isOperand, layOut, readTree, signatureOf, writeTree } from "./state.js";
+import type { HostValue, Results, Signature, TensorTree, Values } from "./trace.js";
+import { isTensor } from "./trace.js";
+import type { Tree } from "./tree.js";
+import { forEachLeaf, mapTree } from "./tree.js";
+
+export interface CompileOptions {
+  /** Default: the native executor where it can run, else the reference executor. */
+  readonly executor?: Executor;
+  /** Bytes that one Program may use in all. Default: four fifths of the machine's memory. */
+  readonly memoryLimit?: number;
+}
+
+/** What a compiled function returns: arrays for tensors, and a State for the key `state`. */
+export type StepResult<R> = {
+  readonly [K in keyof R]: K extends "state"
+    ? R[K] extends TensorTree
+      ? State<R[K]>
+      : never
+    : Results<R[K]>;
+};
+
+export interface Step<S extends TensorTree, B extends TensorTree, R> {
+  /**
+   * Runs the function once. The batch is copied before this returns. A `state` in the function's
+   * result replaces the given one, which is consumed.
+   *
+   * @param nanoseconds one number an instruction, to which the time that each took is added.
+   * @throws UserError for a consumed state, or values that do not fit their shapes.
+   */
+  (state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Promise<StepResult<R>>;
+  /** The Program for these shapes, compiled if need be. */
+  program(state: State<S>, batch: Values<B>): Program;
+}
+
+/** A traced function, loaded, with the memory of its runs. */
+interface Compiled {
+  readonly loaded: LoadedProgram;
+  readonly inputs: Layout;
+  readonly outputs: Layout;
+  readonly updatesState: boolean;
+  /** Memory of runs that have ended. */
+  readonly idle: { inputs: ArrayBuffer; outputs: ArrayBuffer }[];
+}
+
+/**
+ * Compiles a function of a state and a batch, both trees of tensors.
+ *
+ * @param fn returns a record of tensors or trees of tensors. Its key `state`, if any, must be a tree
+ *   like the given state and replaces it.
+ */
+export function compile<
+  S extends TensorTree,
+  B extends TensorTree,
+  R extends { readonly [key: string]: TensorTree },
+>(fn: (state: S, batch: B) => R, options: CompileOptions = {}): Step<S, B, R> {
+  const { executor = defaultExecutor(), memoryLimit = 0.8 * totalmem() } = options;
+  const cache = new Map<string, Compiled>();
+
+  function compiledFor(state: State<S>, batch: Tree<HostValue>): Compiled {
+    if (state.executor !== executor) {
+      throw new UserError(
+        "this state belongs to another executor; create it with the executor given to compile()",
+      );
+    }
+    const signature = signatureOf(batch, "batch");
+    const key = JSON.stringify([state.layout.tree, signature]);
+    let compiled = cache.get(key);
+    if (compiled === undefined) {
+      compiled = trace(fn, state.layout, layOut("inputs", signature), executor, memoryLimit);
+      cache.set(key, compiled);
+    }
+    return compiled;
+  }
+
+  async function step(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Promise<StepResult<R>> {
+    const values = batch as Tree<HostValue>;
+    const compiled = compiledFor(state, values);
+    const { loaded, inputs, outputs, updatesState, idle } = compiled;
+    const memory = idle.pop() ?? {
+      inputs: executor.allocate(inputs.bytes),
+      outputs: executor.allocate(outputs.bytes),
+    };
+    writeTree(values, inputs, "inputs", memory.inputs);
+    const next = updatesState ? state.consume() : state;
+    await loaded.run({ state: next.memory, ...memory }, nanoseconds);
+    const results = readTree(outputs, memory.outputs) as Record<string, unknown>;
+    idle.push(memory);
+    return (updatesState ? { state: next, ...results } : results) as StepResult<R>;
+  }
+
+  return Object.assign(step, {
+    program: (state: State<S>, batch: Values<B>) =>
+      compiledFor(state, batch as Tree<HostValue>).loaded.program,
+  });
+}
+
+function trace<S extends TensorTree, B extends TensorTree>(
+  fn: (state: S, batch: B) => { readonly [key: string]: TensorTree },
+  stateLayout: Layout,
+  inputs: Layout,
+  executor: Executor,
+  memoryLimit: number,
+): Compiled {
+  const { state, ...results } = fn(leaves(stateLayout, "state") as S, leaves(inputs, "inputs") as B);
+  const outputs = layOut(
+    "outputs",
+    mapTree<Tensor, Signature[string]>(results, isTensor, ({ shape, dtype }) => ({ shape, dtype })),
+  );
+
+  const named: Record<string, Tensor> = {};
+  forEachLeaf<Tensor>(results, isTensor, (path, tensor) => (named[`outputs/${path}`] = tensor));
+  if (state !== undefined) Object.assign(named, updates(state, stateLayout));
+
+  const program = emit(named, { ...stateLayout.places, ...inputs.places, ...outputs.places });
+  checkMemory(program, memoryLimit);
+  return { loaded: executor.load(program), inputs, outputs, updatesState: state !== undefined, idle: [] };
+}
+
+/** @throws UserError if a program needs more memory than `limit` bytes. */
+export function checkMemory({ bytes }: Program, limit: number): void {
+  const needed = Object.values(bytes).reduce((sum, size) => sum + size, 0);
+  if (needed <= limit) return;
+  const text = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;
+  throw new UserError(
+    `one step needs ${text(needed)} of memory, but at most ${text(limit)} may be used here; ` +
+      "use a smaller batch, image or network",
+  );
+}
+
+/** Symbolic tensors for the arrays of a layout. */
+function leaves(layout: Layout, segment: "state" | "inputs"): TensorTree {
+  return mapTree<Operand, Tensor>(layout.tree, isOperand, ({ shape, storage }, path) =>
+    node("leaf", [], {
+      name: `${segment}/${path}`,
+      kind: segment === "state" ? "state" : "input",
+      shape,
+      dtype: storage,
+    }),
+  );
+}
+
+/** A new state by name. @throws UserError unless it has the arrays of the old one. */
+function updates(state: TensorTree, layout: Layout): Record<string, Tensor> {
+  const named: Record<string, Tensor> = {};
+  forEachLeaf<Tensor>(state, isTensor, (path, tensor) => {
+    const name = `state/${path}`;
+    const place = layout.places[name];
+    if (place === undefined)
+      throw new UserError(`the returned state has ${path}, which the given state lacks`);
+    if (place.shape.join() !== tensor.shape.join() || place.storage !== tensor.dtype) {
+      throw new UserError(
+        `the returned state's ${path} is ${tensor.dtype} [${tensor.shape.join(", ")}], ` +
+          `but the given state's is ${place.storage} [${place.shape.join(", ")}]`,
+      );
+    }
+    named[name] = tensor;
+  });
+  const missing = Object.keys(layout.places).find((name) => !(name in named));
+  if (missing !== undefined) {
+    throw new UserError(
+      `the returned state lacks ${missing.slice("state/".length)}, which the given state has`,
+    );
+  }
+  return named;
+}

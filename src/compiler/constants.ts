@@ -1,0 +1,47 @@
+/** The constants segment: numbers and arrays that are fixed when a program is compiled, each stored once. */
+import { ops } from "../graph/ops.js";
+import type { Tensor } from "../graph/tensor.js";
+import { sizeOf } from "../graph/tensor.js";
+import type { Operand } from "../runtime/program.js";
+import { alignUp } from "./memory.js";
+
+export class ConstantPool {
+  private readonly offsets = new Map<Tensor, number>();
+  private readonly parts: { offset: number; data: Float32Array | Int32Array }[] = [];
+  private size = 0;
+
+  operandOf(node: Tensor): Operand {
+    let offset = this.offsets.get(node);
+    if (offset === undefined) {
+      const data = valuesOf(node);
+      offset = this.size;
+      // Numbers pack densely; arrays are aligned like all other values.
+      this.size += data.length === 1 ? data.byteLength : 0;
+      if (data.length > 1) {
+        offset = alignUp(this.size);
+        this.size = offset + alignUp(data.byteLength);
+      }
+      this.offsets.set(node, offset);
+      this.parts.push({ offset, data });
+    }
+    return { segment: "constants", offset, storage: node.dtype, shape: node.shape };
+  }
+
+  bytes(): Uint8Array {
+    const bytes = new Uint8Array(alignUp(this.size));
+    for (const { offset, data } of this.parts) {
+      bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    }
+    return bytes;
+  }
+}
+
+function valuesOf(node: Tensor): Float32Array | Int32Array {
+  const { data, value } = node.attributes;
+  if (data !== undefined) return data;
+  const values =
+    node.dtype === "i32" ? new Int32Array(sizeOf(node.shape)) : new Float32Array(sizeOf(node.shape));
+  if (value !== undefined) values.fill(value);
+  else ops[node.op].reference([], { data: values, shape: node.shape }, node.attributes);
+  return values;
+}

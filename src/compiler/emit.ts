@@ -1,0 +1,194 @@
+/** The emitter: a graph of named results becomes a Program. */
+import { node as makeNode } from "../graph/node.js";
+import type { Shape, Tensor } from "../graph/tensor.js";
+import { sizeOf } from "../graph/tensor.js";
+import type {
+  CopyInstruction,
+  Geometry,
+  Instruction,
+  MapInstruction,
+  MapOp,
+  Operand,
+  Program,
+  Segment,
+  WindowInstruction,
+} from "../runtime/program.js";
+import { storageBytes } from "../runtime/program.js";
+import { chooseMaterialised } from "./materialise.js";
+import type { MapGroup, Producers } from "./group.js";
+import { groupMaps, maskOf, resultAxes, sourceOf } from "./group.js";
+import { reductionOf } from "./kinds.js";
+import { legalise } from "./legalise.js";
+import { topologicalOrder } from "../graph/order.js";
+import type { Places } from "./place.js";
+import { place } from "./place.js";
+import { alignUp } from "./memory.js";
+import { schedule } from "./schedule.js";
+import { simplify } from "./simplify.js";
+
+type OperandOf = (tensor: Tensor) => Operand;
+
+/**
+ * Compiles a graph. `outputs` are results by name; `places` says where each leaf is and each result
+ * goes. A result named like a state leaf replaces that leaf's value.
+ */
+export function emit(outputs: Readonly<Record<string, Tensor>>, places: Places): Program {
+  const legal = legalise(simplify(outputs));
+  const results = Object.values(legal);
+  const order = topologicalOrder(results);
+  const grouping = groupMaps(order, chooseMaterialised(order, results));
+  const units = schedule(grouping);
+  const placed = place({ units, producers: grouping.producers, outputs: legal, places });
+  const { operandOf } = placed;
+
+  const instructions = units.flatMap((unit) =>
+    unit.kind === "map" ? [emitMap(unit, grouping.producers, operandOf)] : emitSingle(unit.node, operandOf),
+  );
+  for (const { from, to } of placed.copies) {
+    const extents = [sizeOf(from.shape)];
+    instructions.push({ kind: "move", op: "copy", extents, from, fromStrides: [1], to, toStrides: [1] });
+  }
+
+  const bytes: Record<Segment, number> = { constants: 0, state: 0, inputs: 0, outputs: 0, scratch: 0 };
+  for (const { segment, offset, storage, shape } of Object.values(places)) {
+    bytes[segment] = Math.max(bytes[segment], alignUp(offset + sizeOf(shape) * storageBytes[storage]));
+  }
+  bytes.scratch = placed.scratchBytes;
+  const constants = placed.constants;
+  bytes.constants = constants.byteLength;
+  return { bytes, instructions, names: places, constants };
+}
+
+function emitMap(group: MapGroup, producers: Producers, operandOf: OperandOf): MapInstruction {
+  const { shape, space } = group;
+  const slots = new Map<Tensor, number>();
+  const operands = [...group.operands].map((operand, slot) => {
+    slots.set(operand, slot);
+    const mask = maskOf(operand, shape, producers.has(operand));
+    return { ...operandOf(sourceOf(operand, producers)), axes: space.axesOf(mask) };
+  });
+  // Groups that joined interleave their work; the order of recording puts inputs first.
+  const body = [...group.body]
+    .sort((a, b) => a.id - b.id)
+    .map((node, i) => {
+      slots.set(node, operands.length + i);
+      return { op: node.op as MapOp, arguments: node.inputs.map((input) => slots.get(input)!) };
+    });
+  const results = group.roots.map((root) => {
+    const reduction = reductionOf[root.op] ?? "none";
+    const value = reduction === "none" ? root : root.inputs[0];
+    return { ...operandOf(root), axes: resultAxes(root, shape, space), slot: slots.get(value)!, reduction };
+  });
+  return { kind: "map", space: space.extents, operands, body, results };
+}
+
+function emitSingle(node: Tensor, operandOf: OperandOf): Instruction[] {
+  const { op, inputs, attributes } = node;
+  const out = operandOf(node);
+  const operands = inputs.map(operandOf);
+  const windowOf = (kind: WindowInstruction["op"], x: Shape, y: Shape): Instruction[] => {
+    return [
+      { kind: "window", op: kind, geometry: geometryOf(x, y, attributes.window!), inputs: operands, out },
+    ];
+  };
+  /** Copies between two strided views of a shape. */
+  const copyOf = (extents: Shape, from: View, to: View): CopyInstruction => {
+    return {
+      kind: "move",
+      op: "copy",
+      extents,
+      from: from.operand,
+      fromStrides: from.strides,
+      to: to.operand,
+      toStrides: to.strides,
+    };
+  };
+  switch (op) {
+    case "convolution":
+    case "convolutionInputGradient":
+    case "convolutionFilterGradient": {
+      // Shapes of the forward product: x, w, y.
+      const [x, w, y] = {
+        convolution: [inputs[0].shape, inputs[1].shape, node.shape],
+        convolutionInputGradient: [node.shape, inputs[1].shape, inputs[0].shape],
+        convolutionFilterGradient: [inputs[0].shape, node.shape, inputs[1].shape],
+      }[op];
+      const { stride, padding } = attributes.window!;
+      const geometry = geometryOf(x, y, { size: [w[0], w[1]], stride, padding });
+      return [{ kind: "product", op, geometry, inputs: [operands[0], operands[1]], out }];
+    }
+    case "windowSum":
+    case "windowMax":
+      return windowOf(op, inputs[0].shape, node.shape);
+    case "windowSumGradient":
+    case "windowMaxGradient":
+      return windowOf(op, node.shape, inputs.at(-1)!.shape);
+    case "transpose": {
+      const { operand, strides } = dense(operands[0]);
+      const moved = attributes.permutation!.map((axis) => strides[axis]);
+      return [copyOf(node.shape, { operand, strides: moved }, dense(out))];
+    }
+    case "broadcast": {
+      const { operand, strides } = dense(operands[0]);
+      const repeated = node.shape.map((_, axis) => strides[attributes.axes!.indexOf(axis)] ?? 0);
+      return [copyOf(node.shape, { operand, strides: repeated }, dense(out))];
+    }
+    case "slice":
+      return [copyOf(node.shape, startingAt(dense(operands[0]), attributes.low!), dense(out))];
+    case "pad": {
+      const zero = operandOf(makeNode("constant", [], { value: 0 }));
+      const none = { operand: zero, strides: node.shape.map(() => 0) };
+      return [
+        copyOf(node.shape, none, dense(out)),
+        copyOf(inputs[0].shape, dense(operands[0]), startingAt(dense(out), attributes.low!)),
+      ];
+    }
+    case "random":
+      return [{ kind: "move", op, stream: attributes.stream!, from: operands[0], to: out }];
+    default:
+      throw new Error(`${op} has no instruction`);
+  }
+}
+
+function geometryOf(x: Shape, y: Shape, window: NonNullable<Tensor["attributes"]["window"]>): Geometry {
+  return {
+    images: x[0],
+    height: x[1],
+    width: x[2],
+    channels: x[3],
+    kernel: window.size,
+    stride: window.stride,
+    padding: window.padding,
+    outHeight: y[1],
+    outWidth: y[2],
+    outChannels: y[3],
+  };
+}
+
+export function denseStrides(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** A shape's elements in memory: element (i, j, ...) is at strides·(i, j, ...) from the operand's offset. */
+interface View {
+  readonly operand: Operand;
+  readonly strides: readonly number[];
+}
+
+function dense(operand: Operand): View {
+  return { operand, strides: denseStrides(operand.shape) };
+}
+
+function startingAt({ operand, strides }: View, start: readonly number[]): View {
+  const elements = start.reduce((sum, index, axis) => sum + index * strides[axis], 0);
+  return {
+    operand: { ...operand, offset: operand.offset + elements * storageBytes[operand.storage] },
+    strides,
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * The third pass: elementwise work and reductions become maps.
+ *
+ * A root is a value that a map must produce: a materialised elementwise node, or a reduction. Its
+ * cone is the elementwise work between it and values in memory. Roots over the same shape share a
+ * map when they read the same values and neither depends on the other through another instruction.
+ */
+import type { Shape, Tensor } from "../graph/tensor.js";
+import { sizeOf } from "../graph/tensor.js";
+import { isConstant, isElementwise, isReduction, ownerOf, reductionOf, viewOf } from "./kinds.js";
+import type { Axes } from "../runtime/program.js";
+import type { Mask, Space } from "./space.js";
+import { findSpace } from "./space.js";
+
+export interface MapGroup {
+  readonly kind: "map";
+  readonly shape: Shape;
+  readonly roots: Tensor[];
+  /** Elementwise nodes to compute, inputs first. */
+  readonly body: Set<Tensor>;
+  /** Nodes read from memory: of the full shape, or broadcasts. */
+  readonly operands: Set<Tensor>;
+  space: Space;
+}
+
+/** A node that is an instruction by itself. */
+export interface Single {
+  readonly kind: "single";
+  readonly node: Tensor;
+}
+
+export type Unit = MapGroup | Single;
+
+/** Bounds on one map, so that its block registers stay in the first-level cache. */
+const mostOperands = 16;
+const mostBody = 96;
+/** Below this many elements sharing an instruction is worth it whatever the values read. */
+const tiny = 1 << 14;
+
+/** The unit that writes a node's memory. */
+export type Producers = ReadonlyMap<Tensor, Unit>;
+
+export interface Grouping {
+  readonly units: readonly Unit[];
+  readonly producers: Producers;
+}
+
+export function groupMaps(order: readonly Tensor[], materialised: ReadonlySet<Tensor>): Grouping {
+  const units: Unit[] = [];
+  const producers = new Map<Tensor, Unit>();
+  const open = new Map<string, MapGroup[]>();
+
+  const addSingle = (node: Tensor): void => {
+    if (producers.has(node)) return;
+    const single: Single = { kind: "single", node };
+    units.push(single);
+    producers.set(node, single);
+  };
+
+  const addRoot = (node: Tensor): void => {
+    const { group: root, spelledOut } = newGroup(node, materialised, producers);
+    spelledOut.forEach(addSingle);
+    const key = root.shape.join();
+    const groups = open.get(key) ?? [];
+    open.set(key, groups);
+    const joined = groups.findLast((group) => join(group, root, producers));
+    if (joined === undefined) {
+      groups.push(root);
+      units.push(root);
+    }
+    producers.set(node, joined ?? root);
+  };
+
+  for (const node of order) {
+    if (isReduction(node.op) || (isElementwise(node.op) && materialised.has(node))) addRoot(node);
+    else if (!isElementwise(node.op) && (materialised.has(node) || !hasNoUnit(node))) addSingle(node);
+  }
+  return { units, producers };
+}
+
+/** Leaves and constants are in memory before the run; views have another node's memory; broadcasts are read in place. */
+function hasNoUnit(node: Tensor): boolean {
+  return isConstant(node.op) || node.op === "leaf" || node.op === "broadcast" || viewOf(node) !== undefined;
+}
+
+/** The values in memory that a unit reads. */
+export function reads(unit: Unit, producers: Producers): Tensor[] {
+  return unit.kind === "map"
+    ? [...unit.operands].map((operand) => sourceOf(operand, producers))
+    : [...unit.node.inputs];
+}
+
+/** The units whose results a unit reads. */
+export function dependencies(unit: Unit, producers: Producers): Set<Unit> {
+  const found = new Set<Unit>();
+  for (const tensor of reads(unit, producers)) {
+    const from = producers.get(ownerOf(tensor).owner);
+    if (from !== undefined) found.add(from);
+  }
+  return found;
+}
+
+/** A broadcast without a unit of its own is its input, read with fewer axes. */
+export function sourceOf(operand: Tensor, producers: Producers): Tensor {
+  return operand.op === "broadcast" && !producers.has(operand) ? operand.inputs[0] : operand;
+}
+
+/**
+ * The map of one root. Where its broadcasts cut the shape into more than three axes, some are
+ * spelled out: they become copies in memory, read like any other value.
+ */
+function newGroup(
+  root: Tensor,
+  materialised: ReadonlySet<Tensor>,
+  producers: Producers,
+): { group: MapGroup; spelledOut: Tensor[] } {
+  const shape = isReduction(root.op) ? root.inputs[0].shape : root.shape;
+  const body = new Set<Tensor>();
+  const operands = new Set<Tensor>();
+  const visit = (node: Tensor): void => {
+    if (body.has(node) || operands.has(node)) return;
+    if (isElementwise(node.op) && (node === root || !materialised.has(node))) {
+      node.inputs.forEach(visit);
+      body.add(node);
+    } else operands.add(node);
+  };
+  if (isReduction(root.op)) visit(root.inputs[0]);
+  else visit(root);
+
+  const group = { kind: "map" as const, shape, roots: [root], body, operands };
+  const whole = (node: Tensor): boolean => producers.has(node) || spelledOut.includes(node);
+  const spelledOut: Tensor[] = [];
+  for (;;) {
+    const space = spaceOf(group, whole);
+    if (space !== undefined) return { group: { ...group, space }, spelledOut };
+    const next = [...operands].find((o) => o.op === "broadcast" && o.inputs[0].shape.length > 0 && !whole(o));
+    if (next === undefined) throw new Error(`no space for ${root.op} over [${shape.join(", ")}]`);
+    spelledOut.push(next);
+  }
+}
+
+/** Adds a root's group to another if that is allowed and worth it. */
+function join(group: MapGroup, root: MapGroup, producers: Producers): boolean {
+  let related = sizeOf(group.shape) <= tiny;
+  const operands = new Set(group.operands);
+  for (const operand of root.operands) {
+    if (group.body.has(operand)) {
+      related = true;
+      continue;
+    }
+    if (group.operands.has(operand) && operand.op !== "broadcast" && !isConstant(operand.op)) related = true;
+    operands.add(operand);
+    const from = producers.get(ownerOf(sourceOf(operand, producers)).owner);
+    if (from !== undefined && reaches(from, group, producers)) return false;
+  }
+  if (!related) return false;
+  const body = new Set([...group.body, ...root.body]);
+  if (operands.size > mostOperands || body.size > mostBody) return false;
+  const roots = [...group.roots, ...root.roots];
+  const space = spaceOf({ shape: group.shape, roots, operands }, (node) => producers.has(node));
+  if (space === undefined) return false;
+  root.operands.forEach((operand) => {
+    if (!group.body.has(operand)) group.operands.add(operand);
+  });
+  root.body.forEach((node) => group.body.add(node));
+  group.roots.push(...root.roots);
+  group.space = space;
+  return true;
+}
+
+/** Whether a unit depends, at any distance, on another. */
+function reaches(from: Unit, target: Unit, producers: Producers): boolean {
+  const seen = new Set<Unit>([from]);
+  for (const unit of seen) {
+    if (unit === target) return true;
+    dependencies(unit, producers).forEach((next) => seen.add(next));
+  }
+  return false;
+}
+
+/** Which axes of a map's shape an operand has. `whole`: a broadcast that has been spelled out. */
+export function maskOf(node: Tensor, shape: Shape, whole: boolean): Mask {
+  if (node.op === "broadcast" && !whole) {
+    const { axes } = node.attributes;
+    return shape.map((extent, axis) => extent === 1 || axes!.includes(axis));
+  }
+  return shape.map(() => true);
+}
+
+function rootMask(root: Tensor, shape: Shape): Mask {
+  return shape.map((_, axis) => !isReduction(root.op) || !root.attributes.axes!.includes(axis));
+}
+
+/** Wide channels, where a block is a piece of one row: a row's sum and a channel's sum need different orders. */
+const wide = 512;
+
+/** The axes that a root's result keeps. A reduction over axes of extent 1 keeps all but the position. */
+export function resultAxes(root: Tensor, shape: Shape, space: Space): Axes {
+  const axes = space.axesOf(rootMask(root, shape));
+  return axes === 7 && isReduction(root.op) && space.extents[1] === 1 ? 5 : axes;
+}
+
+/** The space of a map if kernels can produce all of its results in it. */
+function spaceOf(
+  group: Pick<MapGroup, "shape" | "roots" | "operands">,
+  whole: (node: Tensor) => boolean,
+): Space | undefined {
+  const { shape, roots } = group;
+  const masks = [
+    ...[...group.operands].map((operand) => maskOf(operand, shape, whole(operand))),
+    ...roots.map((root) => rootMask(root, shape)),
+  ];
+  for (const rowsAreSamples of [false, true]) {
+    const space = findSpace(shape, masks, rowsAreSamples);
+    if (space === undefined) return undefined;
+    const kinds = new Set<number>();
+    const supported = roots.every((root) => {
+      if (!isReduction(root.op)) return true;
+      const axes = resultAxes(root, shape, space);
+      kinds.add(axes);
+      if (axes === 6) return reductionOf[root.op] !== "moments";
+      return axes === 0 || axes === 1 || axes === 4 || axes === 5;
+    });
+    if (!supported) continue;
+    if (kinds.has(6) && kinds.size > 1 && space.extents[2] > wide) continue;
+    return space;
+  }
+  return undefined;
+}

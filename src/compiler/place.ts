@@ -1,0 +1,153 @@
+/**
+ * Decides where each value lives: directly in its output or in the state it replaces where that is
+ * safe, in constants, else in scratch.
+ */
+import type { Tensor } from "../graph/tensor.js";
+import { sizeOf } from "../graph/tensor.js";
+import type { Operand, Storage } from "../runtime/program.js";
+import { storageBytes } from "../runtime/program.js";
+import { ConstantPool } from "./constants.js";
+import type { Producers, Unit } from "./group.js";
+import { maskOf, reads, sourceOf } from "./group.js";
+import { isConstant, ownerOf } from "./kinds.js";
+import type { Lifetime } from "./memory.js";
+import { planMemory } from "./memory.js";
+
+/** Where leaves are given and where results go, by name. */
+export type Places = Readonly<Record<string, Operand>>;
+
+export interface Placement {
+  /** The memory of any node that has some. */
+  operandOf(tensor: Tensor): Operand;
+  /** Results to copy to their place after everything else, in order. */
+  readonly copies: readonly { from: Operand; to: Operand }[];
+  readonly scratchBytes: number;
+  readonly constants: Uint8Array;
+}
+
+/** What is being placed. */
+export interface Setting {
+  /** In the order of execution. */
+  readonly units: readonly Unit[];
+  readonly producers: Producers;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly places: Places;
+}
+
+export function place(setting: Setting): Placement {
+  const { units, producers, outputs, places } = setting;
+  const direct = new Map<Tensor, Operand>();
+  const pending: { from: Tensor; to: Operand; name: string }[] = [];
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const to = places[name];
+    const { owner } = ownerOf(tensor);
+    const unit = producers.get(owner);
+    const whole = sizeOf(owner.shape) === sizeOf(tensor.shape);
+    if (owner.op === "leaf" && owner.attributes.name === name && whole) continue; // state that does not change
+    if (unit !== undefined && whole && !direct.has(owner) && mayWrite(owner, unit, to, setting)) {
+      direct.set(owner, to);
+    } else pending.push({ from: tensor, to, name });
+  }
+
+  // A copy must not read state that an earlier copy has replaced: such values take the way over scratch.
+  const replaced = new Set(pending.map(({ name }) => name));
+  const saved = pending.filter(({ from }) => {
+    const { owner } = ownerOf(from);
+    return owner.op === "leaf" && replaced.has(owner.attributes.name!);
+  });
+
+  const lastRead = new Map<Tensor, number>();
+  units.forEach((unit, i) =>
+    reads(unit, producers).forEach((tensor) => lastRead.set(ownerOf(tensor).owner, i)),
+  );
+  pending.forEach(({ from }) => lastRead.set(ownerOf(from).owner, units.length));
+
+  const scratch: Tensor[] = [];
+  const lifetimes: Lifetime[] = [];
+  units.forEach((unit, i) => {
+    for (const node of unit.kind === "map" ? unit.roots : [unit.node]) {
+      if (direct.has(node)) continue;
+      scratch.push(node);
+      lifetimes.push({ bytes: byteSize(node), first: i, last: lastRead.get(node) ?? i });
+    }
+  });
+  for (const { from } of saved) {
+    lifetimes.push({ bytes: byteSize(from), first: units.length, last: units.length });
+  }
+  const { offsets, bytes } = planMemory(lifetimes);
+  const inScratch = new Map(scratch.map((node, i) => [node, offsets[i]]));
+
+  const pool = new ConstantPool();
+  function operandOf(tensor: Tensor): Operand {
+    const { owner, start } = ownerOf(tensor);
+    const at = ((): Pick<Operand, "segment" | "offset" | "storage"> => {
+      if (isConstant(owner.op)) return pool.operandOf(owner);
+      if (owner.op === "leaf") return places[owner.attributes.name!];
+      return (
+        direct.get(owner) ?? { segment: "scratch", offset: inScratch.get(owner)!, storage: storageOf(owner) }
+      );
+    })();
+    return {
+      segment: at.segment,
+      offset: at.offset + start * storageBytes[at.storage],
+      storage: at.storage,
+      shape: tensor.shape,
+    };
+  }
+
+  const saves = saved.map(({ from }, i) => ({
+    from: operandOf(from),
+    to: { ...operandOf(from), segment: "scratch" as const, offset: offsets[scratch.length + i] },
+  }));
+  const copies = pending.map((copy) => {
+    const i = saved.indexOf(copy);
+    return { from: i < 0 ? operandOf(copy.from) : saves[i].to, to: copy.to };
+  });
+  return {
+    operandOf,
+    copies: [...saves, ...copies],
+    scratchBytes: bytes,
+    get constants() {
+      return pool.bytes();
+    },
+  };
+}
+
+/**
+ * Whether a unit may write a result straight to its place. For state the old value must not be
+ * needed any more: all other readers come earlier, and the unit itself reads each old element
+ * before it writes the new one.
+ */
+function mayWrite(
+  node: Tensor,
+  unit: Unit,
+  to: Operand,
+  { units, producers, outputs, places }: Setting,
+): boolean {
+  if (to.segment !== "state") return true;
+  const copied = Object.values(outputs).map((result) => ownerOf(result).owner);
+  const isOld = (tensor: Tensor): boolean => {
+    const { owner } = ownerOf(tensor);
+    if (owner.op !== "leaf") return false;
+    const old = places[owner.attributes.name!];
+    return old.segment === "state" && old.offset === to.offset;
+  };
+  if (copied.some(isOld)) return false;
+  const last = units.findLastIndex((user) => reads(user, producers).some(isOld));
+  const own = units.indexOf(unit);
+  if (last < own) return true;
+  if (last > own || unit.kind !== "map") return false;
+  const elementwise = (operand: Tensor): boolean => maskOf(operand, unit.shape, false).every(Boolean);
+  return (
+    unit.body.has(node) &&
+    [...unit.operands].every((operand) => elementwise(operand) || !isOld(sourceOf(operand, producers)))
+  );
+}
+
+function byteSize(node: Tensor): number {
+  return sizeOf(node.shape) * storageBytes[storageOf(node)];
+}
+
+export function storageOf(node: Tensor): Storage {
+  return node.dtype;
+}

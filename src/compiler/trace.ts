@@ -1,0 +1,52 @@
+/** Host values and traced tensors: what goes into a compiled function and what stands for it in the graph. */
+import type { DType, Shape, Tensor } from "../graph/tensor.js";
+import { sizeOf } from "../graph/tensor.js";
+import { UserError } from "../errors.js";
+import type { Tree } from "./tree.js";
+
+/** Numbers on the host: dense, row-major. Float32Array is f32, Int32Array i32. */
+export interface HostArray {
+  readonly data: Float32Array | Int32Array;
+  readonly shape: Shape;
+}
+
+/** A number stands for an f32 array of shape []. */
+export type HostValue = HostArray | number;
+
+/** A tree of tensors as the tree of host arrays that it becomes when a compiled function has run. */
+export type Results<T> = T extends Tensor ? HostArray : { readonly [K in keyof T]: Results<T[K]> };
+
+/** A tree of tensors as the tree of values that a compiled function takes for it. */
+export type Values<T> = T extends Tensor ? HostValue : { readonly [K in keyof T]: Values<T[K]> };
+
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === "object" && value !== null && "op" in value && "inputs" in value;
+}
+
+export function isHostValue(value: unknown): value is HostValue {
+  return typeof value === "number" || (typeof value === "object" && value !== null && "data" in value);
+}
+
+/** The array that a host value stands for. @throws UserError if its shape does not fit its data. */
+export function toArray(value: HostValue, path: string): HostArray {
+  if (typeof value === "number") return { data: Float32Array.of(value), shape: [] };
+  const { data, shape } = value;
+  if (!(data instanceof Float32Array || data instanceof Int32Array)) {
+    throw new UserError(`${path} must be a number, or have data of type Float32Array or Int32Array`);
+  }
+  if (data.length !== sizeOf(shape)) {
+    throw new UserError(
+      `${path} has ${data.length} elements, but shape [${shape.join(", ")}] needs ${sizeOf(shape)}`,
+    );
+  }
+  return value;
+}
+
+export function dtypeOf({ data }: HostArray): DType {
+  return data instanceof Int32Array ? "i32" : "f32";
+}
+
+/** Shapes and types of a tree of arrays by path. */
+export type Signature = Readonly<Record<string, { readonly shape: Shape; readonly dtype: DType }>>;
+
+export type TensorTree = Tree<Tensor>;

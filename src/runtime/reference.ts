@@ -1,0 +1,169 @@
+/**
+ * The reference executor: runs a Program with the op table's plain loops, one instruction after the
+ * other. It is the oracle for the kernels, and trains where they cannot be built. Sums are in
+ * double; every register operation rounds to f32.
+ */
+import { ops } from "../graph/ops.js";
+import { uniforms } from "../random/philox.js";
+import type { View } from "../graph/op.js";
+import type { Executor, LoadedProgram } from "./executor.js";
+import { inTurn } from "./executor.js";
+import type {
+  CopyInstruction,
+  Geometry,
+  Instruction,
+  MapInstruction,
+  MapOperand,
+  Operand,
+  Segment,
+} from "./program.js";
+import { verify } from "./verify.js";
+
+type Memory = Readonly<Record<Segment, ArrayBuffer>>;
+
+export function createReferenceExecutor(): Executor {
+  let scratch = new ArrayBuffer(0);
+  const enqueue = inTurn();
+  return {
+    name: "reference",
+    instructionSet: "typescript",
+    threads: 1,
+    allocate: (bytes) => new ArrayBuffer(bytes),
+    load(program): LoadedProgram {
+      verify(program);
+      const constants = new ArrayBuffer(program.bytes.constants);
+      new Uint8Array(constants).set(program.constants);
+      if (scratch.byteLength < program.bytes.scratch) scratch = new ArrayBuffer(program.bytes.scratch);
+      return {
+        program,
+        run: (memory, nanoseconds) =>
+          enqueue(async () => {
+            const all = { ...memory, constants, scratch };
+            for (const [i, instruction] of program.instructions.entries()) {
+              const start = process.hrtime.bigint();
+              execute(instruction, all);
+              if (nanoseconds !== undefined) nanoseconds[i] += Number(process.hrtime.bigint() - start);
+              // A step takes seconds here; let timers and signals in between instructions.
+              await new Promise((resolve) => setImmediate(resolve));
+            }
+          }),
+      };
+    },
+  };
+}
+
+function execute(instruction: Instruction, memory: Memory): void {
+  switch (instruction.kind) {
+    case "map":
+      return executeMap(instruction, memory);
+    case "product": {
+      const { op, geometry, inputs, out } = instruction;
+      const [x, w, y] = productShapes(geometry);
+      const [a, b, c] = {
+        convolution: [x, w, y],
+        convolutionInputGradient: [y, w, x],
+        convolutionFilterGradient: [x, y, w],
+      }[op];
+      const operands = [view(inputs[0], memory, a), view(inputs[1], memory, b)];
+      return ops[op].reference(operands, view(out, memory, c), { window: windowOf(geometry), shape: c });
+    }
+    case "window": {
+      const { op, geometry, inputs, out } = instruction;
+      const [x, , y] = productShapes(geometry);
+      const shapes = { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] }[
+        op
+      ];
+      const shape = op.endsWith("Gradient") ? x : y;
+      const operands = inputs.map((input, i) => view(input, memory, shapes[i]));
+      return ops[op].reference(operands, view(out, memory, shape), { window: windowOf(geometry), shape });
+    }
+    case "move": {
+      if (instruction.op === "copy") return executeCopy(instruction, memory);
+      const [low, high] = view(instruction.from, memory).data;
+      const to = view(instruction.to, memory).data;
+      to.set(uniforms([low >>> 0, high >>> 0], instruction.stream, to.length));
+    }
+  }
+}
+
+/** Runs the register operations over the whole space at once, then reduces. */
+function executeMap({ space, operands, body, results }: MapInstruction, memory: Memory): void {
+  const slots: View[] = operands.map((operand) => spread(operand, space, memory));
+  for (const { op, arguments: inputs } of body) {
+    const output = { data: new Float32Array(slots.length === 0 ? 0 : size(space)), shape: space };
+    ops[op].reference(
+      inputs.map((slot) => slots[slot]),
+      output,
+      {},
+    );
+    slots.push(output);
+  }
+  // A result may replace an operand in memory, so what reads operands comes first.
+  const stores = results.filter(({ reduction }) => reduction === "none");
+  for (const { slot, reduction, ...to } of results) {
+    if (reduction === "none") continue;
+    const axes = [0, 1, 2].filter((axis) => (to.axes & (4 >> axis)) === 0);
+    const kept = space.filter((_, axis) => !axes.includes(axis));
+    const shape = reduction === "moments" ? [2, ...kept] : kept;
+    const op = reduction === "max" ? "reduceMax" : reduction;
+    ops[op].reference([slots[slot]], view(to, memory, shape), { axes });
+  }
+  for (const { slot, ...to } of stores) view(to, memory).data.set(slots[slot].data);
+}
+
+/** An operand repeated along the axes that it lacks. */
+function spread(operand: MapOperand, space: readonly number[], memory: Memory): View {
+  const axes = [0, 1, 2].filter((axis) => operand.axes & (4 >> axis));
+  const own = view(
+    operand,
+    memory,
+    axes.map((axis) => space[axis]),
+  );
+  if (operand.axes === 7 && operand.storage === "f32") return own;
+  const output = { data: new Float32Array(size(space)), shape: space };
+  ops.broadcast.reference([own], output, { shape: space, axes });
+  return output;
+}
+
+function executeCopy({ extents, from, fromStrides, to, toStrides }: CopyInstruction, memory: Memory): void {
+  const source = open(from, memory);
+  const target = open(to, memory);
+  const walk = (axis: number, read: number, write: number): void => {
+    if (axis === extents.length) {
+      target[write] = source[read];
+      return;
+    }
+    for (let i = 0; i < extents[axis]; i++) {
+      walk(axis + 1, read + i * fromStrides[axis], write + i * toStrides[axis]);
+    }
+  };
+  walk(0, 0, 0);
+}
+
+function productShapes(g: Geometry): readonly [number[], number[], number[]] {
+  return [
+    [g.images, g.height, g.width, g.channels],
+    [...g.kernel, g.channels, g.outChannels],
+    [g.images, g.outHeight, g.outWidth, g.outChannels],
+  ];
+}
+
+function windowOf({ kernel, stride, padding }: Geometry) {
+  return { size: kernel, stride, padding };
+}
+
+/** An operand's elements, in its own or another shape. */
+function view(operand: Operand, memory: Memory, shape = operand.shape): View {
+  return { data: open(operand, memory).subarray(0, size(shape)), shape };
+}
+
+/** The segment's elements from an operand's offset to the segment's end. */
+function open({ segment, offset, storage }: Operand, memory: Memory): Float32Array | Int32Array {
+  return storage === "i32"
+    ? new Int32Array(memory[segment], offset)
+    : new Float32Array(memory[segment], offset);
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}

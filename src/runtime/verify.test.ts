@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import type {
+  CopyInstruction,
+  Instruction,
+  MapInstruction,
+  Operand,
+  ProductInstruction,
+  Program,
+} from "./program.js";
+import { verify } from "./verify.js";
+
+const at = (segment: Operand["segment"], offset: number, shape: number[]): Operand => {
+  return { segment, offset, storage: "f32", shape };
+};
+
+const map: MapInstruction = {
+  kind: "map",
+  space: [1, 2, 4],
+  operands: [
+    { ...at("inputs", 0, [8]), axes: 7 },
+    { ...at("constants", 0, []), axes: 0 },
+  ],
+  body: [{ op: "add", arguments: [0, 1] }],
+  results: [
+    { ...at("scratch", 0, [8]), axes: 7, slot: 2, reduction: "none" },
+    { ...at("outputs", 0, [2, 4]), axes: 1, slot: 2, reduction: "moments" },
+  ],
+};
+
+const product: ProductInstruction = {
+  kind: "product",
+  op: "convolution",
+  geometry: {
+    images: 1,
+    height: 4,
+    width: 4,
+    channels: 1,
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [0, 0],
+    outHeight: 2,
+    outWidth: 2,
+    outChannels: 2,
+  },
+  inputs: [at("inputs", 0, [1, 4, 4, 1]), at("state", 0, [3, 3, 1, 2])],
+  out: at("scratch", 0, [1, 2, 2, 2]),
+};
+
+const copy: CopyInstruction = {
+  kind: "move",
+  op: "copy",
+  extents: [2, 3],
+  from: at("inputs", 0, [3, 2]),
+  fromStrides: [1, 2],
+  to: at("scratch", 0, [2, 3]),
+  toStrides: [3, 1],
+};
+
+function program(...instructions: Instruction[]): Program {
+  const bytes = { constants: 4, state: 72, inputs: 64, outputs: 32, scratch: 32 };
+  return { bytes, instructions, names: {}, constants: new Uint8Array(4) };
+}
+
+test("a Program within its segments passes", () => {
+  expect(() => verify(program(map, product, copy))).not.toThrow();
+});
+
+describe("refused", () => {
+  const cases: [string, Instruction, string][] = [
+    ["an operand past its segment", { ...map, space: [1, 4, 8] }, "operand ends at byte 128 of inputs"],
+    [
+      "a negative offset",
+      { ...map, operands: [{ ...map.operands[0], offset: -4 }, map.operands[1]] },
+      "offset is -4",
+    ],
+    [
+      "an odd offset",
+      { ...map, operands: [{ ...map.operands[0], offset: 2 }, map.operands[1]] },
+      "multiple of 4",
+    ],
+    ["a slot that comes later", { ...map, body: [{ op: "add", arguments: [0, 2] }] }, "slot is 2"],
+    ["a missing argument", { ...map, body: [{ op: "add", arguments: [0] }] }, "add takes 2 arguments, got 1"],
+    ["a write to inputs", { ...copy, to: at("inputs", 0, [6]) }, "writes to inputs"],
+    ["a write to constants", { ...product, out: at("constants", 0, [8]) }, "writes to constants"],
+    ["moments a pixel", { ...map, results: [{ ...map.results[1], axes: 6 }] }, "moments cannot have axes 6"],
+    [
+      "moments that need twice the room",
+      { ...map, results: [{ ...map.results[1], offset: 4 }] },
+      "result ends at byte 36",
+    ],
+    [
+      "a geometry that does not fit",
+      { ...product, geometry: { ...product.geometry, outWidth: 3 } },
+      "output extent 3 should be 2",
+    ],
+    ["a stride past the end", { ...copy, fromStrides: [1, 9] }, "operand ends at byte 80"],
+    ["a fraction", { ...copy, extents: [2, 1.5] }, "extent is 1.5"],
+    ["NaN", { ...copy, toStrides: [3, NaN] }, "stride is NaN"],
+    [
+      "a product of integers",
+      { ...product, inputs: [{ ...product.inputs[0], storage: "i32" }, product.inputs[1]] },
+      "takes f32, got i32",
+    ],
+  ];
+  test.each(cases)("%s", (_, instruction, message) => {
+    expect(() => verify(program(map, instruction))).toThrow(`instruction 1 (${instruction.kind}): `);
+    expect(() => verify(program(map, instruction))).toThrow(message);
+  });
+});

@@ -1,0 +1,195 @@
+/**
+ * Proves that every access of a Program lies in its segment, before a kernel sees it.
+ * Kernels check nothing: a Program that passes here cannot read or write outside.
+ */
+import type {
+  Axes,
+  CopyInstruction,
+  Geometry,
+  Instruction,
+  MapInstruction,
+  MapOp,
+  Operand,
+  ProductInstruction,
+  Program,
+  WindowInstruction,
+} from "./program.js";
+import { mapOps, segments, storageBytes } from "./program.js";
+
+/** Throws an Error that names the instruction and what is wrong with it. */
+export function verify(program: Program): void {
+  check(program.constants.byteLength <= program.bytes.constants, "constants exceed their segment");
+  for (const segment of segments) checkCount(program.bytes[segment], `bytes of ${segment}`, 0);
+  for (const [name, operand] of Object.entries(program.names)) {
+    within(`name ${name}`, program, operand, elements(operand.shape));
+  }
+  program.instructions.forEach((instruction, i) => {
+    try {
+      verifyInstruction(program, instruction);
+    } catch (error) {
+      throw new Error(`instruction ${i} (${instruction.kind}): ${(error as Error).message}`);
+    }
+  });
+}
+
+function verifyInstruction(program: Program, instruction: Instruction): void {
+  const read = (operand: Operand, count: number): void => within("operand", program, operand, count);
+  const write = (operand: Operand, count: number): void => {
+    check(operand.segment !== "constants" && operand.segment !== "inputs", `writes to ${operand.segment}`);
+    within("result", program, operand, count);
+  };
+  switch (instruction.kind) {
+    case "map":
+      return verifyMap(instruction, read, write);
+    case "product":
+      return verifyProduct(instruction, read, write);
+    case "window":
+      return verifyWindow(instruction, read, write);
+    case "move":
+      if (instruction.op === "copy") return verifyCopy(instruction, read, write);
+      check(
+        instruction.from.storage === "i32" && instruction.to.storage === "f32",
+        "random needs an i32 key and f32 results",
+      );
+      checkCount(instruction.stream, "stream", 0);
+      read(instruction.from, 2);
+      write(instruction.to, elements(instruction.to.shape));
+  }
+}
+
+type Access = (operand: Operand, count: number) => void;
+
+const argumentCount = (op: MapOp): number => {
+  const index = mapOps.indexOf(op);
+  return index < mapOps.indexOf("add") ? 1 : op === "select" ? 3 : 2;
+};
+
+function verifyMap({ space, operands, body, results }: MapInstruction, read: Access, write: Access): void {
+  space.forEach((extent) => checkCount(extent, "space", 1));
+  for (const operand of operands) {
+    checkAxes(operand.axes);
+    read(operand, valuesWith(space, operand.axes));
+  }
+  body.forEach(({ op, arguments: slots }, i) => {
+    check(mapOps.includes(op), `unknown operation ${op}`);
+    check(
+      slots.length === argumentCount(op),
+      `${op} takes ${argumentCount(op)} arguments, got ${slots.length}`,
+    );
+    slots.forEach((slot) => checkCount(slot, "slot", 0, operands.length + i - 1));
+  });
+  for (const { slot, reduction, ...to } of results) {
+    checkCount(slot, "slot", 0, operands.length + body.length - 1);
+    check(to.storage === "f32", `a map writes f32, not ${to.storage}`);
+    const allowed = { none: [7], sum: [0, 1, 4, 5, 6], max: [0, 1, 4, 5, 6], moments: [0, 1, 4, 5] }[
+      reduction
+    ];
+    check(allowed.includes(to.axes), `${reduction} cannot have axes ${to.axes}`);
+    write(to, valuesWith(space, to.axes) * (reduction === "moments" ? 2 : 1));
+  }
+}
+
+function valuesWith(space: readonly number[], axes: Axes): number {
+  return space.reduce((product, extent, i) => (axes & (4 >> i) ? product * extent : product), 1);
+}
+
+function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: Access, write: Access): void {
+  const { x, y } = checkGeometry(geometry);
+  const [height, width] = geometry.kernel;
+  const w = height * width * geometry.channels * geometry.outChannels;
+  const [first, second, result] = {
+    convolution: [x, w, y],
+    convolutionInputGradient: [y, w, x],
+    convolutionFilterGradient: [x, y, w],
+  }[op];
+  checkF32([...inputs, out]);
+  read(inputs[0], first);
+  read(inputs[1], second);
+  write(out, result);
+}
+
+function verifyWindow({ op, geometry, inputs, out }: WindowInstruction, read: Access, write: Access): void {
+  const { x, y } = checkGeometry(geometry);
+  check(geometry.channels === geometry.outChannels, "a window keeps the channels");
+  check(
+    geometry.padding.every((padding, i) => padding < geometry.kernel[i]),
+    "a window must not lie in the padding",
+  );
+  const sizes = { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] }[op];
+  check(inputs.length === sizes.length, `${op} takes ${sizes.length} inputs`);
+  checkF32([...inputs, out]);
+  inputs.forEach((input, i) => read(input, sizes[i]));
+  write(out, op.endsWith("Gradient") ? x : y);
+}
+
+/** Sizes of input and output, after checking that they belong together. */
+function checkGeometry(geometry: Geometry): { x: number; y: number } {
+  const { images, height, width, channels, kernel, stride, padding, outHeight, outWidth, outChannels } =
+    geometry;
+  for (const extent of [
+    images,
+    height,
+    width,
+    channels,
+    outHeight,
+    outWidth,
+    outChannels,
+    ...kernel,
+    ...stride,
+  ]) {
+    checkCount(extent, "extent", 1);
+  }
+  padding.forEach((extent) => checkCount(extent, "padding", 0));
+  [height, width].forEach((extent, i) => {
+    const out = Math.floor((extent + 2 * padding[i] - kernel[i]) / stride[i]) + 1;
+    check(out === [outHeight, outWidth][i], `output extent ${[outHeight, outWidth][i]} should be ${out}`);
+  });
+  return { x: images * height * width * channels, y: images * outHeight * outWidth * outChannels };
+}
+
+function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): void {
+  const { extents, from, fromStrides, to, toStrides } = instruction;
+  check(extents.length <= 8, "at most 8 extents");
+  check(fromStrides.length === extents.length && toStrides.length === extents.length, "one stride an extent");
+  check(from.storage === to.storage, "a copy does not convert");
+  extents.forEach((extent) => checkCount(extent, "extent", 1));
+  const reach = (strides: readonly number[]): number =>
+    strides.reduce((last, stride, i) => {
+      checkCount(stride, "stride", 0);
+      return last + stride * (extents[i] - 1);
+    }, 1);
+  read(from, reach(fromStrides));
+  write(to, reach(toStrides));
+}
+
+function within(what: string, program: Program, { segment, offset, storage }: Operand, count: number): void {
+  check(segments.includes(segment), `${what} in unknown segment ${segment}`);
+  check(storage in storageBytes, `${what} has unknown storage ${storage}`);
+  checkCount(offset, "offset", 0);
+  check(offset % 4 === 0, `${what} at offset ${offset}, which is not a multiple of 4`);
+  const end = offset + count * storageBytes[storage];
+  check(
+    end <= program.bytes[segment],
+    `${what} ends at byte ${end} of ${segment}, which has ${program.bytes[segment]}`,
+  );
+}
+
+function checkF32(operands: readonly Operand[]): void {
+  for (const { storage } of operands) check(storage === "f32", `takes f32, got ${storage}`);
+}
+
+function checkAxes(axes: number): void {
+  checkCount(axes, "axes", 0, 7);
+}
+
+function checkCount(value: number, what: string, least: number, most = Number.MAX_SAFE_INTEGER): void {
+  check(Number.isSafeInteger(value) && value >= least && value <= most, `${what} is ${value}`);
+}
+
+function check(condition: boolean, message: string): void {
+  if (!condition) throw new Error(message);
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
