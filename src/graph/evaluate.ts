@@ -1,0 +1,36 @@
+/** The oracle: runs a graph op by op with the reference loops, every value in memory of its own. */
+import type { Data, View } from "./op.js";
+import { ops } from "./ops.js";
+import { topologicalOrder } from "./order.js";
+import type { Tensor } from "./tensor.js";
+import { sizeOf } from "./tensor.js";
+
+/**
+ * The values of `outputs`, given those of leaves (or of any other tensors). "f32" rounds every
+ * value to single precision, "f64" none. Throws a UserError for a leaf without a value.
+ */
+export function evaluate(
+  outputs: readonly Tensor[],
+  bindings: ReadonlyMap<Tensor, View>,
+  precision: "f32" | "f64" = "f32",
+): View[] {
+  const values = new Map(bindings);
+  for (const tensor of topologicalOrder(outputs, (tensor) =>
+    bindings.has(tensor) ? [] : valueInputs(tensor),
+  )) {
+    if (values.has(tensor)) continue;
+    const output = { data: allocate(tensor, precision), shape: tensor.shape };
+    const inputs = valueInputs(tensor).map((input) => values.get(input)!);
+    ops[tensor.op].reference(inputs, output, tensor.attributes);
+    values.set(tensor, output);
+  }
+  return outputs.map((tensor) => values.get(tensor)!);
+}
+
+/** The inputs that the value depends on: those of a `customGradient` beyond the first are for its rule. */
+const valueInputs = ({ op, inputs }: Tensor) => (op === "customGradient" ? inputs.slice(0, 1) : inputs);
+
+function allocate({ shape, dtype }: Tensor, precision: "f32" | "f64"): Data {
+  if (dtype === "i32") return new Int32Array(sizeOf(shape));
+  return precision === "f32" ? new Float32Array(sizeOf(shape)) : new Float64Array(sizeOf(shape));
+}

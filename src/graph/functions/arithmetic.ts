@@ -1,0 +1,57 @@
+/** Elementwise functions; shapes broadcast by NumPy's rule, i32 counts as f32. */
+import { node } from "../node.js";
+import type { Lattice, Tensor } from "../tensor.js";
+import type { Value } from "./broadcasting.js";
+import { elementwise, toTensor } from "./broadcasting.js";
+import { customGradient } from "./gradient.js";
+
+export const neg = (x: Value): Tensor => elementwise("neg", x);
+/** The gradient at 0 is 0. */
+export const abs = (x: Value): Tensor => elementwise("abs", x);
+export const exp = (x: Value): Tensor => elementwise("exp", x);
+/** The natural logarithm. */
+export const log = (x: Value): Tensor => elementwise("log", x);
+export const sqrt = (x: Value): Tensor => elementwise("sqrt", x);
+export const tanh = (x: Value): Tensor => elementwise("tanh", x);
+/** Half to even; the gradient is 0. */
+export const round = (x: Value): Tensor => elementwise("round", x);
+
+export const add = (a: Value, b: Value): Tensor => elementwise("add", a, b);
+export const sub = (a: Value, b: Value): Tensor => elementwise("sub", a, b);
+export const mul = (a: Value, b: Value): Tensor => elementwise("mul", a, b);
+export const div = (a: Value, b: Value): Tensor => elementwise("div", a, b);
+/** `a < b ? a : b`, so b where either is NaN; on a tie the gradient goes to a. */
+export const min = (a: Value, b: Value): Tensor => elementwise("min", a, b);
+/** `a > b ? a : b`, so b where either is NaN; on a tie the gradient goes to a. */
+export const max = (a: Value, b: Value): Tensor => elementwise("max", a, b);
+
+/** Comparisons give 1 or 0. */
+export const lt = (a: Value, b: Value): Tensor => elementwise("lt", a, b);
+export const le = (a: Value, b: Value): Tensor => elementwise("le", a, b);
+export const eq = (a: Value, b: Value): Tensor => elementwise("eq", a, b);
+export const gt = (a: Value, b: Value): Tensor => lt(b, a);
+export const ge = (a: Value, b: Value): Tensor => le(b, a);
+
+/** `a` where the condition is not 0, else `b`. */
+export const where = (condition: Value, a: Value, b: Value): Tensor => elementwise("select", condition, a, b);
+
+export const square = (x: Value): Tensor => mul(x, x);
+export const reciprocal = (x: Value): Tensor => div(1, x);
+/** max(0, x); the gradient at 0 is 0. */
+export const relu = (x: Value): Tensor => max(0, x);
+/** 1 / (1 + e^-x), as (1 + tanh(x / 2)) / 2, which cannot overflow. */
+export const sigmoid = (x: Value): Tensor => mul(add(tanh(mul(x, 0.5)), 1), 0.5);
+
+/** +1 where x >= 0 (-0 included), else -1: codes of step 2. The gradient is 0. */
+export const sign = (x: Value): Tensor => where(lt(x, 0), -1, 1);
+
+/** x limited to [low, high]; the gradient is 1 on the closed interval and 0 outside. NaN stays NaN. */
+export function clip(x: Tensor, low: number, high: number): Tensor {
+  return customGradient(min(high, max(low, x)), [x], (g) => [where(mul(le(low, x), le(x, high)), g, 0)]);
+}
+
+/** Marks whole numbers as the codes of a lattice, so that the compiler may store and multiply them as such. */
+export const codes = (x: Value, lattice: Lattice): Tensor => node("codes", [toTensor(x)], { lattice });
+
+/** codes · scale, the value of a quantized tensor. The scale broadcasts to the codes. */
+export const coded = (codes: Tensor, scale: Value): Tensor => elementwise("coded", codes, scale);

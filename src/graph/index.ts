@@ -1,0 +1,7 @@
+/** Tensors, the functions that make them, their gradients, and the evaluator that computes them plainly. */
+export * from "./evaluate.js";
+export * from "./functions.js";
+export * from "./gradients.js";
+export type { HostArray } from "./host.js";
+export type { View } from "./op.js";
+export * from "./tensor.js";
