@@ -1,0 +1,175 @@
+/**
+ * The safetensors format (https://github.com/huggingface/safetensors): eight bytes with the header's
+ * length (little endian), a JSON header { name: { dtype, shape, data_offsets }, __metadata__ }, then
+ * the tensors' bytes without gaps.
+ *
+ * The writer adds the SHA-256 of the tensors' bytes to the metadata and the reader checks it, so that
+ * a damaged file is never trained on. Files without it, from elsewhere, are read too.
+ */
+import { createHash } from "node:crypto";
+import { UserError } from "../errors.js";
+
+export type TensorData =
+  Float64Array | Float32Array | Int32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
+
+export interface StoredTensor {
+  readonly data: TensorData;
+  readonly shape: readonly number[];
+}
+
+export interface TensorFile {
+  readonly tensors: Readonly<Record<string, StoredTensor>>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const arrayTypes = {
+  F64: Float64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  I8: Int8Array,
+  U8: Uint8Array,
+} as const;
+type StoredType = keyof typeof arrayTypes;
+
+const lengthBytes = 8;
+const maximumHeaderBytes = 100_000_000; // the format's own bound
+const checksumKey = "sha256";
+const metadataKey = "__metadata__";
+
+/** Tensors ordered by element size, then name, so that equal contents give equal bytes and all data is aligned. */
+export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
+  const sorted = Object.entries(tensors).sort(
+    ([a, { data: x }], [b, { data: y }]) => y.BYTES_PER_ELEMENT - x.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
+  );
+  const parts = sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+
+  const header: Record<string, unknown> = {
+    [metadataKey]: { ...metadata, [checksumKey]: hash.digest("hex") },
+  };
+  let end = 0;
+  for (const [name, { data, shape }] of sorted) {
+    header[name] = { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] };
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the data starts aligned
+  const bytes = new Uint8Array(lengthBytes + headerBytes + end).fill(
+    0x20,
+    lengthBytes,
+    lengthBytes + headerBytes,
+  );
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  bytes.set(json, lengthBytes);
+  let at = lengthBytes + headerBytes;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** Reads a file's bytes; `file` is its name in messages. Throws `UserError` at the first thing that is wrong. */
+export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
+  const bad = (reason: string) => new UserError(`${file} is not a sound safetensors file: ${reason}`);
+  if (bytes.length < lengthBytes) throw bad(`it has only ${bytes.length} bytes`);
+  const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  if (headerBytes > Math.min(maximumHeaderBytes, bytes.length - lengthBytes)) {
+    throw bad(`its header should have ${headerBytes} bytes, the file has ${bytes.length}`);
+  }
+  const data = bytes.subarray(lengthBytes + headerBytes);
+  const header = parseHeader(bytes.subarray(lengthBytes, lengthBytes + headerBytes), bad);
+  const { [metadataKey]: stored = {}, ...entries } = header;
+  if (!isRecord(stored) || !Object.values(stored).every((value) => typeof value === "string")) {
+    throw bad(`${metadataKey} is not a record of strings`);
+  }
+  const { [checksumKey]: checksum, ...metadata } = stored as Record<string, string>;
+
+  const tensors: Record<string, StoredTensor> = {};
+  const inOrder = Object.entries(entries).map(([name, entry]) => ({ name, ...parseEntry(name, entry, bad) }));
+  inOrder.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let end = 0;
+  for (const { name, type, shape, begin, end: entryEnd } of inOrder) {
+    if (begin !== end)
+      throw bad(`the data of "${name}" begins at ${begin}, where the tensor before it ends at ${end}`);
+    if (entryEnd > data.length) throw bad(`"${name}" ends at ${entryEnd}, the data at ${data.length}`);
+    end = entryEnd;
+    // A copy, which is aligned and does not keep the file's bytes in memory.
+    tensors[name] = { data: new arrayTypes[type](new Uint8Array(data.subarray(begin, end)).buffer), shape };
+  }
+  if (end !== data.length) throw bad(`${data.length - end} bytes after the last tensor`);
+  if (checksum !== undefined && checksum !== createHash("sha256").update(data).digest("hex")) {
+    throw bad(
+      "its data does not have the checksum that its header says, so it was damaged after it was written",
+    );
+  }
+  return { tensors, metadata };
+}
+
+type Bad = (reason: string) => UserError;
+
+function parseHeader(bytes: Uint8Array, bad: Bad): Record<string, unknown> {
+  let text: string;
+  let header: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch {
+    throw bad("its header is not JSON");
+  }
+  if (!isRecord(header)) throw bad("its header is not a JSON object");
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined) throw bad(`its header names ${repeated} twice`);
+  return header;
+}
+
+function parseEntry(name: string, entry: unknown, bad: Bad) {
+  const { dtype, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
+  if (typeof dtype !== "string" || !Object.hasOwn(arrayTypes, dtype)) {
+    throw bad(
+      `"${name}" has type ${JSON.stringify(dtype)}; ${Object.keys(arrayTypes).join(", ")} can be read`,
+    );
+  }
+  if (!isIntegers(shape)) throw bad(`"${name}" has no valid shape`);
+  if (!isIntegers(offsets) || offsets.length !== 2) throw bad(`"${name}" has no valid data_offsets`);
+  const [begin, end] = offsets;
+  const type = dtype as StoredType;
+  const needed = shape.reduce((product, extent) => product * extent, arrayTypes[type].BYTES_PER_ELEMENT);
+  if (end - begin !== needed) {
+    throw bad(`"${name}" is ${type} [${shape.join(", ")}], ${needed} bytes, but has ${end - begin}`);
+  }
+  return { type, shape, begin, end };
+}
+
+/** The first key that some object of the JSON text holds twice; `JSON.parse` would silently keep the last. */
+function repeatedKey(json: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}]/g)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "}") open.pop();
+    else if (token.endsWith(":")) {
+      const key = token.slice(0, token.lastIndexOf('"') + 1);
+      const name = JSON.parse(key) as string;
+      const keys = open[open.length - 1];
+      if (keys.has(name)) return key;
+      keys.add(name);
+    }
+  }
+  return undefined;
+}
+
+function typeOf(data: TensorData): StoredType {
+  const found = Object.entries(arrayTypes).find(([, type]) => data instanceof type);
+  if (found === undefined) throw new TypeError(`cannot store ${data.constructor.name}`);
+  return found[0] as StoredType;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isIntegers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v >= 0);
+}
