@@ -223,6 +223,23 @@ describe("state", () => {
   });
 });
 
+test("the backward pass of a batch normalisation recomputes instead of storing values of full size", () => {
+  const step = compile(
+    (_: Record<string, never>, { x, weight }: { x: Tensor; weight: Tensor }) => {
+      const f = (p: Tensor) => {
+        const centred = g.sub(p, g.mean(p, [0], true));
+        const y = g.div(centred, g.sqrt(g.add(g.mean(g.square(centred), [0]), 1e-5)));
+        return g.sum(g.mul(g.relu(y), weight));
+      };
+      return { dx: valueAndGradients(f, x).gradients };
+    },
+    { executor },
+  );
+  const state = createState<Record<string, never>>({}, { executor });
+  const { bytes } = step.program(state, { x: random([256, 8], 1), weight: random([256, 8], 2) });
+  expect(bytes.scratch).toBeLessThan(256 * 8 * 4);
+});
+
 test("what exceeds the memory limit is refused", async () => {
   const step = compile((_: Record<string, never>, { x }: { x: Tensor }) => ({ y: g.add(x, 1) }), {
     executor,
