@@ -73,21 +73,6 @@ export const loops = {
 
 export type ElementwiseOp = keyof typeof loops;
 
-/** Ops of one element: the loops' arithmetic, for code that computes single values. */
-export const scalar = Object.fromEntries(
-  Object.entries<Loop>(loops).map(([op, loop]) => {
-    const [out, x, y, z] = [0, 1, 2, 3].map(() => new Float64Array(1));
-    const apply = (a: number, b = 0, c = 0) => {
-      x[0] = a;
-      y[0] = b;
-      z[0] = c;
-      loop(out, x, y, z);
-      return out[0];
-    };
-    return [op, apply];
-  }),
-) as Record<ElementwiseOp, (a: number, b?: number, c?: number) => number>;
-
 function inferElementwise(op: string, count: number, inputs: readonly Tensor[]) {
   const [{ shape }] = inputs;
   if (inputs.length !== count || !inputs.every((input) => text(input.shape) === text(shape))) {
