@@ -161,6 +161,10 @@ describe("gradients by rule", () => {
     expect(gradient(g.sum(y), x)).toEqual([10, 10]);
   });
 
+  test("the value of a customGradient needs no more than its first input", () => {
+    expect(numbers(g.customGradient(x, [g.leaf("unbound", [2])], (dy) => [dy]))).toEqual(numbers(x));
+  });
+
   test("customGradient refuses a rule that does not fit", () => {
     const wrong = (backward: g.Backward) => () => g.gradients(g.sum(g.customGradient(x, [x], backward)), [x]);
     expect(wrong(() => [])).toThrow(/returned 0 gradients for 1 inputs/);
