@@ -31,8 +31,8 @@ export interface Single {
 
 export type Unit = MapGroup | Single;
 
-/** Bounds on one map, so that its block registers stay in the first-level cache. */
-const mostOperands = 16;
+/** Bounds on one map, so that its blocks stay in the first-level cache. */
+const mostOperands = 32;
 const mostBody = 96;
 /** Below this many elements sharing an instruction is worth it whatever the values read. */
 const tiny = 1 << 14;

@@ -68,6 +68,10 @@ export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<stri
       case "mul":
         if (scalarOf(y) === 1) return x;
         if (scalarOf(x) === 1) return y;
+        // (a · 2) · 3 = a · 6
+        if (scalarOf(y) !== undefined && x.op === "mul" && scalarOf(x.inputs[1]) !== undefined) {
+          return rewrite("mul", [x.inputs[0], rewrite("mul", [x.inputs[1], y], {})], {});
+        }
         break;
       case "sub":
         if (scalarOf(y) === 0) return x;
