@@ -1,0 +1,354 @@
+/** A run's directory at every moment at which its process may be killed. Checkpoints here are small made-up ones. */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { UserError } from "../errors.js";
+import { createReferenceExecutor } from "../runtime/reference.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { readCheckpoint } from "./checkpoint.js";
+import { RunDirectory } from "./directory.js";
+import type { LayerLine } from "./layers.js";
+import type { EpochMetrics } from "./metrics.js";
+import { noImages } from "./metrics.js";
+import type { Recipe } from "./run.js";
+import { loadBestWeights, loadLastWeights, loadRun, makeConfig } from "./run.js";
+
+const recipe: Recipe = {
+  model: { name: "tiny", input: [1, 1, 1], classes: 2 },
+  method: { name: "baseline", options: {} },
+  optimizer: { name: "sgd", options: {} },
+  schedule: null,
+  data: { name: "two", checksum: "abc" },
+  batchSize: 8,
+  seed: 1,
+  validation: 0,
+};
+const identity = "tiny, baseline";
+
+/** Epoch e has weights of e; epoch 2 is the best of three. */
+function checkpoint(epoch: number, step = 0): Checkpoint {
+  const array = (...values: number[]) => ({ data: Float32Array.from(values), shape: [values.length] });
+  return {
+    values: {
+      parameters: { "fc1.weight": array(epoch, -epoch) },
+      statistics: {},
+      optimizer: { m: { "fc1.weight": array(epoch / 3 + step, 0) } },
+    },
+    epoch,
+    step,
+    sums: step === 0 ? noImages : { images: 8 * step, loss: 0.1 + 0.2, top1: 5, top5: 8 },
+    signs: { "fc1.weight": Uint8Array.of(2) },
+  };
+}
+
+function metrics(epoch: number): EpochMetrics {
+  const scores = { loss: 1 / epoch, top1: [0, 90, 95, 95][epoch], top5: 100 };
+  const train = { learningRate: 0.1, trainLoss: 0.3, trainTop1: 80 };
+  return { epoch, step: 10 * epoch, seconds: 1.5, ...train, split: "test", ...scores, test: scores };
+}
+
+const layerLineOf = (epoch: number): LayerLine => ({
+  epoch,
+  layer: "fc1",
+  levels: null,
+  sparsity: 0,
+  signFlips: 0,
+  histogram: { lowest: -1, highest: 1, counts: [] },
+});
+
+let parent: string;
+let path: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), "fewbit-run-"));
+  path = join(parent, "runs", "one");
+});
+afterEach(() => rmSync(parent, { recursive: true }));
+
+interface Changes {
+  resume?: boolean;
+  overwrite?: boolean;
+  epochs?: number;
+  recipe?: Partial<Recipe>;
+  identity?: string;
+  expected?: Checkpoint["values"];
+  onWarning?: (message: string) => void;
+}
+
+function open(changes: Changes = {}): RunDirectory {
+  const { resume = false, overwrite = false, epochs = 3, onWarning = () => {} } = changes;
+  const config = makeConfig({ ...recipe, ...changes.recipe }, epochs, createReferenceExecutor(), undefined);
+  const expected = changes.expected ?? checkpoint(0).values;
+  return RunDirectory.open(path, {
+    resume,
+    overwrite,
+    config,
+    identity: changes.identity ?? identity,
+    expected,
+    onWarning,
+  });
+}
+
+/** Trains `epochs` epochs in a new directory and leaves it as an ended process does. */
+function trained(epochs: number): void {
+  const run = open();
+  run.begin(checkpoint(0));
+  const all = [1, 2, 3].map(metrics);
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    run.commit(all.slice(0, epoch), [layerLineOf(epoch)], checkpoint(epoch));
+  }
+  run.close();
+}
+
+const contents = () =>
+  Object.fromEntries(
+    readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString("latin1")]),
+  );
+
+function resumed(): RunDirectory {
+  const run = open({ resume: true });
+  run.begin(checkpoint(0));
+  run.close();
+  return run;
+}
+
+test("an ended run holds its files and nothing else, and they tell the run", () => {
+  trained(3);
+  expect(readdirSync(path).sort()).toEqual([
+    "best.safetensors",
+    "checkpoint.safetensors",
+    "config.json",
+    "layers.jsonl",
+    "metrics.jsonl",
+    "summary.json",
+  ]);
+  const run = loadRun(path);
+  expect(run.config).toMatchObject({ formatVersion: 1, ...recipe, epochs: 3, executor: "reference" });
+  expect(run.metrics).toEqual([1, 2, 3].map(metrics));
+  expect(run.layers).toEqual([1, 2, 3].map(layerLineOf));
+  expect(run.summary).toMatchObject({
+    epochs: 3,
+    chosenOn: "test",
+    best: metrics(2),
+    last: metrics(3),
+    seconds: 4.5,
+  });
+  const { values } = checkpoint(0);
+  expect(loadBestWeights(path, identity, values).parameters).toEqual(checkpoint(2).values.parameters);
+  expect(loadLastWeights(path, identity, values).parameters).toEqual(checkpoint(3).values.parameters);
+});
+
+test("a checkpoint is read as it was written, sums to the last bit", () => {
+  trained(2);
+  const run = open({ resume: true });
+  run.begin(checkpoint(0));
+  run.save(checkpoint(2, 3));
+  run.close();
+  const file = join(path, "checkpoint.safetensors");
+  expect(readCheckpoint(file, identity, checkpoint(0).values)).toEqual(checkpoint(2, 3));
+});
+
+describe("a process killed in epoch 3", () => {
+  let whole: Record<string, string>;
+  beforeEach(() => {
+    trained(2);
+    whole = contents();
+  });
+  const append = (name: string, text: string) => writeFileSync(join(path, name), text, { flag: "a" });
+
+  test.each<[string, () => void]>([
+    ["between epochs", () => {}],
+    ["in the middle of a line", () => append("metrics.jsonl", '{"epoch":3,"st')],
+    ["before the lines of layers", () => append("metrics.jsonl", `${JSON.stringify(metrics(3))}\n`)],
+    [
+      "before the checkpoint",
+      () => {
+        append("metrics.jsonl", `${JSON.stringify(metrics(3))}\n`);
+        append("layers.jsonl", `${JSON.stringify(layerLineOf(3))}\n`);
+      },
+    ],
+    ["while it writes the checkpoint", () => append("checkpoint.safetensors.tmp", "half")],
+  ])("%s is resumed at epoch 2", (_name, leave) => {
+    leave();
+    writeFileSync(join(path, "lock"), "999999999");
+    const run = resumed();
+    expect([run.checkpoint, run.metrics]).toEqual([checkpoint(2), [1, 2].map(metrics)]);
+    const { "checkpoint.safetensors.tmp": _half, ...after } = contents();
+    expect(after).toEqual(whole);
+  });
+
+  test("after the checkpoint but before what follows from it has it derived", () => {
+    rmSync(path, { recursive: true });
+    trained(1);
+    const before = contents();
+    rmSync(path, { recursive: true });
+    trained(2);
+    for (const name of ["best.safetensors", "summary.json"])
+      writeFileSync(join(path, name), before[name], "latin1");
+    expect(resumed().checkpoint?.epoch).toBe(2);
+    expect(contents()).toEqual(whole);
+    rmSync(join(path, "best.safetensors"));
+    resumed();
+    expect(contents()).toEqual(whole);
+  });
+
+  test("before the first checkpoint starts at the beginning", () => {
+    for (const name of readdirSync(path)) if (name !== "config.json") rmSync(join(path, name));
+    const run = resumed();
+    expect([run.checkpoint, run.metrics]).toEqual([undefined, []]);
+    expect(existsSync(join(path, "checkpoint.safetensors"))).toBe(true);
+  });
+});
+
+describe("refuses, and changes nothing, when", () => {
+  const wide = { data: new Float32Array(3), shape: [3] };
+  const { values } = checkpoint(0);
+  const other = { ...values, parameters: { "fc1.weight": wide } };
+  const more = { ...values, parameters: { ...values.parameters, "fc2.weight": wide } };
+  const damage = (name: string, text: string) => () => writeFileSync(join(path, name), text);
+  test.each<[string, Changes, RegExp, (() => void)?]>([
+    ["the run exists", {}, /holds a run already; resume it, overwrite it/],
+    [
+      "it is resumed with another seed",
+      { resume: true, recipe: { seed: 2 } },
+      /was begun with seed 1, not 2/,
+    ],
+    [
+      "the data differ",
+      { resume: true, recipe: { data: { name: "two", checksum: "x" } } },
+      /data .*"abc".* not .*"x"/,
+    ],
+    ["it has more epochs than asked for", { resume: true, epochs: 2 }, /has begun epoch 3, but only 2/],
+    [
+      "the checkpoint is another network's",
+      { resume: true, identity: "big" },
+      /is of another training: .* is big/,
+    ],
+    [
+      "a shape differs",
+      { resume: true, expected: other },
+      /for parameters\/fc1.weight it has .*\[2\], .* needs .*\[3\]/,
+    ],
+    ["a weight is missing", { resume: true, expected: more }, /for parameters\/fc2.weight it has nothing/],
+    [
+      "a weight is too many",
+      { resume: true, expected: { ...values, optimizer: {} } },
+      /it has optimizer\/m\/fc1.weight/,
+    ],
+    [
+      "the checkpoint is damaged",
+      { resume: true },
+      /not a sound safetensors/,
+      damage("checkpoint.safetensors", "x"),
+    ],
+    ["the configuration is damaged", { resume: true }, /config.json is damaged/, damage("config.json", "{")],
+    [
+      "the configuration is of a later format",
+      { resume: true },
+      /formatVersion 2/,
+      damage("config.json", '{"formatVersion":2}'),
+    ],
+    ["a line of metrics is damaged", { resume: true }, /line 1 is not/, damage("metrics.jsonl", "x\n")],
+    [
+      "metrics are missing",
+      { resume: true },
+      /does not hold each of 3 epochs once/,
+      damage("metrics.jsonl", ""),
+    ],
+  ])("%s", (_name, changes, message, prepare) => {
+    trained(3);
+    prepare?.();
+    const before = contents();
+    expect(() => open(changes)).toThrow(UserError);
+    expect(() => open(changes)).toThrow(message);
+    expect(contents()).toEqual(before);
+  });
+
+  test("the directory holds something else", () => {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, "thesis.tex"), "");
+    expect(() => open({ overwrite: true })).toThrow(/holds other files than a run's/);
+    expect(() => open({ resume: true })).toThrow(/holds other files than a run's/);
+    expect(readdirSync(path)).toEqual(["thesis.tex"]);
+  });
+
+  test("there is nothing to resume", () => {
+    expect(() => open({ resume: true })).toThrow(/holds no run/);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("the path is a file", () => {
+    path = join(parent, "file");
+    writeFileSync(path, "");
+    expect(() => open()).toThrow(/is not a directory/);
+  });
+
+  test("the place cannot be written to", () => {
+    writeFileSync(join(parent, "runs"), "");
+    const run = open();
+    expect(() => run.begin(checkpoint(0))).toThrow(UserError);
+    expect(() => run.begin(checkpoint(0))).toThrow(/cannot write to .*ENOTDIR/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)("the directory is read-only", () => {
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o500);
+    expect(() => open().begin(checkpoint(0))).toThrow(/cannot write to .*EACCES/);
+  });
+
+  test("another training is at work there", () => {
+    const run = open();
+    run.begin(checkpoint(0));
+    expect(() => open({ resume: true })).toThrow(/in use by process/);
+    expect(() => open({ overwrite: true }).begin(checkpoint(0))).toThrow(/in use by process/);
+    run.close();
+  });
+
+  test("the best weights are lost and cannot be made again", () => {
+    trained(3);
+    rmSync(join(path, "best.safetensors"));
+    const run = open({ resume: true });
+    expect(() => run.begin(checkpoint(0))).toThrow(/does not hold epoch 2, the best so far/);
+    run.close();
+  });
+});
+
+test("overwriting begins a new run, in the same bytes as an empty directory", () => {
+  trained(1);
+  const whole = contents();
+  const run = open({ overwrite: true, recipe: { seed: 7 } });
+  run.begin(checkpoint(0));
+  run.close();
+  expect(Object.keys(contents()).sort()).toEqual([
+    "checkpoint.safetensors",
+    "config.json",
+    "layers.jsonl",
+    "metrics.jsonl",
+  ]);
+  rmSync(path, { recursive: true });
+  trained(1);
+  expect(contents()).toEqual(whole);
+});
+
+test("resuming may extend the run, and says when the executor differs", () => {
+  trained(3);
+  const config = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as object;
+  writeFileSync(join(path, "config.json"), JSON.stringify({ ...config, executor: "native" }));
+  const onWarning = vi.fn();
+  const run = open({ resume: true, epochs: 9, onWarning });
+  run.begin(checkpoint(0));
+  run.close();
+  expect(onWarning).toHaveBeenCalledExactlyOnceWith(
+    expect.stringContaining("on the native executor and goes on on reference"),
+  );
+  expect(loadRun(path).config).toMatchObject({ epochs: 9, executor: "reference" });
+});

@@ -1,0 +1,76 @@
+/** How the weights of each layer develop: the lines of `layers.jsonl`, one a layer and epoch. */
+import type { HostArray } from "../graph/host.js";
+
+const bins = 32;
+
+/** A layer's latent weights (those that are trained) and the quantized ones (those it computes with). */
+export interface LayerWeights {
+  readonly name: string;
+  /** Null where the layer is in full precision. */
+  readonly bits: number | null;
+  readonly latent: HostArray;
+  readonly quantized: HostArray;
+}
+
+export interface LayerLine {
+  readonly epoch: number;
+  readonly layer: string;
+  /** Different values among the quantized weights; null in full precision. */
+  readonly levels: number | null;
+  /** Share of quantized weights that are 0. */
+  readonly sparsity: number;
+  /** Share of latent weights whose sign is not what it was at the last epoch's end; 0 counts as positive. */
+  readonly signFlips: number;
+  /** Of the latent weights: counts in 32 equal bins from lowest to highest. */
+  readonly histogram: {
+    readonly lowest: number;
+    readonly highest: number;
+    readonly counts: readonly number[];
+  };
+}
+
+export function layerLine(epoch: number, layer: LayerWeights, signsBefore: Uint8Array): LayerLine {
+  const { name, bits, latent, quantized } = layer;
+  return {
+    epoch,
+    layer: name,
+    levels: bits === null ? null : new Set(quantized.data).size,
+    sparsity: zerosIn(quantized) / quantized.data.length,
+    signFlips: differences(signsOf(latent), signsBefore) / latent.data.length,
+    histogram: histogramOf(latent.data),
+  };
+}
+
+/** A bit a weight, set where it is negative; eight to a byte, the first lowest. */
+export function signsOf({ data }: HostArray): Uint8Array {
+  const signs = new Uint8Array(Math.ceil(data.length / 8));
+  for (let i = 0; i < data.length; i++) if (data[i] < 0) signs[i >> 3] |= 1 << (i & 7);
+  return signs;
+}
+
+function zerosIn({ data }: HostArray): number {
+  let count = 0;
+  for (const value of data) if (value === 0) count++;
+  return count;
+}
+
+function differences(a: Uint8Array, b: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < a.length; i++) {
+    for (let bits = a[i] ^ b[i]; bits !== 0; bits &= bits - 1) count++;
+  }
+  return count;
+}
+
+function histogramOf(values: HostArray["data"]): LayerLine["histogram"] {
+  let lowest = Infinity;
+  let highest = -Infinity;
+  for (const value of values) {
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+  }
+  const counts = Array<number>(bins).fill(0);
+  const scale = highest > lowest ? bins / (highest - lowest) : 0;
+  for (const value of values) counts[Math.min(bins - 1, Math.floor((value - lowest) * scale))]++;
+  return { lowest, highest, counts };
+}

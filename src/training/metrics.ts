@@ -1,0 +1,103 @@
+/** What is measured each epoch, and the JSON-lines files that keep it. All accuracies are in percent. */
+import { existsSync, readFileSync } from "node:fs";
+import { UserError } from "../errors.js";
+import { writeAtomically } from "./files.js";
+
+/** Which images the best epoch is chosen on. */
+export type Split = "test" | "validation";
+
+export interface Scores {
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  /** Percent of images whose label has the largest logit, or is among the five largest. */
+  readonly top1: number;
+  readonly top5: number;
+}
+
+/** A line of `metrics.jsonl`. */
+export interface EpochMetrics extends Scores {
+  /** Epochs trained, from 1. */
+  readonly epoch: number;
+  /** Steps trained, of all epochs. */
+  readonly step: number;
+  /** Spent on this epoch, evaluation included, by the process that ended it. */
+  readonly seconds: number;
+  readonly learningRate: number;
+  /** Over the epoch's own steps, in training mode and with augmentation. */
+  readonly trainLoss: number;
+  readonly trainTop1: number;
+  /** What loss, top1 and top5 were measured on. */
+  readonly split: Split;
+  /** The same scores on the test set. */
+  readonly test: Scores;
+}
+
+/** Sums over images: of their losses, and of how many were right. */
+export interface Sums {
+  readonly images: number;
+  readonly loss: number;
+  readonly top1: number;
+  readonly top5: number;
+}
+
+export const noImages: Sums = { images: 0, loss: 0, top1: 0, top5: 0 };
+
+/** Adds a batch: its mean loss and its counts of right answers. */
+export function addBatch(sums: Sums, images: number, loss: number, top1: number, top5: number): Sums {
+  return {
+    images: sums.images + images,
+    loss: sums.loss + loss * images,
+    top1: sums.top1 + top1,
+    top5: sums.top5 + top5,
+  };
+}
+
+export function scoresOf({ images, loss, top1, top5 }: Sums): Scores {
+  return { loss: loss / images, top1: (100 * top1) / images, top5: (100 * top5) / images };
+}
+
+/** The epoch with the highest top-1, the first of equals; undefined without epochs. */
+export function bestEpoch(metrics: readonly EpochMetrics[]): EpochMetrics | undefined {
+  return metrics.reduce<EpochMetrics | undefined>(
+    (best, epoch) => (best === undefined || epoch.top1 > best.top1 ? epoch : best),
+    undefined,
+  );
+}
+
+/**
+ * The lines of a JSON-lines file that belong to the first `epochs` epochs; a last line that was cut
+ * short by a crash does not count. Throws `UserError` if a line before it is damaged.
+ */
+export function readLines<T extends { readonly epoch: number }>(path: string, epochs: number): T[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n");
+  lines.pop(); // what follows the last newline: nothing, or a line cut short
+  const kept: T[] = [];
+  for (const [i, line] of lines.entries()) {
+    const value = parse(line);
+    if (value === undefined)
+      throw new UserError(`${path} is damaged: line ${i + 1} is not a line of an epoch`);
+    if (value.epoch > epochs) break;
+    kept.push(value as T);
+  }
+  return kept;
+}
+
+/** Replaces a JSON-lines file by these lines, unless it holds exactly them. */
+export function rewriteLines(path: string, lines: readonly object[]): void {
+  const text = formatLines(lines);
+  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeAtomically(path, text);
+}
+
+export function formatLines(lines: readonly object[]): string {
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+}
+
+function parse(line: string): { readonly epoch: number } | undefined {
+  try {
+    const value = JSON.parse(line) as { epoch?: unknown } | null;
+    return typeof value?.epoch === "number" ? { ...value, epoch: value.epoch } : undefined;
+  } catch {
+    return undefined;
+  }
+}

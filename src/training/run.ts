@@ -1,0 +1,165 @@
+/**
+ * What a run leaves in its directory: `config.json`, `metrics.jsonl`, `layers.jsonl`,
+ * `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts` writes them.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../errors.js";
+import type { Executor } from "../runtime/executor.js";
+import type { TrainingValues, Weights } from "./checkpoint.js";
+import { readCheckpoint, readWeights } from "./checkpoint.js";
+import type { LayerLine } from "./layers.js";
+import type { EpochMetrics, Split } from "./metrics.js";
+import { bestEpoch, readLines } from "./metrics.js";
+
+export const fileNames = {
+  config: "config.json",
+  metrics: "metrics.jsonl",
+  layers: "layers.jsonl",
+  checkpoint: "checkpoint.safetensors",
+  best: "best.safetensors",
+  summary: "summary.json",
+} as const;
+
+interface Named {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** What decides every bit of a run. It cannot change when the run is resumed. */
+export interface Recipe {
+  readonly model: { readonly name: string; readonly input: readonly number[]; readonly classes: number };
+  readonly method: Named;
+  readonly optimizer: Named;
+  readonly schedule: Named | null;
+  readonly data: { readonly name: string; readonly checksum: string };
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Training images held out; 0 for none. */
+  readonly validation: number;
+}
+
+/** `config.json`. */
+export interface RunConfig extends Recipe {
+  readonly formatVersion: 1;
+  /** fewbit's version. */
+  readonly fewbit: string;
+  readonly epochs: number;
+  readonly executor: string;
+  readonly instructionSet: string;
+  readonly threads: number;
+  readonly cpu: string;
+  /** What the command line was given, so that it can make the same objects again. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** `summary.json`. */
+export interface Summary {
+  readonly formatVersion: 1;
+  /** Epochs completed, and asked for. */
+  readonly epochs: number;
+  readonly epochsPlanned: number;
+  /** What the best epoch was chosen on; on the test set, its accuracy there is an optimistic figure. */
+  readonly chosenOn: Split;
+  readonly best: EpochMetrics;
+  readonly last: EpochMetrics;
+  /** Training and evaluation, of all epochs. */
+  readonly seconds: number;
+}
+
+/** A run as its directory tells it. */
+export interface StoredRun {
+  readonly directory: string;
+  readonly config: RunConfig;
+  readonly metrics: readonly EpochMetrics[];
+  readonly layers: readonly LayerLine[];
+  /** Undefined before the first epoch's end. */
+  readonly summary: Summary | undefined;
+}
+
+export function makeConfig(
+  recipe: Recipe,
+  epochs: number,
+  executor: Executor,
+  options: RunConfig["options"],
+): RunConfig {
+  return {
+    formatVersion: 1,
+    fewbit: packageVersion(),
+    ...recipe,
+    epochs,
+    executor: executor.name,
+    instructionSet: executor.instructionSet,
+    threads: executor.threads,
+    cpu: cpus()[0]?.model ?? "unknown",
+    ...(options === undefined ? {} : { options }),
+  };
+}
+
+/** Reads a run's files. Throws `UserError` if the directory holds none. */
+export function loadRun(directory: string): StoredRun {
+  const config = readConfig(directory);
+  const metrics = readLines<EpochMetrics>(join(directory, fileNames.metrics), Infinity);
+  const layers = readLines<LayerLine>(join(directory, fileNames.layers), Infinity);
+  const path = join(directory, fileNames.summary);
+  const summary = existsSync(path) ? (parseJson(path) as Summary) : undefined;
+  return { directory, config, metrics, layers, summary };
+}
+
+/** The weights of the best epoch of the run in a directory. Throws `UserError` unless they fit `expected`. */
+export function loadBestWeights(directory: string, identity: string, expected: Weights): Weights {
+  readConfig(directory);
+  const path = join(directory, fileNames.best);
+  if (!existsSync(path)) throw new UserError(`${directory} has no finished epoch yet; resume the run first`);
+  return readWeights(path, identity, expected).weights;
+}
+
+/** The weights of the last checkpoint of the run in a directory. */
+export function loadLastWeights(directory: string, identity: string, expected: TrainingValues): Weights {
+  readConfig(directory);
+  const { parameters, statistics } = readCheckpoint(
+    join(directory, fileNames.checkpoint),
+    identity,
+    expected,
+  ).values;
+  return { parameters, statistics };
+}
+
+/** The summary of one epoch or more. */
+export function summarise(metrics: readonly EpochMetrics[], epochsPlanned: number): Summary {
+  const last = metrics[metrics.length - 1];
+  return {
+    formatVersion: 1,
+    epochs: metrics.length,
+    epochsPlanned,
+    chosenOn: last.split,
+    best: bestEpoch(metrics) ?? last,
+    last,
+    seconds: metrics.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}
+
+export function readConfig(directory: string): RunConfig {
+  const path = join(directory, fileNames.config);
+  if (!existsSync(path))
+    throw new UserError(`${directory} holds no run: there is no ${fileNames.config}`, "directory");
+  const config = parseJson(path) as Partial<RunConfig> | null;
+  if (config?.formatVersion !== 1) {
+    throw new UserError(`${path} has formatVersion ${String(config?.formatVersion)}; this fewbit reads 1`);
+  }
+  return config as RunConfig;
+}
+
+function parseJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    throw new UserError(`${path} is damaged: it is not JSON`);
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
