@@ -23,8 +23,9 @@ enum MapOp : int32_t {
 };
 enum Reduction : int32_t { NONE, SUM, REDUCE_MAX, MOMENTS };
 
-// A register operation. Slots number the operands first, then `registers` block-sized registers;
-// an operation may write a register that it also reads.
+// A register operation. Slots number the operands first, then `registers` block-sized registers,
+// then the results: a stored result whose slot is its own is written where it belongs by an
+// operation. An operation may write a register that it also reads.
 struct MapOperation {
   int32_t op, destination, a, b, c;
 };
@@ -62,7 +63,7 @@ struct WindowInstruction {
 
 enum MoveOp : int32_t { COPY, RANDOM };
 struct MoveInstruction {
-  int32_t op, rank, fill, stream;
+  int32_t op, rank, stream;
   Operand from, to;
   int64_t toElements;
   int64_t extents[8], fromStrides[8], toStrides[8];  // elements

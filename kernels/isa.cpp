@@ -1,0 +1,54 @@
+// The kernels of one instruction set; built twice (see simd.h).
+#include "simd.h"
+
+#include "map.h"
+#if __has_include("window.h")
+#include "window.h"
+#endif
+#if __has_include("move.h")
+#include "move.h"
+#endif
+#include "peak.h"
+#if __has_include("product.h")
+#include "product.h"
+#endif
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+static Plan plan(const Instruction& instruction) {
+  switch (instruction.kind) {
+    case MAP: return planMap(instruction.map);
+#if __has_include("product.h")
+    case PRODUCT: return planProduct(instruction.product);
+#endif
+#if __has_include("window.h")
+    case WINDOW: return planWindow(instruction.window);
+    case MOVE: return planMove(instruction.move);
+#endif
+    default: return {};
+  }
+}
+
+static void run(const Instruction& instruction, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+  switch (instruction.kind) {
+    case MAP: return runMap(instruction.map, memory, phase, chunk, work);
+#if __has_include("product.h")
+    case PRODUCT: return runProduct(instruction.product, memory, phase, chunk, work);
+#endif
+#if __has_include("window.h")
+    case WINDOW: return runWindow(instruction.window, memory, phase, chunk, work);
+    case MOVE: return runMove(instruction.move, memory, phase, chunk, work);
+#endif
+    default: return;
+  }
+}
+
+}  // namespace FEWBIT_ISA
+
+#define FEWBIT_JOIN(a, b) a##b
+#define FEWBIT_NAME(isa, suffix) FEWBIT_JOIN(isa, suffix)
+const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run};
+const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, MultiplyAdds) = {FEWBIT_ISA::multiplyAdd, FEWBIT_ISA::LANES * 2 * 12};
+
+}  // namespace fewbit

@@ -1,0 +1,431 @@
+// The map interpreter: elementwise work and reductions over a space [sample, position, channel].
+//
+// The space is cut into blocks of at most BLOCK elements: whole channel rows of one sample, or a
+// piece of one row. Each operation is a vector loop over a block. Slots are pointers: an operand with
+// all axes is read where it lies and a stored result written where it belongs, if the block's length is a
+// multiple of GRAIN; else both go through a buffer. Operands with fewer axes are repeated into a
+// buffer when they change.
+#pragma once
+#include <string.h>
+
+#include "reduce.h"
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+enum { SAMPLE = 4, POSITION = 2, CHANNEL = 1, FULL = 7 };
+
+// A map's space after merging axes that no operand and no result tells apart, and its cutting.
+struct Layout {
+  int64_t samples, positions, channels;
+  int32_t unit;             // axes of extent 1 before merging
+  bool merged, collapsed;   // samples and positions are one axis (position); channels are, too
+  bool perSample;           // some result keeps samples: chunks hold whole samples
+  bool rowByRow;            // some result keeps pixels: a row's pieces follow one another
+  int64_t rows, width;      // of a full block
+  int64_t panels;           // blocks side by side in a row
+  int64_t blocks;           // blocks below one another in a sample
+  int64_t chunks, chunkBlocks;
+};
+
+static int32_t operandAxes(const Layout& l, int32_t axes) {
+  if ((axes | l.unit) == FULL) return FULL;
+  axes &= ~l.unit;
+  return l.merged && (axes & (SAMPLE | POSITION)) ? (axes & CHANNEL) | POSITION : axes;
+}
+static int32_t resultAxes(const Layout& l, int32_t axes) {
+  axes &= ~l.unit;
+  return l.merged && (axes & (SAMPLE | POSITION)) ? (axes & CHANNEL) | POSITION : axes;
+}
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static Layout layoutOf(const MapInstruction& map) {
+  Layout l = {};
+  l.unit = (map.samples == 1 ? SAMPLE : 0) | (map.positions == 1 ? POSITION : 0) | (map.channels == 1 ? CHANNEL : 0);
+  const int32_t both = (SAMPLE | POSITION) & ~l.unit;
+  l.merged = l.collapsed = true;
+  for (int32_t i = 0; i < map.operandCount; i++) {
+    const int32_t axes = map.operands[i].axes & ~l.unit;
+    if ((axes | l.unit) == FULL) continue;
+    if ((axes & both) != 0 && (axes & both) != both) l.merged = false;
+    if (axes != 0) l.collapsed = false;
+  }
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const MapResult& result = map.results[i];
+    if (result.reduction == NONE) continue;
+    const int32_t axes = result.to.axes & ~l.unit;
+    const bool pixel = both && (axes & both) == both && !(axes & CHANNEL) && result.reduction != MOMENTS;
+    if ((axes & both) != 0 && !pixel) l.merged = false;
+    if (axes != 0) l.collapsed = false;
+  }
+  l.samples = map.samples, l.positions = map.positions, l.channels = map.channels;
+  l.collapsed = l.collapsed && l.merged;
+  if (l.merged) l.positions *= l.samples, l.samples = 1;
+  if (l.collapsed) l.positions *= l.channels, l.channels = 1;
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    if (map.results[i].reduction == NONE) continue;
+    const int32_t axes = resultAxes(l, map.results[i].to.axes);
+    if (axes & POSITION) l.rowByRow = true;
+    else if (axes & SAMPLE) l.perSample = true;
+  }
+
+  l.width = least(l.channels, BLOCK);
+  l.rows = l.channels > BLOCK ? 1 : BLOCK / l.channels;
+  // Whole vectors where that costs less than half of the block.
+  for (int64_t rows = l.rows; rows * 2 > l.rows; rows--) {
+    if (rows * l.width % GRAIN == 0) {
+      l.rows = rows;
+      break;
+    }
+  }
+  l.rows = least(l.rows, l.positions);
+  l.panels = ceilDivide(l.channels, l.width);
+  l.blocks = ceilDivide(l.positions, l.rows);
+  const int64_t units = l.perSample ? l.samples : l.samples * l.blocks;
+  const int64_t wanted = least(64, 1 + l.samples * l.positions * l.channels / 8192);
+  const int64_t perChunk = ceilDivide(units, wanted);
+  l.chunks = ceilDivide(units, perChunk);
+  l.chunkBlocks = l.perSample ? perChunk * l.blocks : perChunk;
+  return l;
+}
+
+// A block: `rows` rows from `row` of a sample, `width` channels from `channel`.
+struct Block {
+  int64_t sample, row, rows, channel, width, length, padded;
+};
+static inline Block blockAt(const Layout& l, int64_t index, int64_t panel) {
+  Block b;
+  b.sample = index / l.blocks;
+  b.row = index % l.blocks * l.rows;
+  b.rows = least(l.rows, l.positions - b.row);
+  b.channel = panel * l.width;
+  b.width = least(l.width, l.channels - b.channel);
+  b.length = b.rows * b.width;
+  b.padded = ceilDivide(b.length, GRAIN) * GRAIN;
+  return b;
+}
+
+// Index of the block's first element in a value with these axes.
+static inline int64_t elementIndex(const Layout& l, const Block& b, int32_t axes) {
+  int64_t index = axes & SAMPLE ? b.sample : 0;
+  if (axes & POSITION) index = index * l.positions + b.row;
+  if (axes & CHANNEL) index = index * l.channels + b.channel;
+  return index;
+}
+
+static inline float readOne(const Memory& memory, const Operand& operand, int64_t index) {
+  const float* p = memory.f32(operand) + index;
+  if (operand.storage == F32) return *p;
+  int32_t i;
+  memcpy(&i, p, sizeof i);
+  return (float)i;
+}
+
+// What one result's reduction has taken in so far.
+struct Accumulator {
+  Lanes full, tail;  // blocks of l.rows rows; shorter ones
+  int64_t tailRows;
+  Partial partial;
+  double pixel;  // of the row in work
+};
+
+// A thread's memory for one map. Slots: operands, registers, stored results.
+struct Frame {
+  const MapInstruction& map;
+  const Layout& l;
+  const Memory& memory;
+  float** slots;
+  float* buffers;
+  Accumulator* accumulators;
+  double* work;
+  float* buffer(int64_t slot) const { return buffers + slot * SLOT; }
+};
+
+static int64_t slotCount(const MapInstruction& map) { return map.operandCount + map.registers + map.resultCount; }
+static inline size_t align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+enum { LANES_PER_RESULT = 4 * SLOT, DOUBLES_PER_RESULT = 2 * SLOT };
+
+static size_t frameBytes(const MapInstruction& map) {
+  const size_t results = map.resultCount, slots = slotCount(map);
+  return align64(slots * sizeof(float*)) + align64(results * sizeof(Accumulator)) +
+         align64((slots * SLOT + results * LANES_PER_RESULT) * sizeof(float)) +
+         align64((results * DOUBLES_PER_RESULT + 2 * SLOT) * sizeof(double));
+}
+
+static Frame frameIn(char* own, const MapInstruction& map, const Layout& l, const Memory& memory) {
+  const int64_t slots = slotCount(map), results = map.resultCount;
+  float** const pointers = (float**)own;
+  own += align64(slots * sizeof(float*));
+  Accumulator* const accumulators = (Accumulator*)own;
+  own += align64(results * sizeof(Accumulator));
+  float* const buffers = (float*)own;
+  own += align64((slots * SLOT + results * LANES_PER_RESULT) * sizeof(float));
+  double* const doubles = (double*)own;
+  for (int64_t i = 0; i < slots; i++) pointers[i] = buffers + i * SLOT;
+  for (int64_t i = 0; i < results; i++) {
+    float* const lanes = buffers + slots * SLOT + i * LANES_PER_RESULT;
+    accumulators[i] = {{lanes, 0}, {lanes + 2 * SLOT, 0}, 0, {doubles + i * DOUBLES_PER_RESULT, SLOT, 0}, 0};
+  }
+  return {map, l, memory, pointers, buffers, accumulators, doubles + results * DOUBLES_PER_RESULT};
+}
+
+// Repeats operands without a position axis over a block's rows: those that differ between samples
+// or the others.
+static void repeatOperands(Frame& f, const Block& b, bool ofSample) {
+  for (int32_t i = 0; i < f.map.operandCount; i++) {
+    const Operand& operand = f.map.operands[i];
+    const int32_t axes = operandAxes(f.l, operand.axes);
+    if (axes & POSITION || ofSample != !!(axes & SAMPLE)) continue;
+    float* const to = f.buffer(i);
+    const int64_t from = elementIndex(f.l, b, axes), length = f.l.rows * b.width;
+    const int64_t distinct = axes & CHANNEL ? b.width : 1;
+    for (int64_t k = 0; k < distinct; k++) to[k] = readOne(f.memory, operand, from + k);
+    for (int64_t n = distinct; n < length; n *= 2) memcpy(to + n, to, least(n, length - n) * sizeof(float));
+  }
+}
+
+static float* contiguousOperand(const Operand& operand, const Memory& memory, int64_t from, const Block& b, float* buffer) {
+  float* const p = memory.f32(operand) + from;
+  if (operand.storage == I32) {
+    const int64_t whole = b.length / LANES * LANES;
+    for (int64_t k = 0; k < whole; k += LANES) store(buffer + k, toFloats((Ints)load(p + k)));
+    for (int64_t k = whole; k < b.length; k++) buffer[k] = readOne(memory, operand, from + k);
+    return buffer;
+  }
+  if (b.length == b.padded) return p;
+  memcpy(buffer, p, b.length * sizeof(float));
+  return buffer;
+}
+
+static void bindSlots(Frame& f, const Block& b) {
+  const MapInstruction& map = f.map;
+  for (int32_t i = 0; i < map.operandCount; i++) {
+    const Operand& operand = map.operands[i];
+    const int32_t axes = operandAxes(f.l, operand.axes);
+    if (!(axes & POSITION)) continue;
+    const int64_t from = elementIndex(f.l, b, axes);
+    if (axes & CHANNEL) {
+      f.slots[i] = contiguousOperand(operand, f.memory, from, b, f.buffer(i));
+    } else {
+      for (int64_t row = 0; row < b.rows; row++) {
+        const Vec value = splat(readOne(f.memory, operand, from + row));
+        float* const to = f.buffer(i) + row * b.width;
+        for (int64_t k = 0; k < b.width; k += LANES) store(to + k, value);
+      }
+    }
+  }
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const int64_t slot = map.operandCount + map.registers + i;
+    if (map.results[i].slot != slot) continue;
+    float* const to = f.memory.f32(map.results[i].to) + elementIndex(f.l, b, FULL);
+    f.slots[slot] = b.length == b.padded ? to : f.buffer(slot);
+  }
+}
+
+template <typename F>
+static inline void each(float* d, const float* a, int64_t n, F f) {
+  for (int64_t i = 0; i < n; i += LANES) store(d + i, f(load(a + i)));
+}
+template <typename F>
+static inline void each(float* d, const float* a, const float* b, int64_t n, F f) {
+  for (int64_t i = 0; i < n; i += LANES) store(d + i, f(load(a + i), load(b + i)));
+}
+
+static void operate(const MapOperation& o, float* const* slots, int64_t n) {
+  float* const d = slots[o.destination];
+  const float *a = slots[o.a], *b = slots[o.b], *c = slots[o.c];
+  switch (o.op) {
+    case NEG: return each(d, a, n, [](Vec x) { return negative(x); });
+    case ABS: return each(d, a, n, [](Vec x) { return absolute(x); });
+    case EXP: return each(d, a, n, [](Vec x) { return exponential(x); });
+    case LOG: return each(d, a, n, [](Vec x) { return logarithm(x); });
+    case SQRT: return each(d, a, n, [](Vec x) { return squareRoot(x); });
+    case TANH: return each(d, a, n, [](Vec x) { return hyperbolicTangent(x); });
+    case ROUND: return each(d, a, n, [](Vec x) { return roundEven(x); });
+    case ADD: return each(d, a, b, n, [](Vec x, Vec y) { return x + y; });
+    case SUB: return each(d, a, b, n, [](Vec x, Vec y) { return x - y; });
+    case MUL: return each(d, a, b, n, [](Vec x, Vec y) { return x * y; });
+    case DIV: return each(d, a, b, n, [](Vec x, Vec y) { return x / y; });
+    case MIN: return each(d, a, b, n, [](Vec x, Vec y) { return minimum(x, y); });
+    case MAX: return each(d, a, b, n, [](Vec x, Vec y) { return maximum(x, y); });
+    case LT: return each(d, a, b, n, [](Vec x, Vec y) { return oneWhere(isLess(x, y)); });
+    case LE: return each(d, a, b, n, [](Vec x, Vec y) { return oneWhere(isAtMost(x, y)); });
+    case EQ: return each(d, a, b, n, [](Vec x, Vec y) { return oneWhere(isEqual(x, y)); });
+    case SELECT:
+      for (int64_t i = 0; i < n; i += LANES) {
+        store(d + i, choose(isUnequal(load(a + i), splat(0)), load(b + i), load(c + i)));
+      }
+  }
+}
+
+static void storeResult(const Frame& f, const MapResult& result, const Block& b) {
+  float* const to = f.memory.f32(result.to) + elementIndex(f.l, b, FULL);
+  const float* const from = f.slots[result.slot];
+  if (to != from) memmove(to, from, b.length * sizeof(float));
+}
+
+static void reducePixels(Frame& f, const MapResult& result, Accumulator& a, const Block& b) {
+  const float* const x = f.slots[result.slot];
+  float* const to = f.memory.f32(result.to) + b.sample * f.l.positions + b.row;
+  const bool sum = result.reduction == SUM;
+  for (int64_t row = 0; row < b.rows; row++) {
+    const double value = (sum ? sumOf : maximumOf)(x + row * b.width, b.width);
+    a.pixel = b.channel == 0 ? value : sum ? a.pixel + value : larger(a.pixel, value);
+    if (b.channel + b.width == f.l.channels) to[row] = (float)a.pixel;
+  }
+}
+
+static void runBlock(Frame& f, const Block& b) {
+  const MapInstruction& map = f.map;
+  bindSlots(f, b);
+  for (int32_t i = 0; i < map.operationCount; i++) operate(map.operations[i], f.slots, b.padded);
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const MapResult& result = map.results[i];
+    Accumulator& a = f.accumulators[i];
+    if (result.reduction == NONE) {
+      storeResult(f, result, b);
+    } else if (resultAxes(f.l, result.to.axes) & POSITION) {
+      reducePixels(f, result, a, b);
+    } else {
+      const bool full = b.rows == f.l.rows && b.width == f.l.width;
+      if (!full) a.tailRows = b.rows;
+      accumulate(full ? a.full : a.tail, result.reduction, f.slots[result.slot], b.padded);
+    }
+  }
+}
+
+// Folds the lanes of every result that keeps samples, or of the others, into its partial.
+static void foldResults(Frame& f, const Block& b, bool ofSample) {
+  for (int32_t i = 0; i < f.map.resultCount; i++) {
+    const MapResult& result = f.map.results[i];
+    const int32_t axes = resultAxes(f.l, result.to.axes);
+    if (result.reduction == NONE || axes & POSITION || ofSample != !!(axes & SAMPLE)) continue;
+    Accumulator& a = f.accumulators[i];
+    const int64_t kept = axes & CHANNEL ? b.width : 1;
+    fold(a.full, result.reduction, f.l.rows * f.l.width / kept, kept, a.partial, f.work);
+    fold(a.tail, result.reduction, a.tailRows * b.width / kept, kept, a.partial, f.work);
+  }
+}
+
+static void finishSample(Frame& f, const Block& b) {
+  foldResults(f, b, true);
+  for (int32_t i = 0; i < f.map.resultCount; i++) {
+    const MapResult& result = f.map.results[i];
+    const int32_t axes = resultAxes(f.l, result.to.axes);
+    if (result.reduction == NONE || axes & POSITION || !(axes & SAMPLE)) continue;
+    Partial& partial = f.accumulators[i].partial;
+    const bool channels = axes & CHANNEL;
+    const int64_t values = f.l.samples * (channels ? f.l.channels : 1);
+    float* const to = f.memory.f32(result.to) + elementIndex(f.l, b, axes);
+    finish(partial, result.reduction, channels ? b.width : 1, to, values);
+    partial.count = 0;
+  }
+}
+
+// Results that keep neither samples nor pixels: each chunk leaves a partial in shared memory,
+// [chunk][values], and a second phase merges them in the order of the chunks.
+static inline bool isShared(const Layout& l, const MapResult& result) {
+  return result.reduction != NONE && !(resultAxes(l, result.to.axes) & (SAMPLE | POSITION));
+}
+static inline int64_t keptBy(const Layout& l, const MapResult& result) {
+  return resultAxes(l, result.to.axes) & CHANNEL ? l.channels : 1;
+}
+static inline int64_t partialDoubles(const Layout& l, const MapResult& result) {
+  return isShared(l, result) ? keptBy(l, result) * (result.reduction == MOMENTS ? 2 : 1) : 0;
+}
+
+static Plan planMap(const MapInstruction& map) {
+  const Layout l = layoutOf(map);
+  Plan plan = {1, {l.chunks}, 0, frameBytes(map)};
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const MapResult& result = map.results[i];
+    if (!isShared(l, result)) continue;
+    plan.phases = 2;
+    plan.chunks[1] = l.panels;
+    plan.sharedBytes += l.chunks * partialDoubles(l, result) * sizeof(double);
+  }
+  return plan;
+}
+
+static void runChunk(const MapInstruction& map, const Memory& memory, int64_t chunk, Work work) {
+  const Layout l = layoutOf(map);
+  Frame f = frameIn(work.own, map, l, memory);
+  const int64_t first = chunk * l.chunkBlocks, end = least(first + l.chunkBlocks, l.samples * l.blocks);
+
+  const auto enterPanel = [&](const Block& b) {
+    repeatOperands(f, b, false);
+    double* shared = (double*)work.shared;
+    for (int32_t i = 0; i < map.resultCount; i++) {
+      const MapResult& result = map.results[i];
+      const int64_t doubles = partialDoubles(l, result), kept = keptBy(l, result);
+      Partial& partial = f.accumulators[i].partial;
+      if (doubles && (kept > 1 || b.channel == 0)) partial = {shared + chunk * doubles + (kept > 1 ? b.channel : 0), kept, 0};
+      shared += l.chunks * doubles;
+    }
+  };
+
+  if (l.rowByRow && l.panels > 1) {
+    for (int64_t index = first; index < end; index++) {
+      for (int64_t panel = 0; panel < l.panels; panel++) {
+        const Block b = blockAt(l, index, panel);
+        repeatOperands(f, b, false);
+        repeatOperands(f, b, true);
+        runBlock(f, b);
+      }
+    }
+    return;
+  }
+  for (int64_t panel = 0; panel < l.panels; panel++) {
+    for (int64_t index = first; index < end; index++) {
+      const Block b = blockAt(l, index, panel);
+      if (index == first) enterPanel(b);
+      if (index == first || b.row == 0) repeatOperands(f, b, true);
+      runBlock(f, b);
+      const bool last = index + 1 == end;
+      if (l.perSample && b.row + b.rows == l.positions) finishSample(f, b);
+      if (last || (index + 1 - first) % FOLD_AFTER == 0) {
+        foldResults(f, b, true);
+        foldResults(f, b, false);
+      }
+    }
+  }
+}
+
+// Merges the chunks' partials of one panel of channels; results without channels go with panel 0.
+static void mergeChunks(const MapInstruction& map, const Memory& memory, int64_t panel, Work work) {
+  const Layout l = layoutOf(map);
+  const auto rowsBefore = [&](int64_t index) {
+    return index / l.blocks * l.positions + least(index % l.blocks * l.rows, l.positions);
+  };
+  const double* shared = (const double*)work.shared;
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const MapResult& result = map.results[i];
+    const int64_t doubles = partialDoubles(l, result), kept = keptBy(l, result);
+    const double* const partials = shared;
+    shared += l.chunks * doubles;
+    if (doubles == 0 || (kept == 1 && panel > 0)) continue;
+    const int64_t channel = kept > 1 ? panel * l.width : 0, width = least(l.width, kept - channel);
+    Partial total = {(double*)work.own, SLOT, 0};
+    for (int64_t chunk = 0; chunk < l.chunks; chunk++) {
+      const int64_t from = chunk * l.chunkBlocks, to = least(from + l.chunkBlocks, l.samples * l.blocks);
+      const double count = (double)((rowsBefore(to) - rowsBefore(from)) * (kept > 1 ? 1 : l.channels));
+      double* const values = const_cast<double*>(partials) + chunk * doubles + channel;
+      merge(total, Partial{values, kept, count}, result.reduction, width);
+    }
+    finish(total, result.reduction, width, memory.f32(result.to) + channel, kept);
+  }
+}
+
+static void runMap(const MapInstruction& map, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+  if (phase == 0) {
+    runChunk(map, memory, chunk, work);
+  } else {
+    mergeChunks(map, memory, chunk, work);
+  }
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit

@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+/**
+ * Builds the native kernels, `build/fewbit.node`, with the system's C++ compiler. Skips what is up
+ * to date. Where it cannot build it says why in one line and succeeds: fewbit then uses its
+ * reference executor. Needs nothing but Node and the headers of `node-api-headers`.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const kernels = join(root, "kernels");
+const build = join(root, "build");
+const target = join(build, "fewbit.node");
+const record = join(build, "kernels.json");
+
+const common = ["-std=c++17", "-Wall", "-Wextra", "-fPIC", "-pthread", "-fvisibility=hidden"];
+// No contraction: AVX2 and AVX-512 must give the same bits. GCC 12 warns of its own intrinsics.
+const fast = [
+  "-O3",
+  "-ffp-contract=off",
+  "-fno-math-errno",
+  "-fno-exceptions",
+  "-fno-rtti",
+  "-Wno-maybe-uninitialized",
+];
+const avx2 = ["-mavx2", "-mfma"];
+const avx512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"];
+
+/** The translation units that a plain program needs, with their flags: [object, source, flags]. */
+export const units = [
+  ["avx512", "isa.cpp", [...fast, ...avx512, "-DFEWBIT_ISA=avx512"]],
+  ["avx2", "isa.cpp", [...fast, ...avx2, "-DFEWBIT_ISA=avx2"]],
+  ["executor", "executor.cpp", ["-O2"]],
+  ["pool", "pool.cpp", ["-O2"]],
+];
+
+/** The C++ compiler: $CXX, g++ or clang++. */
+export function findCompiler() {
+  for (const command of [process.env.CXX, "g++", "clang++"]) {
+    if (!command) continue;
+    try {
+      const text = execFileSync(command, ["--version"], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      return { command, version: text.split("\n")[0] };
+    } catch {
+      // Not installed: try the next.
+    }
+  }
+  return undefined;
+}
+
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { maxBuffer: 1 << 26 }, (error, _, stderr) =>
+      error ? reject(new Error(stderr || error.message)) : resolve(stderr),
+    );
+  });
+}
+
+/** Compiles units into `directory`, two at a time; gives the objects' paths. */
+export async function compileUnits(compiler, list, directory, extraFlags = []) {
+  mkdirSync(directory, { recursive: true });
+  const waiting = [...list];
+  const worker = async () => {
+    for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
+      const [name, source, flags] = unit;
+      const args = [
+        ...common,
+        ...flags,
+        ...extraFlags,
+        "-c",
+        join(kernels, source),
+        "-o",
+        join(directory, `${name}.o`),
+      ];
+      await run(compiler.command, args);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  return list.map(([name]) => join(directory, `${name}.o`));
+}
+
+/** Links objects into a shared library or, with no flags, a program. */
+export const link = (compiler, objects, output, flags = []) =>
+  run(compiler.command, [...flags, ...objects, "-pthread", "-o", output]);
+
+function linkFlags() {
+  return process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
+}
+
+function hashOf(compiler, list) {
+  const hash = createHash("sha256").update(JSON.stringify([compiler, common, list, linkFlags()]));
+  for (const file of readdirSync(kernels).sort()) hash.update(file).update(readFileSync(join(kernels, file)));
+  return hash.digest("hex");
+}
+
+/** Why the kernels cannot be built on this platform, or undefined. */
+function platformProblem() {
+  if (process.arch !== "x64") return `the native kernels need an x64 CPU, and this is ${process.arch}`;
+  if (!["linux", "darwin"].includes(process.platform)) {
+    return `the native kernels need Linux or macOS, and this is ${process.platform}`;
+  }
+  return undefined;
+}
+
+/**
+ * Builds the add-on where it is out of date.
+ * @returns {Promise<{ built: boolean, problem?: string }>} built: whether an add-on of these sources
+ *   stands; problem: why not, in one line.
+ */
+export async function buildKernels({ quiet = false } = {}) {
+  const say = (text) => quiet || console.log(text);
+  const fail = (problem) => {
+    say(`${problem}; fewbit will use its slower reference executor`);
+    return { built: false, problem };
+  };
+  const problem = platformProblem();
+  if (problem) return fail(problem);
+  const compiler = findCompiler();
+  if (!compiler) return fail("no C++ compiler found (looked for $CXX, g++ and clang++)");
+
+  const headers = join(
+    dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")),
+    "include",
+  );
+  const list = [...units, ["addon", "addon.cpp", ["-O2", `-I${headers}`]]];
+  const hash = hashOf(compiler, list);
+  if (existsSync(target) && existsSync(record) && JSON.parse(readFileSync(record, "utf8")).hash === hash) {
+    say("the native kernels are up to date");
+    return { built: true };
+  }
+
+  say(`building the native kernels with ${compiler.version} ...`);
+  const start = Date.now();
+  const work = join(build, `objects-${process.pid}`);
+  try {
+    const objects = await compileUnits(compiler, list, work);
+    const finished = join(work, "fewbit.node");
+    await link(compiler, objects, finished, linkFlags());
+    // A process that has the old file open keeps it.
+    renameSync(finished, target);
+    writeFileSync(record, JSON.stringify({ hash, compiler: compiler.version }) + "\n");
+  } catch (error) {
+    const line =
+      error.message.split("\n").find((text) => text.includes("error")) ?? error.message.split("\n")[0];
+    if (process.env.FEWBIT_BUILD_LOG) console.error(error.message);
+    return fail(`the native kernels do not compile (${line.trim()}; FEWBIT_BUILD_LOG=1 shows all)`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  say(`built the native kernels in ${((Date.now() - start) / 1000).toFixed(0)} s`);
+  return { built: true };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildKernels();

@@ -1,0 +1,135 @@
+/**
+ * The native executor: Programs run by the C++ add-on `build/fewbit.node` on several threads. The
+ * event loop stays free; the bits of all results depend neither on the threads nor on the
+ * instruction set.
+ */
+import { createRequire } from "node:module";
+import { UserError } from "../errors.js";
+import { encode } from "./encode.js";
+import type { Executor, LoadedProgram } from "./executor.js";
+import { inTurn } from "./executor.js";
+import { verify } from "./verify.js";
+
+export type InstructionSet = "avx512" | "avx2";
+
+type Pool = { readonly brand: "pool" };
+type Executable = { readonly brand: "executable" };
+
+/** What kernels/addon.cpp exports. */
+interface AddOn {
+  instructionSets(): InstructionSet[];
+  allocate(bytes: number): ArrayBuffer;
+  createPool(threads: number): Pool;
+  load(words: Int32Array, instructionSet: InstructionSet, threads: number): Executable;
+  workBytes(executable: Executable): number;
+  run(
+    executable: Executable,
+    pool: Pool,
+    constants: ArrayBuffer,
+    state: ArrayBuffer,
+    inputs: ArrayBuffer,
+    outputs: ArrayBuffer,
+    scratch: ArrayBuffer,
+    work: ArrayBuffer,
+    nanoseconds: Float64Array | undefined,
+  ): Promise<void>;
+  peak(pool: Pool, instructionSet: InstructionSet): [operations: number, bytes: number];
+}
+
+let loaded: { readonly addOn?: AddOn; readonly problem?: string } | undefined;
+
+function load(): { readonly addOn?: AddOn; readonly problem?: string } {
+  if (loaded !== undefined) return loaded;
+  try {
+    const addOn = createRequire(import.meta.url)("../../build/fewbit.node") as AddOn;
+    const problem = addOn.instructionSets().length === 0 ? "this CPU has no AVX2 with FMA" : undefined;
+    loaded = problem === undefined ? { addOn } : { problem };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const missing = code === "MODULE_NOT_FOUND";
+    loaded = {
+      problem: missing
+        ? "the native kernels are not built"
+        : `the native kernels do not load (${message.split("\n")[0]})`,
+    };
+  }
+  return loaded;
+}
+
+/** Why the native executor cannot run here, as part of a sentence; undefined if it can. */
+export function nativeProblem(): string | undefined {
+  return load().problem;
+}
+
+/** The instruction sets that this CPU has and the kernels are built for, fastest first; none where the executor cannot run. */
+export function instructionSets(): readonly InstructionSet[] {
+  return load().addOn?.instructionSets() ?? [];
+}
+
+export interface NativeOptions {
+  /** 1 to 64, with the one that Node lends for the run. */
+  readonly threads: number;
+  /** Default: FEWBIT_INSTRUCTION_SET, else the fastest. */
+  readonly instructionSet?: InstructionSet;
+}
+
+/** @throws UserError if the native executor cannot run, or the instruction set is not among those of this CPU. */
+export function createNativeExecutor(options: NativeOptions): Executor {
+  const addOn = requireAddOn();
+  const instructionSet = chooseInstructionSet(options.instructionSet);
+  const { threads } = options;
+  const pool = addOn.createPool(threads);
+  const enqueue = inTurn();
+  let scratch = addOn.allocate(0);
+  let work = addOn.allocate(0);
+  return {
+    name: "native",
+    instructionSet,
+    threads,
+    allocate: (bytes) => addOn.allocate(bytes),
+    load(program): LoadedProgram {
+      verify(program);
+      const executable = addOn.load(encode(program), instructionSet, threads);
+      const constants = addOn.allocate(program.bytes.constants);
+      new Uint8Array(constants).set(program.constants);
+      const workBytes = addOn.workBytes(executable);
+      if (scratch.byteLength < program.bytes.scratch) scratch = addOn.allocate(program.bytes.scratch);
+      if (work.byteLength < workBytes) work = addOn.allocate(workBytes);
+      return {
+        program,
+        run: ({ state, inputs, outputs }, nanoseconds) =>
+          enqueue(() =>
+            addOn.run(executable, pool, constants, state, inputs, outputs, scratch, work, nanoseconds),
+          ),
+      };
+    },
+  };
+}
+
+/** What this machine can do at most with so many threads: f32 operations a second in registers, bytes a second read and written in memory. Takes about 0.2 s. */
+export function measurePeak(threads: number): { readonly operations: number; readonly bytes: number } {
+  const addOn = requireAddOn();
+  const [operations, bytes] = addOn.peak(addOn.createPool(threads), chooseInstructionSet());
+  return { operations, bytes };
+}
+
+function requireAddOn(): AddOn {
+  const { addOn, problem } = load();
+  if (addOn === undefined) {
+    throw new UserError(`executor native cannot run: ${problem}; use executor reference`, "executor");
+  }
+  return addOn;
+}
+
+function chooseInstructionSet(asked?: string): InstructionSet {
+  const available = instructionSets();
+  const name = asked ?? (process.env.FEWBIT_INSTRUCTION_SET || available[0]);
+  const found = available.find((instructionSet) => instructionSet === name);
+  if (found === undefined) {
+    const source = asked === undefined ? " (from FEWBIT_INSTRUCTION_SET)" : "";
+    throw new UserError(
+      `instruction set must be one that this CPU has (${available.join(", ")}), got ${name}${source}`,
+    );
+  }
+  return found;
+}
