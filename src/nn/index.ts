@@ -1,0 +1,14 @@
+/** Networks: building, describing, applying and initialising them. */
+export { initialise, normalFanOut, uniformFanIn } from "./initialise.js";
+export type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
+export type {
+  BatchNormOptions,
+  ConvolutionLayerOptions,
+  LinearOptions,
+  NetworkBuilder,
+  PoolLayerOptions,
+} from "./layers.js";
+export { apply, constrain, network, prepare } from "./network.js";
+export type { ApplyOptions, Network, Tensors, Variables } from "./network.js";
+export { describe, summarise } from "./summary.js";
+export type { Description, LayerSummary, NetworkSummary } from "./summary.js";

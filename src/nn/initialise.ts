@@ -1,0 +1,68 @@
+/** Initial values: what a parameter starts from, and drawing it. */
+import { UserError } from "../errors.js";
+import type { HostArray, Shape } from "../graph/index.js";
+import { sizeOf } from "../graph/index.js";
+import { uniforms } from "../random/philox.js";
+
+/** A distribution: one value, uniform in ±bound, or normal with mean 0. */
+export type Initial =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "uniform"; readonly bound: number }
+  | { readonly kind: "normal"; readonly deviation: number };
+
+/** A parameter or statistic of a network. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initial: Initial;
+}
+
+/** Chooses the distribution of weights [rows, columns, inputs, outputs] or [inputs, outputs]. */
+export type Initialiser = (shape: Shape) => Initial;
+
+/** U(±1/√fanIn), fanIn = rows·columns·inputs. */
+export const uniformFanIn: Initialiser = (shape) => ({
+  kind: "uniform",
+  bound: 1 / Math.sqrt(sizeOf(shape.slice(0, -1))),
+});
+
+/** N(0, √(2/fanOut)), fanOut = rows·columns·outputs (He et al. 2015, arXiv 1502.01852, eq. 14): for residual networks. */
+export const normalFanOut: Initialiser = (shape) => ({
+  kind: "normal",
+  deviation: Math.sqrt(2 / (sizeOf(shape.slice(0, -2)) * shape.at(-1)!)),
+});
+
+/**
+ * Draws a value for each spec. It depends on the seed (an integer from 0 to 2^53 - 1) and the spec
+ * alone, so that adding a layer leaves the others' values as they were.
+ */
+export function initialise(specs: readonly ParameterSpec[], seed: number): Record<string, HostArray> {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new UserError(`seed must be an integer from 0 to 2^53 - 1, got ${String(seed)}`, "seed");
+  }
+  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
+  return Object.fromEntries(
+    specs.map(({ name, shape, initial }) => [
+      name,
+      { data: draw(initial, sizeOf(shape), key, hash(name)), shape },
+    ]),
+  );
+}
+
+function draw(initial: Initial, count: number, key: readonly [number, number], stream: number): Float32Array {
+  if (initial.kind === "constant") return new Float32Array(count).fill(initial.value);
+  if (initial.kind === "uniform") return uniforms(key, stream, count).map((u) => initial.bound * (2 * u - 1));
+  // Box and Muller: √(-2·ln(1 - u))·cos(2πv) is normal; 1 - u is never 0.
+  const pairs = uniforms(key, stream, 2 * count);
+  return Float32Array.from({ length: count }, (_, i) => {
+    const radius = Math.sqrt(-2 * Math.log(1 - pairs[2 * i]));
+    return initial.deviation * radius * Math.cos(2 * Math.PI * pairs[2 * i + 1]);
+  });
+}
+
+/** FNV-1a over the UTF-16 units. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}

@@ -1,0 +1,259 @@
+/** The layers that a network is built from, with a method's hooks where they belong. */
+import { UserError } from "../errors.js";
+import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor } from "../graph/index.js";
+import {
+  add,
+  averagePool,
+  convolution,
+  div,
+  ge,
+  matmul,
+  maxPool,
+  moments,
+  mul,
+  random,
+  relu,
+  reshape,
+  sizeOf,
+  slice,
+  sqrt,
+  sub,
+  transpose,
+  where,
+} from "../graph/index.js";
+import type { LayerInfo, Method } from "../quantization/index.js";
+import type { Initialiser, ParameterSpec } from "./initialise.js";
+import { uniformFanIn } from "./initialise.js";
+
+export interface ConvolutionLayerOptions extends ConvolutionOptions {
+  readonly channels: number;
+  readonly kernel: Pair;
+  /** Of the weights; U(±1/√fanIn) unless said. */
+  readonly initial?: Initialiser;
+}
+
+export interface LinearOptions {
+  readonly features: number;
+  readonly initial?: Initialiser;
+}
+
+export interface BatchNormOptions {
+  /** Whether there are a trained scale and shift; true unless said. */
+  readonly affine?: boolean;
+  /** Added to the variance; 1e-5 unless said. */
+  readonly epsilon?: number;
+}
+
+export interface PoolLayerOptions extends PoolOptions {
+  /** The method's unless said. */
+  readonly kind?: "average" | "maximum";
+}
+
+/**
+ * What a network's `build` is given. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
+ * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
+ */
+export interface NetworkBuilder {
+  /** x [N, H, W, C] -> [N, H', W', channels]. */
+  convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;
+  /** x [N, K] -> [N, features]. */
+  linear(name: string, x: Tensor, options: LinearOptions): Tensor;
+  /** Over all axes but the last. */
+  batchNorm(name: string, x: Tensor, options?: BatchNormOptions): Tensor;
+  /** The method's activation function; ReLU unless it has one of its own. */
+  nonlinearity(x: Tensor): Tensor;
+  pool(x: Tensor, options: PoolLayerOptions): Tensor;
+  /** [N, H, W, C] -> [N, C·H·W] in the order channel, row, column. */
+  flatten(x: Tensor): Tensor;
+  /** In training, zeros with probability `rate`, and the others divided by 1 - rate. */
+  dropout(x: Tensor, rate: number): Tensor;
+}
+
+/** A convolution or linear layer as it was built. */
+export interface BuiltLayer {
+  readonly info: LayerInfo;
+  /** Without the batch axis. */
+  readonly input: Shape;
+  readonly output: Shape;
+  /** Whether the method applies to this layer, and whether it changed weights and input. */
+  readonly quantized: boolean;
+  readonly quantizesWeights: boolean;
+  readonly quantizesInput: boolean;
+}
+
+export interface BuildContext {
+  readonly network: string;
+  readonly method: Method;
+  /** How many convolution and linear layers there are; undefined while that is being found out, and then nothing is quantized. */
+  readonly count?: number;
+  readonly training: boolean;
+  /** Key (i32 [2]) of the step's random numbers. */
+  readonly random?: Tensor;
+  /** The tensor of a parameter or statistic. */
+  variable(spec: ParameterSpec, role: "parameters" | "statistics"): Tensor;
+}
+
+/** Weight of the batch in the running statistics. */
+const statisticsMomentum = 0.1;
+/** Streams of random numbers below this one are the methods', one a layer. */
+const firstDropoutStream = 2 ** 16;
+
+export class Builder implements NetworkBuilder {
+  readonly layers: BuiltLayer[] = [];
+  /** Running statistics as they are after the batch. */
+  readonly statistics: Record<string, Tensor> = {};
+  private readonly names = new Set<string>();
+  private dropouts = 0;
+
+  constructor(private readonly context: BuildContext) {}
+
+  convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor {
+    const { channels, kernel, initial, ...window } = options;
+    this.expectRank(name, x, 4, "a convolution takes [N, H, W, C]");
+    this.expectCount(name, "channels", channels);
+    const [rows, columns] = typeof kernel === "number" ? [kernel, kernel] : kernel;
+    const shape = [rows, columns, x.shape[3], channels];
+    return this.product(name, "convolution", x, shape, initial, (input, w) => convolution(input, w, window));
+  }
+
+  linear(name: string, x: Tensor, { features, initial }: LinearOptions): Tensor {
+    this.expectRank(name, x, 2, "a linear layer takes [N, features]; flatten() images before");
+    this.expectCount(name, "features", features);
+    return this.product(name, "linear", x, [x.shape[1], features], initial, matmul);
+  }
+
+  private product(
+    name: string,
+    kind: LayerInfo["kind"],
+    x: Tensor,
+    shape: Shape,
+    initial: Initialiser = uniformFanIn,
+    multiply: (x: Tensor, w: Tensor) => Tensor,
+  ): Tensor {
+    this.claim(name);
+    const { method, count, training } = this.context;
+    const info: LayerInfo = { name, kind, index: this.layers.length, count: count ?? 0, shape };
+    const quantized = count !== undefined && !method.fullPrecision(info);
+
+    const latent = this.context.variable(
+      { name: `${name}.weight`, shape, initial: initial(shape) },
+      "parameters",
+    );
+    const weights = quantized ? method.weights(latent, info, this.own(info)) : latent;
+    const input = quantized
+      ? method.activations(x, info)
+      : count === undefined
+        ? x
+        : (method.fullPrecisionInput?.(x, info) ?? x);
+    let output = multiply(input, weights);
+    if (quantized && training && method.outputGradient) {
+      output = method.outputGradient(output, info, this.randomKey(`${method.name}'s gradients`));
+    }
+    this.layers.push({
+      info,
+      input: x.shape.slice(1),
+      output: output.shape.slice(1),
+      quantized,
+      quantizesWeights: quantized && weights !== latent,
+      quantizesInput: quantized && input !== x,
+    });
+    return output;
+  }
+
+  /** A layer's trained scalars, parameters of the name `conv1.own.NAME`. */
+  private own(layer: LayerInfo): Record<string, Tensor> {
+    const initial = this.context.method.own?.(layer) ?? {};
+    return Object.fromEntries(
+      Object.entries(initial).map(([name, value]) => [
+        name,
+        this.filled(`${layer.name}.own.${name}`, [], value, "parameters"),
+      ]),
+    );
+  }
+
+  batchNorm(name: string, x: Tensor, { affine = true, epsilon = 1e-5 }: BatchNormOptions = {}): Tensor {
+    this.claim(name);
+    const channels = x.shape.at(-1)!;
+    const runningMean = this.filled(`${name}.mean`, [channels], 0, "statistics");
+    const runningVariance = this.filled(`${name}.variance`, [channels], 1, "statistics");
+    let [mean, variance] = [runningMean, runningVariance];
+    if (this.context.training) {
+      const both = moments(x, x.shape.map((_, axis) => axis).slice(0, -1));
+      [mean, variance] = [0, 1].map((row) => reshape(slice(both, [row, 0], [row + 1, channels]), [channels]));
+      const count = sizeOf(x.shape) / channels;
+      const average = (running: Tensor, batch: Tensor) =>
+        add(mul(running, 1 - statisticsMomentum), mul(batch, statisticsMomentum));
+      this.statistics[`${name}.mean`] = average(runningMean, mean);
+      // The step itself uses the biased variance. A single value has no unbiased one.
+      this.statistics[`${name}.variance`] =
+        count > 1 ? average(runningVariance, mul(variance, count / (count - 1))) : runningVariance;
+    }
+    const deviation = sqrt(add(variance, epsilon));
+    const scale = affine ? this.filled(`${name}.scale`, [channels], 1, "parameters") : 1;
+    // (x - mean)·(scale/deviation): the quotient is one number a channel.
+    const scaled = mul(sub(x, mean), div(scale, deviation));
+    return affine ? add(scaled, this.filled(`${name}.shift`, [channels], 0, "parameters")) : scaled;
+  }
+
+  nonlinearity(x: Tensor): Tensor {
+    return this.context.method.nonlinearity?.(x) ?? relu(x);
+  }
+
+  pool(x: Tensor, { kind, ...window }: PoolLayerOptions): Tensor {
+    const pool = (kind ?? this.context.method.pooling ?? "average") === "average" ? averagePool : maxPool;
+    return pool(x, window);
+  }
+
+  flatten(x: Tensor): Tensor {
+    if (x.shape.length === 2) return x;
+    const [count] = x.shape;
+    return reshape(transpose(x, [0, 3, 1, 2]), [count, sizeOf(x.shape) / count]);
+  }
+
+  dropout(x: Tensor, rate: number): Tensor {
+    if (!(rate >= 0 && rate < 1))
+      throw this.mistake(`dropout's rate must be a number from 0 to below 1, got ${rate}`);
+    const stream = firstDropoutStream + this.dropouts++;
+    if (!this.context.training || rate === 0) return x;
+    const kept = ge(random(this.randomKey("dropout"), x.shape, stream), rate);
+    return where(kept, div(x, 1 - rate), 0);
+  }
+
+  /** A parameter or statistic that starts from one value. */
+  private filled(name: string, shape: Shape, value: number, role: "parameters" | "statistics"): Tensor {
+    const tensor = this.context.variable({ name, shape, initial: { kind: "constant", value } }, role);
+    if (role === "statistics") this.statistics[name] = tensor; // until a batch replaces it
+    return tensor;
+  }
+
+  private randomKey(use: string): Tensor {
+    const { random: key } = this.context;
+    if (key === undefined)
+      throw this.mistake(`training with ${use} takes \`random\`, a key of type i32 and shape [2]`);
+    return key;
+  }
+
+  private claim(name: string): void {
+    if (!/^[\w.-]+$/.test(name)) {
+      throw this.mistake(`a layer's name must be letters, digits, "_", "-" and ".", got "${name}"`);
+    }
+    if (this.names.has(name)) {
+      throw this.mistake(`the layer name "${name}" is used twice; give each layer a name of its own`);
+    }
+    this.names.add(name);
+  }
+
+  private expectRank(name: string, x: Tensor, rank: number, takes: string): void {
+    if (x.shape.length !== rank) throw this.mistake(`${name}: ${takes}, got [${x.shape.join(", ")}]`);
+  }
+
+  private expectCount(name: string, option: string, value: number): void {
+    if (!Number.isInteger(value) || value < 1) {
+      throw this.mistake(`${name}: ${option} must be a positive integer, got ${value}`);
+    }
+  }
+
+  private mistake(message: string): UserError {
+    return new UserError(`network ${this.context.network}: ${message}`);
+  }
+}

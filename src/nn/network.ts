@@ -1,0 +1,161 @@
+/**
+ * Networks: what the user writes, and what the rest asks of one.
+ *
+ * A network is built twice: once to count its layers, so that a method knows which is the last, and
+ * once for real. Its `build` must therefore do the same each time.
+ */
+import { UserError } from "../errors.js";
+import type { Shape, Tensor } from "../graph/index.js";
+import { leaf } from "../graph/index.js";
+import type { LayerInfo, Method } from "../quantization/index.js";
+import type { ParameterSpec } from "./initialise.js";
+import type { BuildContext, BuiltLayer, NetworkBuilder } from "./layers.js";
+import { Builder } from "./layers.js";
+
+export interface Network {
+  readonly name: string;
+  /** Height, width and channels of an image. */
+  readonly input: readonly [number, number, number];
+  readonly classes: number;
+  /** x [N, height, width, channels] -> logits [N, classes]. */
+  build(net: NetworkBuilder, x: Tensor): Tensor;
+}
+
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** The tensors of a network, by name. */
+export interface Variables {
+  readonly parameters: Tensors;
+  /** Running means and variances of batch normalisation. */
+  readonly statistics: Tensors;
+}
+
+export interface ApplyOptions {
+  /** Whether batch normalisation uses the batch's statistics, and dropout is on. */
+  readonly training: boolean;
+  /** Key (i32 [2]) of this step's random numbers; needed in training with dropout or quantized gradients. */
+  readonly random?: Tensor;
+}
+
+/** A network from its layers. @throws UserError for an input shape or number of classes that is none. */
+export function network(
+  name: string,
+  { input, classes }: Pick<Network, "input" | "classes">,
+  build: Network["build"],
+): Network {
+  const isCount = (value: number) => Number.isInteger(value) && value > 0;
+  if (input.length !== 3 || !input.every(isCount)) {
+    throw new UserError(
+      `network ${name}: input must be [height, width, channels], got [${input.join(", ")}]`,
+    );
+  }
+  if (!isCount(classes)) {
+    throw new UserError(`network ${name}: classes must be a positive integer, got ${classes}`);
+  }
+  return { name, input, classes, build };
+}
+
+/**
+ * Records a network on a batch x [N, height, width, channels].
+ *
+ * @returns logits [N, classes], and the statistics as they are after the batch: the given ones but in training.
+ * @throws UserError where a parameter or statistic is missing or of another shape, and for mistakes in `build`.
+ */
+export function apply(
+  network: Network,
+  method: Method,
+  variables: Variables,
+  x: Tensor,
+  { training, random }: ApplyOptions,
+): { logits: Tensor; statistics: Record<string, Tensor> } {
+  if (x.shape.length !== 4 || x.shape.slice(1).join() !== network.input.join()) {
+    throw new UserError(
+      `network ${network.name} takes images [N, ${network.input.join(", ")}], got [${x.shape.join(", ")}]`,
+    );
+  }
+  const { logits, builder } = build(network, x, {
+    method,
+    count: countLayers(network, method),
+    training,
+    random,
+    variable: (spec, role) => lookUp(network, variables[role], spec, role),
+  });
+  return { logits, statistics: builder.statistics };
+}
+
+/** What a network declares under a method. */
+export interface Declared {
+  readonly parameters: readonly ParameterSpec[];
+  readonly statistics: readonly ParameterSpec[];
+  readonly layers: readonly BuiltLayer[];
+}
+
+export function declare(network: Network, method: Method): Declared {
+  const specs = { parameters: [] as ParameterSpec[], statistics: [] as ParameterSpec[] };
+  const { builder } = build(network, oneImage(network), {
+    method,
+    count: countLayers(network, method),
+    training: false,
+    variable(spec, role) {
+      specs[role].push(spec);
+      return leaf(spec.name, spec.shape);
+    },
+  });
+  return { ...specs, layers: builder.layers };
+}
+
+/**
+ * The parameters with latent weights as the method prepares them (XNOR-Net centres and clamps them):
+ * to be differentiated and updated in their place, and applied before an evaluation.
+ */
+export const prepare = (network: Network, method: Method, parameters: Tensors): Tensors =>
+  replaceLatent(network, method, parameters, method.prepare?.bind(method));
+
+/** The parameters after an update, with latent weights as the method constrains them (QNN clamps them). */
+export const constrain = (network: Network, method: Method, parameters: Tensors): Tensors =>
+  replaceLatent(network, method, parameters, method.constrain?.bind(method));
+
+function replaceLatent(
+  network: Network,
+  method: Method,
+  parameters: Tensors,
+  replace: ((w: Tensor, layer: LayerInfo) => Tensor) | undefined,
+): Tensors {
+  if (replace === undefined) return parameters;
+  const replaced = declare(network, method)
+    .layers.filter(({ quantized }) => quantized)
+    .map(({ info }) => [`${info.name}.weight`, replace(parameters[`${info.name}.weight`], info)] as const);
+  return { ...parameters, ...Object.fromEntries(replaced) };
+}
+
+function countLayers(network: Network, method: Method): number {
+  const variable = ({ name, shape }: ParameterSpec) => leaf(name, shape);
+  return build(network, oneImage(network), { method, training: false, variable }).builder.layers.length;
+}
+
+const oneImage = ({ input }: Network) => leaf("x", [1, ...input]);
+
+function build(network: Network, x: Tensor, context: Omit<BuildContext, "network">) {
+  const builder = new Builder({ network: network.name, ...context });
+  const logits = network.build(builder, x);
+  const expected: Shape = [x.shape[0], network.classes];
+  if (logits.shape.join() !== expected.join()) {
+    throw new UserError(
+      `network ${network.name} must return logits [${expected.join(", ")}], got [${logits.shape.join(", ")}]`,
+    );
+  }
+  return { logits, builder };
+}
+
+function lookUp(network: Network, tensors: Tensors, { name, shape }: ParameterSpec, role: string): Tensor {
+  const tensor = tensors[name];
+  if (tensor === undefined) {
+    throw new UserError(`network ${network.name}: the ${role} lack "${name}"; make them with initialise()`);
+  }
+  if (tensor.shape.join() !== shape.join()) {
+    throw new UserError(
+      `network ${network.name}: "${name}" must have the shape [${shape.join(", ")}], got [${tensor.shape.join(", ")}]`,
+    );
+  }
+  return tensor;
+}

@@ -1,0 +1,83 @@
+/** What a network costs under a method, layer by layer. */
+import type { Shape } from "../graph/index.js";
+import { sizeOf } from "../graph/index.js";
+import type { LayerInfo, Method } from "../quantization/index.js";
+import type { ParameterSpec } from "./initialise.js";
+import type { BuiltLayer } from "./layers.js";
+import type { Network } from "./network.js";
+import { declare } from "./network.js";
+
+export interface LayerSummary {
+  readonly name: string;
+  readonly kind: LayerInfo["kind"];
+  /** Of one image. */
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  readonly weightShape: Shape;
+  readonly parameters: number;
+  /** For one image. */
+  readonly multiplyAccumulates: number;
+  readonly weightBits: number;
+  /** Of the layer's input. */
+  readonly activationBits: number;
+  /** Of the weights packed at their bits, and at 32. */
+  readonly bytes: number;
+  readonly bytes32: number;
+}
+
+export interface NetworkSummary {
+  readonly layers: readonly LayerSummary[];
+  /** Batch normalisation's scales and shifts included, at 32 bits; running statistics and a method's own scalars not. */
+  readonly totals: Pick<LayerSummary, "parameters" | "multiplyAccumulates" | "bytes" | "bytes32">;
+}
+
+export interface Description {
+  readonly parameters: readonly ParameterSpec[];
+  readonly statistics: readonly ParameterSpec[];
+  readonly layers: readonly LayerSummary[];
+}
+
+/** The parameters, statistics and layers of a network under a method, in the order they are built. */
+export function describe(network: Network, method: Method): Description {
+  const { parameters, statistics, layers } = declare(network, method);
+  return { parameters, statistics, layers: layers.map((layer) => summariseLayer(layer, method)) };
+}
+
+/** Layers with their costs, and the totals. */
+export function summarise(network: Network, method: Method): NetworkSummary {
+  const { parameters, layers } = describe(network, method);
+  const total = (field: keyof NetworkSummary["totals"]) =>
+    layers.reduce((sum, layer) => sum + layer[field], 0);
+  const norms = parameters
+    .filter(({ name }) => !name.endsWith(".weight") && !name.includes(".own."))
+    .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return {
+    layers,
+    totals: {
+      parameters: total("parameters") + norms,
+      multiplyAccumulates: total("multiplyAccumulates"),
+      bytes: total("bytes") + 4 * norms,
+      bytes32: total("bytes32") + 4 * norms,
+    },
+  };
+}
+
+function summariseLayer(layer: BuiltLayer, method: Method): LayerSummary {
+  const { name, kind, shape } = layer.info;
+  const size = sizeOf(shape);
+  const weightBits = layer.quantizesWeights ? method.weightBits : 32;
+  return {
+    name,
+    kind,
+    inputShape: layer.input,
+    outputShape: layer.output,
+    weightShape: shape,
+    parameters: size,
+    // Each weight is used once for every position of the output.
+    multiplyAccumulates: size * sizeOf(layer.output.slice(0, -1)),
+    weightBits,
+    activationBits: layer.quantizesInput ? method.activationBits : 32,
+    bytes: Math.ceil((size * weightBits) / 8),
+    bytes32: 4 * size,
+  };
+}

@@ -1,0 +1,56 @@
+/** Adam: Kingma and Ba 2015, arXiv 1412.6980, with the bias corrections where PyTorch has them. */
+import { add, div, mul, sqrt, square, sub } from "../graph/index.js";
+import { checkFraction, checkNotNegative, checkPositive } from "./options.js";
+import type { Optimizer } from "./optimizer.js";
+import { decayed, mapRecord, zerosLike } from "./records.js";
+
+export interface AdamOptions {
+  readonly learningRate: number;
+  /** Decay rates of the two moments; 0.9 and 0.999 unless said. */
+  readonly betas?: readonly [number, number];
+  /** 1e-8 unless said. */
+  readonly epsilon?: number;
+  /** Added to the gradient (not decoupled as in AdamW); 0 unless said. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * g' = g + weightDecay·p; m = β1·m + (1 - β1)·g'; v = β2·v + (1 - β2)·g'²; at step t
+ * p = p - learningRate/(1 - β1^t) · m / (√v/√(1 - β2^t) + ε).
+ *
+ * @throws UserError for an option out of range.
+ */
+export function adam({
+  learningRate,
+  betas = [0.9, 0.999],
+  epsilon = 1e-8,
+  weightDecay = 0,
+}: AdamOptions): Optimizer {
+  const [beta1, beta2] = betas;
+  checkPositive("learningRate", learningRate);
+  checkFraction("betas[0]", beta1);
+  checkFraction("betas[1]", beta2);
+  checkPositive("epsilon", epsilon);
+  checkNotNegative("weightDecay", weightDecay);
+  return {
+    name: "adam",
+    options: { learningRate, betas, epsilon, weightDecay },
+    learningRate,
+    initial: (parameters) => ({ m: zerosLike(parameters), v: zerosLike(parameters) }),
+    scalars: (step, rate) => ({
+      stepSize: rate / (1 - beta1 ** step),
+      rootCorrection: Math.sqrt(1 - beta2 ** step),
+    }),
+    update(parameters, gradients, own, { stepSize, rootCorrection }) {
+      const g = decayed(gradients, parameters, weightDecay);
+      const m = mapRecord(g, (gradient, name) => add(mul(own.m[name], beta1), mul(gradient, 1 - beta1)));
+      const v = mapRecord(g, (gradient, name) =>
+        add(mul(own.v[name], beta2), mul(square(gradient), 1 - beta2)),
+      );
+      const step = mapRecord(m, (moment, name) =>
+        div(mul(moment, stepSize), add(div(sqrt(v[name]), rootCorrection), epsilon)),
+      );
+      return { parameters: mapRecord(parameters, (p, name) => sub(p, step[name])), own: { m, v } };
+    },
+  };
+}

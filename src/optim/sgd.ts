@@ -1,0 +1,41 @@
+/** Stochastic gradient descent with momentum, in PyTorch's form: no dampening, no Nesterov step. */
+import { add, mul, sub } from "../graph/index.js";
+import { checkFraction, checkNotNegative, checkPositive } from "./options.js";
+import type { Optimizer } from "./optimizer.js";
+import { decayed, mapRecord, zerosLike } from "./records.js";
+
+export interface SgdOptions {
+  readonly learningRate: number;
+  /** 0.9 unless said; 0 keeps no velocity. */
+  readonly momentum?: number;
+  /** Added to the gradient before momentum; 0 unless said. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * g' = g + weightDecay·p; v = momentum·v + g', v = 0 before the first step; p = p - learningRate·v.
+ *
+ * @throws UserError for an option out of range.
+ */
+export function sgd({ learningRate, momentum = 0.9, weightDecay = 0 }: SgdOptions): Optimizer {
+  checkPositive("learningRate", learningRate);
+  checkFraction("momentum", momentum);
+  checkNotNegative("weightDecay", weightDecay);
+  const own = <T>(velocity: T): Record<string, T> => (momentum === 0 ? {} : { velocity });
+  return {
+    name: "sgd",
+    options: { learningRate, momentum, weightDecay },
+    learningRate,
+    initial: (parameters) => own(zerosLike(parameters)),
+    scalars: (_, rate) => ({ learningRate: rate }),
+    update(parameters, gradients, { velocity: before }, scalars) {
+      const g = decayed(gradients, parameters, weightDecay);
+      const velocity =
+        momentum === 0 ? g : mapRecord(g, (gradient, name) => add(mul(before[name], momentum), gradient));
+      return {
+        parameters: mapRecord(parameters, (p, name) => sub(p, mul(velocity[name], scalars.learningRate))),
+        own: own(velocity),
+      };
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * DoReFa-Net: Zhou et al. 2016, "DoReFa-Net: Training low bitwidth convolutional neural networks with
+ * low bitwidth gradients", arXiv 1606.06160. q_k(x) = round(n·x)/n of x in [0, 1], n = 2^k - 1.
+ */
+import type { Tensor } from "../graph/index.js";
+import {
+  abs,
+  add,
+  clip,
+  coded,
+  customGradient,
+  div,
+  eq,
+  mean,
+  mul,
+  random as uniform,
+  reduceMax,
+  sign,
+  straightThrough,
+  sub,
+  tanh,
+  where,
+} from "../graph/index.js";
+import type { LayerInfo, Method } from "./method.js";
+import { checkBits, checkPreset } from "./options.js";
+import { centredCodes, steps, unitCodes } from "./primitives.js";
+
+export interface DorefaOptions {
+  /** 1 to 8, or 32. */
+  readonly weightBits: number;
+  readonly activationBits: number;
+  /** Of the gradients at the outputs of quantized layers; 32 unless said. */
+  readonly gradientBits?: number;
+  /** "paper", as the authors define it. */
+  readonly preset?: "paper";
+}
+
+const isLast = ({ index, count }: LayerInfo) => index === count - 1;
+
+/** @throws UserError for bits other than 1 to 8 or 32, and for an unknown preset. */
+export function dorefa({
+  weightBits,
+  activationBits,
+  gradientBits = 32,
+  preset = "paper",
+}: DorefaOptions): Method {
+  checkBits("weightBits", weightBits);
+  checkBits("activationBits", activationBits);
+  checkBits("gradientBits", gradientBits);
+  checkPreset("dorefa", preset, ["paper"]);
+  return {
+    name: "dorefa",
+    options: { weightBits, activationBits, gradientBits, preset },
+    weightBits,
+    activationBits,
+    // Section 2.7: the first and the last layer stay as they are.
+    fullPrecision: (layer) => layer.index === 0 || isLast(layer),
+    weights: (w) => quantizeWeights(w, weightBits),
+    activations: (x) => quantizeActivations(x, activationBits),
+    // The last layer's input is bounded like every other's, but not rounded.
+    fullPrecisionInput: (x, layer) =>
+      activationBits < 32 && layer.index > 0 && isLast(layer) ? clip(x, 0, 1) : x,
+    ...(gradientBits < 32 && {
+      outputGradient: (y: Tensor, { index }: LayerInfo, key: Tensor) =>
+        quantizeGradient(y, gradientBits, uniform(key, y.shape, index)),
+    }),
+  };
+}
+
+/**
+ * Section 2.3. k = 1: E·sign(w), E = mean |w|; the gradient passes unchanged.
+ * k > 1: 2·q_k(tanh(w) / (2·max |tanh w|) + 1/2) - 1; the gradient passes the rounding unchanged and
+ * goes through tanh and the maximum. 0 / 0 counts as 0.
+ */
+function quantizeWeights(w: Tensor, bits: number): Tensor {
+  if (bits === 32) return w;
+  if (bits === 1) return straightThrough(coded(sign(w), mean(abs(w))), w);
+  const t = tanh(w);
+  const largest = reduceMax(abs(t));
+  const half = div(t, where(eq(largest, 0), 1, mul(largest, 2)));
+  return straightThrough(coded(centredCodes(add(half, 0.5), bits), 1 / steps(bits)), mul(half, 2));
+}
+
+/** Section 2.4: q_k(clip(x, 0, 1)); the gradient is g·1{0 <= x <= 1}. */
+function quantizeActivations(x: Tensor, bits: number): Tensor {
+  if (bits === 32) return x;
+  const clipped = clip(x, 0, 1);
+  return straightThrough(coded(unitCodes(clipped, bits), 1 / steps(bits)), clipped);
+}
+
+/**
+ * Section 2.5: y, of which the gradient g becomes 2M·[q_k(clip(g/(2M) + 1/2 + N, 0, 1)) - 1/2],
+ * M = max |g| over each sample, N uniform in ±1/(2n), made from `noise`, uniform in [0, 1).
+ */
+function quantizeGradient(y: Tensor, bits: number, noise: Tensor): Tensor {
+  const n = steps(bits);
+  return customGradient(y, [y], (g) => {
+    const sampleAxes = g.shape.map((_, axis) => axis).slice(1);
+    const largest = reduceMax(abs(g), sampleAxes, true);
+    const half = div(g, where(eq(largest, 0), 1, mul(largest, 2)));
+    const dithered = add(add(half, 0.5), div(sub(noise, 0.5), n));
+    // 2M·(r/n - 1/2) = (M/n)·(2r - n)
+    return [coded(centredCodes(clip(dithered, 0, 1), bits), div(largest, n))];
+  });
+}

@@ -1,0 +1,71 @@
+/** What a quantization method is, and a quantizer written as in a paper: its forward and its backward. */
+import type { Lattice, Tensor } from "../graph/index.js";
+import { codes, customGradient } from "../graph/index.js";
+
+/** A convolution or linear layer as a method sees it. */
+export interface LayerInfo {
+  readonly name: string;
+  readonly kind: "convolution" | "linear";
+  /** Its place among the convolution and linear layers of its network, and their number. */
+  readonly index: number;
+  readonly count: number;
+  /** Of its weights: [rows, columns, inputs, outputs] or [inputs, outputs]. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * A method in the form that a network applies to each of its layers. Weights keep their shape, and
+ * activations theirs. A plain object does; one that quantizes nothing is `baseline`.
+ */
+export interface Method {
+  readonly name: string;
+  /** What recreates it. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly weightBits: number;
+  readonly activationBits: number;
+  /** True: the network uses this layer's weights and input as they are, and none of the hooks below but `fullPrecisionInput`. */
+  fullPrecision(layer: LayerInfo): boolean;
+  /** The weights that a layer multiplies with. `own` holds its trained scalars. */
+  weights(w: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
+  /** The input that a layer multiplies, after pooling. */
+  activations(x: Tensor, layer: LayerInfo): Tensor;
+  /** The input of a layer in full precision; as it is unless given. */
+  fullPrecisionInput?(x: Tensor, layer: LayerInfo): Tensor;
+  /** The layer's output with another gradient, in training. `random` is the key (i32 [2]) of the step's random numbers. */
+  outputGradient?(y: Tensor, layer: LayerInfo, random: Tensor): Tensor;
+  /** What latent weights become before each training step, and before an evaluation. */
+  prepare?(w: Tensor, layer: LayerInfo): Tensor;
+  /** What latent weights become after each update. */
+  constrain?(w: Tensor, layer: LayerInfo): Tensor;
+  /** Trained scalars of a layer and their initial values. */
+  own?(layer: LayerInfo): Readonly<Record<string, number>>;
+  /** Between layers; ReLU unless given. */
+  nonlinearity?(x: Tensor): Tensor;
+  /** How networks pool that leave it to the method; "average" unless given. */
+  readonly pooling?: "average" | "maximum";
+}
+
+export interface QuantizerRule {
+  /** The quantized value of x, of its shape. */
+  forward(x: Tensor): Tensor;
+  /** The gradient of x from `g`, the gradient of the quantized value. Nothing flows through `forward`. */
+  backward(g: Tensor, x: Tensor): Tensor;
+  /** Where `forward` returns whole numbers: which, so that the compiler may use integers. */
+  readonly lattice?: Lattice;
+}
+
+/**
+ * A quantizer by its two formulas.
+ *
+ * @example
+ * const binary = quantizer({
+ *   forward: (w) => coded(sign(w), mean(abs(w))),
+ *   backward: (g, w) => where(le(abs(w), 1), g, 0),
+ * });
+ */
+export function quantizer({ forward, backward, lattice }: QuantizerRule): (x: Tensor) => Tensor {
+  return (x) => {
+    const value = forward(x);
+    return customGradient(lattice ? codes(value, lattice) : value, [x], (g) => [backward(g, x)]);
+  };
+}
