@@ -2,13 +2,9 @@
 #include "simd.h"
 
 #include "map.h"
-#if __has_include("window.h")
-#include "window.h"
-#endif
-#if __has_include("move.h")
 #include "move.h"
-#endif
 #include "peak.h"
+#include "window.h"
 #if __has_include("product.h")
 #include "product.h"
 #endif
@@ -22,10 +18,8 @@ static Plan plan(const Instruction& instruction) {
 #if __has_include("product.h")
     case PRODUCT: return planProduct(instruction.product);
 #endif
-#if __has_include("window.h")
     case WINDOW: return planWindow(instruction.window);
     case MOVE: return planMove(instruction.move);
-#endif
     default: return {};
   }
 }
@@ -36,10 +30,8 @@ static void run(const Instruction& instruction, const Memory& memory, int32_t ph
 #if __has_include("product.h")
     case PRODUCT: return runProduct(instruction.product, memory, phase, chunk, work);
 #endif
-#if __has_include("window.h")
     case WINDOW: return runWindow(instruction.window, memory, phase, chunk, work);
     case MOVE: return runMove(instruction.move, memory, phase, chunk, work);
-#endif
     default: return;
   }
 }

@@ -8,6 +8,7 @@
 #pragma once
 #include <string.h>
 
+#include "cut.h"
 #include "reduce.h"
 
 namespace fewbit {
@@ -37,9 +38,6 @@ static int32_t resultAxes(const Layout& l, int32_t axes) {
   axes &= ~l.unit;
   return l.merged && (axes & (SAMPLE | POSITION)) ? (axes & CHANNEL) | POSITION : axes;
 }
-
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static Layout layoutOf(const MapInstruction& map) {
   Layout l = {};
@@ -83,11 +81,9 @@ static Layout layoutOf(const MapInstruction& map) {
   l.rows = least(l.rows, l.positions);
   l.panels = ceilDivide(l.channels, l.width);
   l.blocks = ceilDivide(l.positions, l.rows);
-  const int64_t units = l.perSample ? l.samples : l.samples * l.blocks;
-  const int64_t wanted = least(64, 1 + l.samples * l.positions * l.channels / 8192);
-  const int64_t perChunk = ceilDivide(units, wanted);
-  l.chunks = ceilDivide(units, perChunk);
-  l.chunkBlocks = l.perSample ? perChunk * l.blocks : perChunk;
+  const Cut cut(l.perSample ? l.samples : l.samples * l.blocks, map.samples * map.positions * map.channels);
+  l.chunks = cut.chunks;
+  l.chunkBlocks = l.perSample ? cut.perChunk * l.blocks : cut.perChunk;
   return l;
 }
 
@@ -144,7 +140,6 @@ struct Frame {
 };
 
 static int64_t slotCount(const MapInstruction& map) { return map.operandCount + map.registers + map.resultCount; }
-static inline size_t align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 enum { LANES_PER_RESULT = 4 * SLOT, DOUBLES_PER_RESULT = 2 * SLOT };
 
