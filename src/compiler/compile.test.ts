@@ -11,7 +11,7 @@ import { createReferenceExecutor } from "../runtime/reference.js";
 import { valueAndGradients } from "./autodiff.js";
 import { compile } from "./compile.js";
 import { createState } from "./state.js";
-import type { HostArray } from "./trace.js";
+import type { HostArray } from "../graph/host.js";
 
 const executor = createReferenceExecutor();
 

@@ -1,14 +1,9 @@
 /** Host values and traced tensors: what goes into a compiled function and what stands for it in the graph. */
+import type { HostArray } from "../graph/host.js";
 import type { DType, Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import { UserError } from "../errors.js";
 import type { Tree } from "./tree.js";
-
-/** Numbers on the host: dense, row-major. Float32Array is f32, Int32Array i32. */
-export interface HostArray {
-  readonly data: Float32Array | Int32Array;
-  readonly shape: Shape;
-}
 
 /** A number stands for an f32 array of shape []. */
 export type HostValue = HostArray | number;
