@@ -7,7 +7,7 @@
 import { UserError } from "../errors.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { leaf } from "../graph/index.js";
-import type { LayerInfo, Method } from "../quantization/index.js";
+import type { Method } from "../quantization/index.js";
 import type { ParameterSpec } from "./initialise.js";
 import type { BuildContext, BuiltLayer, NetworkBuilder } from "./layers.js";
 import { Builder } from "./layers.js";
@@ -102,30 +102,6 @@ export function declare(network: Network, method: Method): Declared {
     },
   });
   return { ...specs, layers: builder.layers };
-}
-
-/**
- * The parameters with latent weights as the method prepares them (XNOR-Net centres and clamps them):
- * to be differentiated and updated in their place, and applied before an evaluation.
- */
-export const prepare = (network: Network, method: Method, parameters: Tensors): Tensors =>
-  replaceLatent(network, method, parameters, method.prepare?.bind(method));
-
-/** The parameters after an update, with latent weights as the method constrains them (QNN clamps them). */
-export const constrain = (network: Network, method: Method, parameters: Tensors): Tensors =>
-  replaceLatent(network, method, parameters, method.constrain?.bind(method));
-
-function replaceLatent(
-  network: Network,
-  method: Method,
-  parameters: Tensors,
-  replace: ((w: Tensor, layer: LayerInfo) => Tensor) | undefined,
-): Tensors {
-  if (replace === undefined) return parameters;
-  const replaced = declare(network, method)
-    .layers.filter(({ quantized }) => quantized)
-    .map(({ info }) => [`${info.name}.weight`, replace(parameters[`${info.name}.weight`], info)] as const);
-  return { ...parameters, ...Object.fromEntries(replaced) };
 }
 
 function countLayers(network: Network, method: Method): number {
