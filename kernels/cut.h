@@ -2,14 +2,11 @@
 #pragma once
 #include <stdint.h>
 
-#include "simd.h"
+#include "product_tile.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
 
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline size_t align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 enum { MAX_CHUNKS = 64, CHUNK_ELEMENTS = 8192 };

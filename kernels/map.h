@@ -240,7 +240,7 @@ static void operate(const MapOperation& o, float* const* slots, int64_t n) {
     case SQRT: return each(d, a, n, [](Vec x) { return squareRoot(x); });
     case TANH: return each(d, a, n, [](Vec x) { return hyperbolicTangent(x); });
     case ROUND: return each(d, a, n, [](Vec x) { return roundEven(x); });
-    case ADD: return each(d, a, b, n, [](Vec x, Vec y) { return x + y; });
+    case fewbit::ADD: return each(d, a, b, n, [](Vec x, Vec y) { return x + y; });
     case SUB: return each(d, a, b, n, [](Vec x, Vec y) { return x - y; });
     case MUL: return each(d, a, b, n, [](Vec x, Vec y) { return x * y; });
     case DIV: return each(d, a, b, n, [](Vec x, Vec y) { return x / y; });
@@ -305,17 +305,18 @@ static void foldResults(Frame& f, const Block& b, bool ofSample) {
   }
 }
 
+// Writes the results of a sample; one without channels after the last panel.
 static void finishSample(Frame& f, const Block& b) {
   foldResults(f, b, true);
   for (int32_t i = 0; i < f.map.resultCount; i++) {
     const MapResult& result = f.map.results[i];
     const int32_t axes = resultAxes(f.l, result.to.axes);
-    if (result.reduction == NONE || axes & POSITION || !(axes & SAMPLE)) continue;
-    Partial& partial = f.accumulators[i].partial;
     const bool channels = axes & CHANNEL;
-    const int64_t values = f.l.samples * (channels ? f.l.channels : 1);
+    if (result.reduction == NONE || axes & POSITION || !(axes & SAMPLE)) continue;
+    if (!channels && b.channel + b.width < f.l.channels) continue;
+    Partial& partial = f.accumulators[i].partial;
     float* const to = f.memory.f32(result.to) + elementIndex(f.l, b, axes);
-    finish(partial, result.reduction, channels ? b.width : 1, to, values);
+    finish(partial, result.reduction, channels ? b.width : 1, to, f.l.samples * (channels ? f.l.channels : 1));
     partial.count = 0;
   }
 }
@@ -345,46 +346,50 @@ static Plan planMap(const MapInstruction& map) {
   return plan;
 }
 
+// Rows in the row blocks before `index`.
+static inline int64_t rowsBefore(const Layout& l, int64_t index) {
+  return index / l.blocks * l.positions + least(index % l.blocks * l.rows, l.positions);
+}
+
+// Points shared results to their partials for a panel, in which `rows` rows have been taken in.
+static void enterPanel(Frame& f, int64_t chunk, char* memory, int64_t channel, int64_t rows) {
+  double* shared = (double*)memory;
+  for (int32_t i = 0; i < f.map.resultCount; i++) {
+    const MapResult& result = f.map.results[i];
+    const int64_t doubles = partialDoubles(f.l, result), kept = keptBy(f.l, result);
+    if (doubles == 0) continue;
+    Partial& partial = f.accumulators[i].partial;
+    double* const values = shared + chunk * doubles;
+    partial = kept == 1 ? Partial{values, 1, partial.count} : Partial{values + channel, kept, (double)rows};
+    shared += f.l.chunks * doubles;
+  }
+}
+
+// A span is a panel of adjacent row blocks: all of the chunk, or a sample's or a single one where a
+// result needs the panels of a sample or row to follow one another.
+static void runSpan(Frame& f, int64_t begin, int64_t end, int64_t panel) {
+  repeatOperands(f, blockAt(f.l, begin, panel), false);
+  for (int64_t index = begin; index < end; index++) {
+    const Block b = blockAt(f.l, index, panel);
+    if (index == begin || b.row == 0) repeatOperands(f, b, true);
+    runBlock(f, b);
+    if (f.l.perSample && b.row + b.rows == f.l.positions) finishSample(f, b);
+    if (index + 1 == end || (index + 1 - begin) % FOLD_AFTER == 0) {
+      foldResults(f, b, true);
+      foldResults(f, b, false);
+    }
+  }
+}
+
 static void runChunk(const MapInstruction& map, const Memory& memory, int64_t chunk, Work work) {
   const Layout l = layoutOf(map);
   Frame f = frameIn(work.own, map, l, memory);
-  const int64_t first = chunk * l.chunkBlocks, end = least(first + l.chunkBlocks, l.samples * l.blocks);
-
-  const auto enterPanel = [&](const Block& b) {
-    repeatOperands(f, b, false);
-    double* shared = (double*)work.shared;
-    for (int32_t i = 0; i < map.resultCount; i++) {
-      const MapResult& result = map.results[i];
-      const int64_t doubles = partialDoubles(l, result), kept = keptBy(l, result);
-      Partial& partial = f.accumulators[i].partial;
-      if (doubles && (kept > 1 || b.channel == 0)) partial = {shared + chunk * doubles + (kept > 1 ? b.channel : 0), kept, 0};
-      shared += l.chunks * doubles;
-    }
-  };
-
-  if (l.rowByRow && l.panels > 1) {
-    for (int64_t index = first; index < end; index++) {
-      for (int64_t panel = 0; panel < l.panels; panel++) {
-        const Block b = blockAt(l, index, panel);
-        repeatOperands(f, b, false);
-        repeatOperands(f, b, true);
-        runBlock(f, b);
-      }
-    }
-    return;
-  }
-  for (int64_t panel = 0; panel < l.panels; panel++) {
-    for (int64_t index = first; index < end; index++) {
-      const Block b = blockAt(l, index, panel);
-      if (index == first) enterPanel(b);
-      if (index == first || b.row == 0) repeatOperands(f, b, true);
-      runBlock(f, b);
-      const bool last = index + 1 == end;
-      if (l.perSample && b.row + b.rows == l.positions) finishSample(f, b);
-      if (last || (index + 1 - first) % FOLD_AFTER == 0) {
-        foldResults(f, b, true);
-        foldResults(f, b, false);
-      }
+  const int64_t begin = chunk * l.chunkBlocks, end = least(begin + l.chunkBlocks, l.samples * l.blocks);
+  const int64_t span = l.panels == 1 ? l.chunkBlocks : l.rowByRow ? 1 : l.perSample ? l.blocks : l.chunkBlocks;
+  for (int64_t from = begin; from < end; from += span) {
+    for (int64_t panel = 0; panel < l.panels; panel++) {
+      enterPanel(f, chunk, work.shared, panel * l.width, rowsBefore(l, from) - rowsBefore(l, begin));
+      runSpan(f, from, least(from + span, end), panel);
     }
   }
 }
@@ -392,9 +397,6 @@ static void runChunk(const MapInstruction& map, const Memory& memory, int64_t ch
 // Merges the chunks' partials of one panel of channels; results without channels go with panel 0.
 static void mergeChunks(const MapInstruction& map, const Memory& memory, int64_t panel, Work work) {
   const Layout l = layoutOf(map);
-  const auto rowsBefore = [&](int64_t index) {
-    return index / l.blocks * l.positions + least(index % l.blocks * l.rows, l.positions);
-  };
   const double* shared = (const double*)work.shared;
   for (int32_t i = 0; i < map.resultCount; i++) {
     const MapResult& result = map.results[i];
@@ -406,7 +408,7 @@ static void mergeChunks(const MapInstruction& map, const Memory& memory, int64_t
     Partial total = {(double*)work.own, SLOT, 0};
     for (int64_t chunk = 0; chunk < l.chunks; chunk++) {
       const int64_t from = chunk * l.chunkBlocks, to = least(from + l.chunkBlocks, l.samples * l.blocks);
-      const double count = (double)((rowsBefore(to) - rowsBefore(from)) * (kept > 1 ? 1 : l.channels));
+      const double count = (double)((rowsBefore(l, to) - rowsBefore(l, from)) * (kept > 1 ? 1 : l.channels));
       double* const values = const_cast<double*>(partials) + chunk * doubles + channel;
       merge(total, Partial{values, kept, count}, result.reduction, width);
     }

@@ -1,10 +1,10 @@
-// What the map interpreter and the windows need beside simd.h: comparisons, choice, integers, the
-// first lanes of a vector, and exp, log and tanh of our own.
+// What the map interpreter and the windows need beside simd.h: comparisons, choice, integers,
+// and exp, log and tanh of our own.
 //
 // AVX2 and AVX-512 give the same bits: the same operations in the same order, `madd` always fused.
 // `minimum(a, b)` is a < b ? a : b and `maximum(a, b)` is a > b ? a : b, so both give b for a NaN.
 #pragma once
-#include "simd.h"
+#include "product_tile.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
@@ -12,7 +12,6 @@ namespace FEWBIT_ISA {
 typedef int32_t Ints __attribute__((vector_size(sizeof(Vec))));
 
 #if defined(__AVX512F__)
-typedef __mmask16 Mask;
 static inline Mask isLess(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline Mask isAtMost(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 static inline Mask isEqual(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
@@ -24,28 +23,18 @@ static inline Vec squareRoot(Vec a) { return _mm512_sqrt_ps(a); }
 static inline Vec roundEven(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 static inline Ints toInts(Vec a) { return (Ints)_mm512_cvtps_epi32(a); }
 static inline Vec toFloats(Ints a) { return _mm512_cvtepi32_ps((__m512i)a); }
-static inline Mask firstLanes(int64_t n) { return n >= LANES ? 0xffff : (1u << n) - 1; }
-static inline Vec loadFirst(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
-static inline void storeFirst(float* p, Mask m, Vec v) { _mm512_mask_storeu_ps(p, m, v); }
 #else
-typedef __m256 Mask;
-static inline Mask isLess(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-static inline Mask isAtMost(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
-static inline Mask isEqual(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
-static inline Mask isUnequal(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
-static inline Vec choose(Mask m, Vec a, Vec b) { return _mm256_blendv_ps(b, a, m); }
+static inline Mask isLess(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+static inline Mask isAtMost(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_LE_OQ); }
+static inline Mask isEqual(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline Mask isUnequal(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
+static inline Vec choose(Mask m, Vec a, Vec b) { return _mm256_blendv_ps(b, a, (Vec)m); }
 static inline Vec minimum(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 static inline Vec maximum(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 static inline Vec squareRoot(Vec a) { return _mm256_sqrt_ps(a); }
 static inline Vec roundEven(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 static inline Ints toInts(Vec a) { return (Ints)_mm256_cvtps_epi32(a); }
 static inline Vec toFloats(Ints a) { return _mm256_cvtepi32_ps((__m256i)a); }
-static inline Mask firstLanes(int64_t n) {
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return (Mask)_mm256_cmpgt_epi32(_mm256_set1_epi32(n < LANES ? (int)n : (int)LANES), lane);
-}
-static inline Vec loadFirst(const float* p, Mask m) { return _mm256_maskload_ps(p, (__m256i)m); }
-static inline void storeFirst(float* p, Mask m, Vec v) { _mm256_maskstore_ps(p, (__m256i)m, v); }
 #endif
 
 static inline Ints splatInts(int32_t s) { return s - Ints{}; }

@@ -10,10 +10,6 @@
 namespace fewbit {
 namespace FEWBIT_ISA {
 
-struct Range {
-  int64_t begin, end;
-};
-
 // Input positions under window `out` of one axis, and windows that hold input position `in`.
 static inline Range tapsOf(int64_t out, int64_t kernel, int64_t stride, int64_t padding, int64_t extent) {
   const int64_t first = out * stride - padding;
@@ -24,12 +20,12 @@ static inline Range windowsOver(int64_t in, int64_t kernel, int64_t stride, int6
   return {place < kernel ? 0 : (place - kernel) / stride + 1, least(place / stride + 1, outExtent)};
 }
 
-static inline Vec loadChannels(const float* p, int64_t n) { return n >= LANES ? load(p) : loadFirst(p, firstLanes(n)); }
+static inline Vec loadChannels(const float* p, int64_t n) { return n >= LANES ? load(p) : load(p, firstLanes(n)); }
 static inline void storeChannels(float* p, int64_t n, Vec v) {
   if (n >= LANES) {
     store(p, v);
   } else {
-    storeFirst(p, firstLanes(n), v);
+    store(p, v, firstLanes(n));
   }
 }
 

@@ -1,0 +1,94 @@
+/** What the tests of the native executor share: programs of one instruction, run every way there is. */
+import { expect } from "vitest";
+import type { Executor } from "./executor.js";
+import { createNativeExecutor, instructionSets } from "./native.js";
+import type { Instruction, Operand, Program, Segment, Storage } from "./program.js";
+
+/** One executor for each instruction set of this CPU and each of 1, 2 and 3 threads. */
+export const everyExecutor = (): readonly Executor[] =>
+  instructionSets().flatMap((instructionSet) =>
+    [1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
+  );
+
+/** Fills what no instruction should write: a NaN that no operation makes. */
+const untouched = 0x7fc1_2345;
+
+/** Memory that grows as values are added; gaps between values show stray writes. */
+export class Layout {
+  private readonly bytes = { constants: 0, state: 0, inputs: 0, outputs: 0, scratch: 0 };
+  private readonly contents: { operand: Operand; data: Float32Array | Int32Array }[] = [];
+
+  add(segment: Segment, shape: readonly number[], storage: Storage = "f32"): Operand {
+    const offset = this.bytes[segment] + 4 * (1 + (this.contents.length % 5));
+    this.bytes[segment] = offset + 4 * shape.reduce((n, extent) => n * extent, 1);
+    return { segment, offset, storage, shape };
+  }
+
+  addValues(segment: Segment, shape: readonly number[], data: Float32Array | Int32Array): Operand {
+    const operand = this.add(segment, shape, data instanceof Int32Array ? "i32" : "f32");
+    this.contents.push({ operand, data });
+    return operand;
+  }
+
+  program(...instructions: Instruction[]): Program {
+    return { bytes: { ...this.bytes }, instructions, names: {}, constants: new Uint8Array(0) };
+  }
+
+  /**
+   * Runs the program with every executor, expects the same bits and nothing written but `results`,
+   * and gives their values.
+   */
+  async run(
+    executors: readonly Executor[],
+    program: Program,
+    results: readonly Operand[],
+  ): Promise<Float32Array[]> {
+    const runs: Float32Array[][] = [];
+    for (const executor of executors) {
+      const segment = (name: Segment): ArrayBuffer => {
+        const buffer = executor.allocate(program.bytes[name]);
+        new Uint32Array(buffer).fill(untouched);
+        return buffer;
+      };
+      const memory = { state: segment("state"), inputs: segment("inputs"), outputs: segment("outputs") };
+      type Held = keyof typeof memory;
+      const expected = { ...memory, outputs: memory.outputs.slice(0), state: memory.state.slice(0) };
+      for (const { operand, data } of this.contents) {
+        for (const buffers of [memory, expected]) {
+          const View = data instanceof Int32Array ? Int32Array : Float32Array;
+          new View(buffers[operand.segment as Held], operand.offset, data.length).set(data);
+        }
+      }
+      await executor.load(program).run(memory);
+      const view = (buffers: typeof memory, { segment, offset, shape }: Operand) =>
+        new Float32Array(
+          buffers[segment as Held],
+          offset,
+          shape.reduce((n, extent) => n * extent, 1),
+        );
+      const values = results.map((result) => view(memory, result));
+      results.forEach((result, i) => view(expected, result).set(values[i]));
+      for (const name of ["outputs", "state"] as const) {
+        expect(
+          sameBits(new Int32Array(memory[name]), new Int32Array(expected[name])),
+          `stray writes to ${name}`,
+        ).toBe(true);
+      }
+      runs.push(values);
+    }
+    runs.forEach((values, i) =>
+      values.forEach((value, k) => {
+        const { instructionSet, threads } = executors[i];
+        expect(sameBits(value, runs[0][k]), `bits with ${instructionSet} and ${threads} threads`).toBe(true);
+      }),
+    );
+    return runs[0];
+  }
+}
+
+export function sameBits(a: Float32Array | Int32Array, b: Float32Array | Int32Array): boolean {
+  return Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
