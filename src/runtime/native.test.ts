@@ -1,0 +1,121 @@
+import { availableParallelism } from "node:os";
+import { describe, expect, test } from "vitest";
+import { UserError } from "../errors.js";
+import { createNativeExecutor, instructionSets, measurePeak, nativeProblem } from "./native.js";
+import type { MapInstruction, MapOperand, Program } from "./program.js";
+
+/** outputs = state + inputs, n values each, `repeat` times. */
+function addition(n: number, repeat = 1): Program {
+  const at = (segment: MapOperand["segment"]): MapOperand => ({
+    segment,
+    offset: 0,
+    storage: "f32",
+    shape: [n],
+    axes: 7,
+  });
+  const instruction: MapInstruction = {
+    kind: "map",
+    space: [1, 1, n],
+    operands: [at("state"), at("inputs")],
+    body: [{ op: "add", arguments: [0, 1] }],
+    results: [{ ...at("outputs"), slot: 2, reduction: "none" }],
+  };
+  return {
+    bytes: { constants: 0, state: 4 * n, inputs: 4 * n, outputs: 4 * n, scratch: 0 },
+    instructions: new Array<MapInstruction>(repeat).fill(instruction),
+    names: {},
+    constants: new Uint8Array(0),
+  };
+}
+
+describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
+  const create = () => createNativeExecutor({ threads: Math.min(4, availableParallelism() + 1) });
+
+  function memory(executor: ReturnType<typeof create>, n: number) {
+    const [state, inputs, outputs] = [4 * n, 4 * n, 4 * n].map((bytes) => executor.allocate(bytes));
+    new Float32Array(state).forEach((_, i, values) => (values[i] = i));
+    new Float32Array(inputs).fill(0.5);
+    return { state, inputs, outputs };
+  }
+
+  test("allocates zeroed memory of any size", () => {
+    const executor = create();
+    for (const bytes of [0, 4, 1000, 1 << 20, 5_000_000]) {
+      const buffer = executor.allocate(bytes);
+      expect(buffer.byteLength).toBe(bytes);
+      expect(new Uint8Array(buffer).every((byte) => byte === 0)).toBe(true);
+    }
+  });
+
+  test("refuses memory that there is not", () => {
+    expect(() => create().allocate(2 ** 46)).toThrow(RangeError);
+  });
+
+  test("runs in order, without holding up the event loop", async () => {
+    const executor = create();
+    const program = executor.load(addition(200_000, 50));
+    const buffers = memory(executor, 200_000);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const order: number[] = [];
+    await Promise.all([1, 2, 3].map((run) => program.run(buffers).then(() => order.push(run))));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    clearInterval(timer);
+    expect(order).toEqual([1, 2, 3]);
+    expect(turns).toBeGreaterThan(0);
+    expect(new Float32Array(buffers.outputs)[123_456]).toBe(123_456.5);
+  });
+
+  test("adds each instruction's time", async () => {
+    const executor = create();
+    const program = executor.load(addition(100_000, 3));
+    const nanoseconds = new Float64Array(3).fill(1);
+    await program.run(memory(executor, 100_000), nanoseconds);
+    expect(nanoseconds.every((time) => time > 1)).toBe(true);
+    await expect(program.run(memory(executor, 100_000), new Float64Array(2))).rejects.toThrow("nanoseconds");
+  });
+
+  test("refuses memory that is smaller than the program's", async () => {
+    const executor = create();
+    const program = executor.load(addition(1000));
+    await expect(program.run(memory(executor, 999))).rejects.toThrow(RangeError);
+    await program.run(memory(executor, 1000));
+  });
+
+  test("refuses a program that would write outside its segment", () => {
+    const program = addition(1000);
+    expect(() => create().load({ ...program, bytes: { ...program.bytes, outputs: 3996 } })).toThrow(
+      "outputs",
+    );
+  });
+
+  test("programs of one executor may run in turn though their scratch differs", async () => {
+    const executor = create();
+    const [small, large] = [addition(10), addition(100_000)].map((program) => executor.load(program));
+    const buffers = memory(executor, 100_000);
+    await Promise.all([large.run(buffers), small.run(buffers), large.run(buffers)]);
+    expect(new Float32Array(buffers.outputs)[99_999]).toBe(99_999.5);
+  });
+
+  test("takes the instruction set from the environment, and refuses one that the CPU has not", () => {
+    const before = process.env.FEWBIT_INSTRUCTION_SET;
+    try {
+      for (const name of instructionSets()) {
+        process.env.FEWBIT_INSTRUCTION_SET = name;
+        expect(create().instructionSet).toBe(name);
+      }
+      process.env.FEWBIT_INSTRUCTION_SET = "sse9";
+      expect(create).toThrow(UserError);
+      expect(create).toThrow("got sse9 (from FEWBIT_INSTRUCTION_SET)");
+    } finally {
+      if (before === undefined) delete process.env.FEWBIT_INSTRUCTION_SET;
+      else process.env.FEWBIT_INSTRUCTION_SET = before;
+    }
+  });
+
+  test("measures a peak", () => {
+    const { operations, bytes } = measurePeak(1);
+    expect(operations).toBeGreaterThan(1e9);
+    expect(bytes).toBeGreaterThan(1e8);
+  });
+});
