@@ -10,6 +10,7 @@ namespace fewbit {
 namespace FEWBIT_ISA {
 
 typedef int32_t Ints __attribute__((vector_size(sizeof(Vec))));
+typedef uint32_t Words __attribute__((vector_size(sizeof(Vec))));  // wrap around where Ints may not overflow
 
 #if defined(__AVX512F__)
 static inline Mask isLess(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
@@ -45,7 +46,7 @@ static inline Vec absolute(Vec a) { return (Vec)((Ints)a & splatInts(INT32_MAX))
 // The polynomials are those of Cephes (S. Moshier, expf.c, logf.c, tanhf.c).
 
 // 2^n for n in [-126, 127].
-static inline Vec powerOfTwo(Ints n) { return (Vec)((n + 127) << 23); }
+static inline Vec powerOfTwo(Ints n) { return (Vec)(((Words)n + 127u) << 23); }
 
 // exp(x) = 2^n exp(r), r = x - n log 2. The factor 2^n goes in twice 2^(n/2), so that results below
 // the smallest normal number and overflow to infinity come out right.
@@ -68,7 +69,7 @@ static inline Vec exponential(Vec x) {
 static inline Vec logarithm(Vec x) {
   const Mask tiny = isLess(x, splat(1.17549435e-38f));
   const Vec scaled = choose(tiny, x * splat(8388608.0f), x);
-  const Ints bits = (Ints)scaled - splatInts(0x3f3504f3);  // exponent counted from sqrt(1/2)
+  const Ints bits = (Ints)((Words)scaled - 0x3f3504f3u);  // exponent counted from sqrt(1/2)
   const Vec m = (Vec)((bits & 0x007fffff) + 0x3f3504f3) - splat(1);
   const Vec e = toFloats(bits >> 23) - choose(tiny, splat(23), splat(0));
   const Vec z = m * m;

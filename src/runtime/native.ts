@@ -5,6 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { UserError } from "../errors.js";
+import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { inTurn } from "./executor.js";
@@ -73,13 +74,18 @@ export interface NativeOptions {
   readonly instructionSet?: InstructionSet;
 }
 
-/** @throws UserError if the native executor cannot run, or the instruction set is not among those of this CPU. */
+/**
+ * With FEWBIT_DUMP=FOLDER in the environment, writes every program that runs there, for
+ * `scripts/sanitize.mjs`.
+ * @throws UserError if the native executor cannot run, or the instruction set is not among those of this CPU.
+ */
 export function createNativeExecutor(options: NativeOptions): Executor {
   const addOn = requireAddOn();
   const instructionSet = chooseInstructionSet(options.instructionSet);
   const { threads } = options;
   const pool = addOn.createPool(threads);
   const enqueue = inTurn();
+  const dumpFolder = process.env.FEWBIT_DUMP;
   let scratch = addOn.allocate(0);
   let work = addOn.allocate(0);
   return {
@@ -97,10 +103,12 @@ export function createNativeExecutor(options: NativeOptions): Executor {
       if (work.byteLength < workBytes) work = addOn.allocate(workBytes);
       return {
         program,
-        run: ({ state, inputs, outputs }, nanoseconds) =>
-          enqueue(() =>
-            addOn.run(executable, pool, constants, state, inputs, outputs, scratch, work, nanoseconds),
-          ),
+        run: (memory, nanoseconds) =>
+          enqueue(() => {
+            if (dumpFolder) dumpOnce(program, memory, dumpFolder);
+            const { state, inputs, outputs } = memory;
+            return addOn.run(executable, pool, constants, state, inputs, outputs, scratch, work, nanoseconds);
+          }),
       };
     },
   };
