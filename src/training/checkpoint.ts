@@ -56,7 +56,7 @@ export function writeCheckpoint(path: string, identity: string, checkpoint: Chec
  * for a damaged file, and for one of another network, method or optimizer.
  */
 export function readCheckpoint(path: string, identity: string, expected: TrainingValues): Checkpoint {
-  const { tensors, metadata } = read(path, "fewbit checkpoint", identity);
+  const { tensors, metadata } = read(path, ["fewbit checkpoint"], identity);
   const signs: Record<string, Uint8Array> = {};
   const rest: Record<string, StoredTensor> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
@@ -78,30 +78,31 @@ export function writeWeights(
   writeAtomically(path, encodeTensors({ tensors: flatten({ parameters, statistics }), metadata }));
 }
 
-/** Reads the weights that `writeWeights` wrote, and their epoch. Throws `UserError` as `readCheckpoint` does. */
+/**
+ * Reads the weights, and their epoch, that `writeWeights` wrote or that are part of a checkpoint.
+ * Throws `UserError` as `readCheckpoint` does.
+ */
 export function readWeights(
   path: string,
   identity: string,
   expected: Weights,
 ): { weights: Weights; epoch: number } {
-  const { tensors, metadata } = read(path, "fewbit weights", identity);
+  const { tensors, metadata } = read(path, ["fewbit weights", "fewbit checkpoint"], identity);
   const { parameters, statistics } = expected;
-  return { weights: restore(tensors, { parameters, statistics }, path), epoch: Number(metadata.epoch) };
+  const own = Object.entries(tensors).filter(([name]) => !/^(optimizer|signs)\//.test(name));
+  const weights = restore(Object.fromEntries(own), { parameters, statistics }, path);
+  return { weights, epoch: Number(metadata.epoch) };
 }
 
-function read(path: string, format: string, identity: string) {
+function read(path: string, formats: readonly string[], identity: string) {
   if (!existsSync(path)) throw new UserError(`${path} does not exist`);
   const file = decodeTensors(readFileSync(path), path);
   const { metadata } = file;
-  if (metadata.format !== format || metadata.formatVersion !== formatVersion) {
-    throw new UserError(
-      `${path} is not a ${format} of version ${formatVersion} with the metadata that one has`,
-    );
+  if (!formats.includes(metadata.format) || metadata.formatVersion !== formatVersion) {
+    throw new UserError(`${path} does not hold ${formats.join(" or ")} of version ${formatVersion}`);
   }
   if (metadata.identity !== identity) {
-    throw new UserError(
-      `${path} is of another training: it has ${metadata.identity}, this one is ${identity}`,
-    );
+    throw new UserError(`${path} is of ${metadata.identity}; this network is ${identity}`);
   }
   return file;
 }

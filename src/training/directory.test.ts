@@ -15,13 +15,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { UserError } from "../errors.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
 import type { Checkpoint } from "./checkpoint.js";
-import { readCheckpoint } from "./checkpoint.js";
+import { readCheckpoint, readWeights } from "./checkpoint.js";
 import { RunDirectory } from "./directory.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
 import { noImages } from "./metrics.js";
 import type { Recipe } from "./run.js";
-import { loadBestWeights, loadLastWeights, loadRun, makeConfig } from "./run.js";
+import { loadRun, makeConfig } from "./run.js";
 
 const recipe: Recipe = {
   model: { name: "tiny", input: [1, 1, 1], classes: 2 },
@@ -143,8 +143,10 @@ test("an ended run holds its files and nothing else, and they tell the run", () 
     seconds: 4.5,
   });
   const { values } = checkpoint(0);
-  expect(loadBestWeights(path, identity, values).parameters).toEqual(checkpoint(2).values.parameters);
-  expect(loadLastWeights(path, identity, values).parameters).toEqual(checkpoint(3).values.parameters);
+  const stored = (name: string) => readWeights(join(path, name), identity, values);
+  const weightsOf = ({ values: { parameters, statistics } }: Checkpoint) => ({ parameters, statistics });
+  expect(stored("best.safetensors")).toEqual({ weights: weightsOf(checkpoint(2)), epoch: 2 });
+  expect(stored("checkpoint.safetensors")).toEqual({ weights: weightsOf(checkpoint(3)), epoch: 3 });
 });
 
 test("a checkpoint is read as it was written, sums to the last bit", () => {
@@ -231,7 +233,7 @@ describe("refuses, and changes nothing, when", () => {
     [
       "the checkpoint is another network's",
       { resume: true, identity: "big" },
-      /is of another training: .* is big/,
+      /is of tiny, baseline; this network is big/,
     ],
     [
       "a shape differs",

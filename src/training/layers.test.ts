@@ -16,11 +16,7 @@ test("a line says what became of a layer's weights", () => {
 
 test("full precision has no levels, and equal weights fall into the first bin", () => {
   const weights = array(...Array<number>(9).fill(0.25));
-  const line = layerLine(
-    1,
-    { name: "fc1", bits: null, latent: weights, quantized: weights },
-    signsOf(weights),
-  );
+  const line = layerLine(1, { name: "fc1", bits: 32, latent: weights, quantized: weights }, signsOf(weights));
   expect(line).toMatchObject({ levels: null, sparsity: 0, signFlips: 0 });
   expect(line.histogram).toEqual({ lowest: 0.25, highest: 0.25, counts: [9, ...Array<number>(31).fill(0)] });
 });

@@ -6,8 +6,8 @@ const bins = 32;
 /** A layer's latent weights (those that are trained) and the quantized ones (those it computes with). */
 export interface LayerWeights {
   readonly name: string;
-  /** Null where the layer is in full precision. */
-  readonly bits: number | null;
+  /** 32 where the layer's weights are not quantized. */
+  readonly bits: number;
   readonly latent: HostArray;
   readonly quantized: HostArray;
 }
@@ -34,7 +34,7 @@ export function layerLine(epoch: number, layer: LayerWeights, signsBefore: Uint8
   return {
     epoch,
     layer: name,
-    levels: bits === null ? null : new Set(quantized.data).size,
+    levels: bits === 32 ? null : new Set(quantized.data).size,
     sparsity: zerosIn(quantized) / quantized.data.length,
     signFlips: differences(signsOf(latent), signsBefore) / latent.data.length,
     histogram: histogramOf(latent.data),

@@ -6,9 +6,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import type { Network } from "../nn/index.js";
+import { describe, initialise } from "../nn/index.js";
+import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import type { TrainingValues, Weights } from "./checkpoint.js";
-import { readCheckpoint, readWeights } from "./checkpoint.js";
+import type { Weights } from "./checkpoint.js";
+import { readWeights } from "./checkpoint.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch, readLines } from "./metrics.js";
@@ -107,23 +110,27 @@ export function loadRun(directory: string): StoredRun {
   return { directory, config, metrics, layers, summary };
 }
 
-/** The weights of the best epoch of the run in a directory. Throws `UserError` unless they fit `expected`. */
-export function loadBestWeights(directory: string, identity: string, expected: Weights): Weights {
+/** Which weights of a run: those of its best epoch, or those it has come to. */
+export type Which = "best" | "last";
+
+/** Weights of the run in a directory, and how many epochs they were trained. Throws `UserError` unless they fit. */
+export function loadWeights(
+  directory: string,
+  which: Which,
+  model: Network,
+  method: Method,
+): { weights: Weights; epoch: number } {
   readConfig(directory);
-  const path = join(directory, fileNames.best);
+  const path = join(directory, which === "best" ? fileNames.best : fileNames.checkpoint);
   if (!existsSync(path)) throw new UserError(`${directory} has no finished epoch yet; resume the run first`);
-  return readWeights(path, identity, expected).weights;
+  const { parameters, statistics } = describe(model, method);
+  const expected = { parameters: initialise(parameters, 0), statistics: initialise(statistics, 0) };
+  return readWeights(path, identityOf(model, method), expected);
 }
 
-/** The weights of the last checkpoint of the run in a directory. */
-export function loadLastWeights(directory: string, identity: string, expected: TrainingValues): Weights {
-  readConfig(directory);
-  const { parameters, statistics } = readCheckpoint(
-    join(directory, fileNames.checkpoint),
-    identity,
-    expected,
-  ).values;
-  return { parameters, statistics };
+/** Network and method in words: what stored weights must belong to. */
+export function identityOf({ name, input, classes }: Network, method: Method): string {
+  return `${name} ${input.join("x")} -> ${classes}, ${method.name} ${JSON.stringify(method.options)}`;
 }
 
 /** The summary of one epoch or more. */

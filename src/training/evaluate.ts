@@ -1,0 +1,123 @@
+/** Scores of a network on a set of images, and its answers to single ones. */
+import type { State } from "../compiler/state.js";
+import { createState } from "../compiler/state.js";
+import { evaluationBatches } from "../data/batches.js";
+import type { Dataset, ImageSet } from "../data/dataset.js";
+import type { HostArray } from "../graph/host.js";
+import type { Network } from "../nn/index.js";
+import type { Method } from "../quantization/index.js";
+import type { ExecutorOptions } from "../runtime/choose.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import type { Weights } from "./checkpoint.js";
+import { feed } from "./feed.js";
+import type { Scores, Sums } from "./metrics.js";
+import { addBatch, noImages, scoresOf } from "./metrics.js";
+import type { Which } from "./run.js";
+import { loadWeights } from "./run.js";
+import type { WeightTensors } from "./step.js";
+import { compileLogits, compileScores } from "./step.js";
+
+type ScoreStep = ReturnType<typeof compileScores>;
+
+/** A trained network: what it computes with. */
+export interface Trained {
+  readonly model: Network;
+  readonly method: Method;
+  readonly weights: Weights;
+}
+
+/**
+ * Scores all images of a set in batches. `onBatch` hears how far it is; resolves to undefined if the
+ * signal is raised before the end.
+ */
+export async function score(
+  step: ScoreStep,
+  state: State<WeightTensors>,
+  data: Dataset,
+  set: ImageSet,
+  batchSize: number,
+  onBatch: (step: number, steps: number) => void = () => {},
+  signal?: AbortSignal,
+): Promise<Scores | undefined> {
+  const batches = evaluationBatches(set, data, batchSize);
+  let sums: Sums = noImages;
+  const complete = await feed(batches, data.shape, 0, 0, async (batch, number) => {
+    const { loss, top1, top5 } = await step(state, batch);
+    sums = addBatch(sums, batches.size(number), loss.data[0], top1.data[0], top5.data[0]);
+    onBatch(number + 1, batches.steps);
+    return !(signal?.aborted ?? false);
+  });
+  return complete ? scoresOf(sums) : undefined;
+}
+
+/** Loss and accuracies (percent) of a trained network on the test images. */
+export async function evaluateTrained(
+  { model, method, weights }: Trained,
+  data: Dataset,
+  options: ExecutorOptions & { readonly batchSize?: number } = {},
+): Promise<Scores> {
+  const { executor } = chooseExecutor(options);
+  const state = createState<WeightTensors>(plain(weights), { executor });
+  const step = compileScores(model, method, executor);
+  return (await score(step, state, data, data.test, options.batchSize ?? 128)) as Scores;
+}
+
+export interface EvaluateRunOptions extends ExecutorOptions {
+  readonly model: Network;
+  readonly method: Method;
+  readonly data: Dataset;
+  /** Default "best". */
+  readonly which?: Which;
+  readonly batchSize?: number;
+}
+
+/** Scores of a stored run's weights on the test images, and how many epochs they were trained. */
+export async function evaluateRun(
+  directory: string,
+  { model, method, data, which = "best", ...options }: EvaluateRunOptions,
+): Promise<Scores & { readonly epoch: number }> {
+  const { weights, epoch } = loadWeights(directory, which, model, method);
+  return { epoch, ...(await evaluateTrained({ model, method, weights }, data, options)) };
+}
+
+/** What a network answers to one image: a probability a class, and the class of the largest. */
+export interface Answer {
+  readonly label: number;
+  readonly answer: number;
+  readonly probabilities: Float32Array;
+}
+
+/** The answers to the test images at the given indices. */
+export async function classify(
+  { model, method, weights }: Trained,
+  data: Dataset,
+  indices: readonly number[],
+  options: ExecutorOptions = {},
+): Promise<Answer[]> {
+  const { executor } = chooseExecutor(options);
+  const state = createState<WeightTensors>(plain(weights), { executor });
+  const step = compileLogits(model, method, executor);
+  const batches = evaluationBatches(data.test, data, 1);
+  const size = data.shape[0] * data.shape[1] * data.shape[2];
+  const images = new Float32Array(indices.length * size);
+  const labels = new Int32Array(indices.length);
+  indices.forEach((index, i) => batches.prepare(0, index, images.subarray(i * size), labels.subarray(i)));
+  const { logits } = await step(state, { images: { data: images, shape: [indices.length, ...data.shape] } });
+  return indices.map((_, i) => {
+    const probabilities = softmaxOfRow(logits, i);
+    return { label: labels[i], answer: probabilities.indexOf(Math.max(...probabilities)), probabilities };
+  });
+}
+
+function softmaxOfRow({ data, shape: [, classes] }: HostArray, row: number): Float32Array {
+  const logits = data.slice(row * classes, (row + 1) * classes);
+  const largest = Math.max(...logits);
+  const exponentials = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = exponentials.reduce((a, b) => a + b, 0);
+  return Float32Array.from(exponentials, (value) => value / sum);
+}
+
+/** The weights alone, without what else an object that holds them may hold. */
+function plain({ parameters, statistics }: Weights): Weights {
+  return { parameters, statistics };
+}

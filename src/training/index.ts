@@ -1,0 +1,13 @@
+/** Training: `train`, and what it leaves behind. */
+export type { Arrays, TrainingValues, Weights } from "./checkpoint.js";
+export type { Answer, EvaluateRunOptions, Trained } from "./evaluate.js";
+export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";
+export type { LayerLine } from "./layers.js";
+export type { EpochMetrics, Scores, Split } from "./metrics.js";
+export type { TrainProgress } from "./progress.js";
+export type { Recipe, RunConfig, StoredRun, Summary, Which } from "./run.js";
+export { loadRun, loadWeights } from "./run.js";
+export type { StoredTensor, TensorFile } from "./safetensors.js";
+export { decodeTensors, encodeTensors } from "./safetensors.js";
+export type { Run, TrainOptions } from "./train.js";
+export { train } from "./train.js";

@@ -1,0 +1,281 @@
+/** The epoch loop: steps, scores, lines and checkpoints, from a checkpoint to the last epoch. */
+import type { State } from "../compiler/state.js";
+import { createState } from "../compiler/state.js";
+import type { Batches } from "../data/batches.js";
+import { trainingBatches } from "../data/batches.js";
+import type { Dataset, ImageSet } from "../data/dataset.js";
+import { keyFor } from "../data/random.js";
+import { DivergenceError } from "../errors.js";
+import type { LayerSummary, Network } from "../nn/index.js";
+import type { Optimizer, Schedule } from "../optim/index.js";
+import type { Method } from "../quantization/index.js";
+import type { Executor } from "../runtime/executor.js";
+import type { Arrays, Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
+import type { RunDirectory } from "./directory.js";
+import { score } from "./evaluate.js";
+import type { ImageBatch } from "./feed.js";
+import { feed } from "./feed.js";
+import type { LayerLine } from "./layers.js";
+import { layerLine, signsOf } from "./layers.js";
+import type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
+import { addBatch, bestEpoch, noImages, scoresOf } from "./metrics.js";
+import type { TrainProgress } from "./progress.js";
+import { Pace } from "./progress.js";
+import type { TrainingTensors } from "./step.js";
+import { compileQuantizedWeights, compileScores, compileStep } from "./step.js";
+
+/** What is trained, checked and complete. */
+export interface Job {
+  readonly model: Network;
+  readonly method: Method;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule | undefined;
+  readonly data: Dataset;
+  /** Held-out training images, if the best epoch is chosen on them. */
+  readonly validation: ImageSet | undefined;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly executor: Executor;
+  readonly initial: TrainingValues;
+  readonly layers: readonly LayerSummary[];
+  readonly directory: RunDirectory | undefined;
+  readonly onProgress: (progress: TrainProgress) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Where a training has come to. */
+export interface Outcome {
+  readonly metrics: readonly EpochMetrics[];
+  readonly best: Weights;
+  readonly last: Weights;
+  readonly interrupted: boolean;
+  readonly imagesPerSecond: number;
+}
+
+/** Trains to the last epoch, or until the signal. Throws `DivergenceError` when the loss is no longer a number. */
+export async function runJob(job: Job): Promise<Outcome> {
+  return new Training(job).run();
+}
+
+class Training {
+  private readonly step: ReturnType<typeof compileStep>;
+  private readonly scores: ReturnType<typeof compileScores>;
+  private readonly quantized: ReturnType<typeof compileQuantizedWeights>;
+  private readonly batches: Batches;
+  private readonly pace: Pace;
+  private readonly split: Split;
+
+  private state: State<TrainingTensors>;
+  /** Epochs completed, steps done in the next one and their sums. */
+  private epoch: number;
+  private stepInEpoch: number;
+  private sums: Sums;
+  private signs: Readonly<Record<string, Uint8Array>>;
+  private readonly metrics: EpochMetrics[];
+  private best: Weights;
+
+  constructor(private readonly job: Job) {
+    const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
+    this.step = compileStep(model, method, optimizer, executor);
+    this.scores = compileScores(model, method, executor);
+    this.quantized = compileQuantizedWeights(model, method, executor);
+    this.batches = trainingBatches(data, batchSize, job.seed);
+    const evaluated = data.test.count + (validation?.count ?? 0);
+    this.pace = new Pace(epochs, this.batches.steps, Math.ceil(evaluated / batchSize));
+    this.split = validation === undefined ? "test" : "validation";
+
+    const start = directory?.checkpoint ?? firstCheckpoint(job);
+    this.state = createState<TrainingTensors>(start.values, { executor });
+    this.epoch = start.epoch;
+    this.stepInEpoch = start.step;
+    this.sums = start.sums;
+    this.signs = start.signs;
+    this.metrics = [...(directory?.metrics ?? [])];
+    this.best = start.values;
+  }
+
+  async run(): Promise<Outcome> {
+    const { directory, epochs, signal } = this.job;
+    this.checkMemory();
+    directory?.begin(firstCheckpoint(this.job));
+    if (directory !== undefined && this.metrics.length > 0) this.best = directory.bestWeights();
+    let interrupted = false;
+    while (this.epoch < epochs && !interrupted) {
+      interrupted = signal?.aborted === true || !(await this.trainEpoch());
+    }
+    if (interrupted) directory?.save(this.checkpoint());
+    return {
+      metrics: this.metrics,
+      best: this.best,
+      last: this.state.read(),
+      interrupted,
+      imagesPerSecond: this.pace.imagesPerSecond,
+    };
+  }
+
+  /** Compiles the largest Program before anything is written, so that one too large is refused in time. */
+  private checkMemory(): void {
+    const { shape } = this.job.data;
+    const count = this.batches.size(0);
+    const images = {
+      data: new Float32Array(count * shape[0] * shape[1] * shape[2]),
+      shape: [count, ...shape],
+    };
+    this.step.program(
+      this.state,
+      this.batchOf({ images, labels: { data: new Int32Array(count), shape: [count] } }, 1),
+    );
+  }
+
+  /** Trains what is left of an epoch, scores it and keeps it; false if the signal came first. */
+  private async trainEpoch(): Promise<boolean> {
+    const began = performance.now();
+    const { data, signal, directory } = this.job;
+    this.pace.startSteps();
+    const trained = await feed(
+      this.batches,
+      data.shape,
+      this.epoch,
+      this.stepInEpoch,
+      async (batch, step) => {
+        await this.trainStep(batch, step);
+        return signal?.aborted !== true;
+      },
+    );
+    // A signal during the last step is seen here too.
+    if (!trained || signal?.aborted === true) return false;
+    const scores = await this.evaluate();
+    if (scores === undefined) return false;
+
+    const { loss: trainLoss, top1: trainTop1 } = scoresOf(this.sums);
+    const learningRate = this.learningRate();
+    this.epoch++;
+    this.stepInEpoch = 0;
+    this.sums = noImages;
+    const lines = await this.layerLines();
+    this.metrics.push({
+      epoch: this.epoch,
+      step: this.epoch * this.batches.steps,
+      seconds: (performance.now() - began) / 1000,
+      learningRate,
+      trainLoss,
+      trainTop1,
+      split: this.split,
+      ...scores.watched,
+      test: scores.test,
+    });
+    const checkpoint = this.checkpoint();
+    directory?.commit(this.metrics, lines, checkpoint);
+    if (bestEpoch(this.metrics)?.epoch === this.epoch) this.best = checkpoint.values;
+    this.report("epoch", this.epoch - 1, 1, 1, scores.watched);
+    return true;
+  }
+
+  private async trainStep(batch: ImageBatch, step: number): Promise<void> {
+    const number = this.epoch * this.batches.steps + step + 1;
+    const { state, loss, top1, top5 } = await this.step(this.state, this.batchOf(batch, number));
+    this.state = state;
+    const count = batch.labels.data.length;
+    if (!Number.isFinite(loss.data[0]))
+      throw this.diverged(loss.data[0], `epoch ${this.epoch + 1}, step ${step + 1}`);
+    this.sums = addBatch(this.sums, count, loss.data[0], top1.data[0], top5.data[0]);
+    this.stepInEpoch = step + 1;
+    this.pace.trained(this.epoch, step, count);
+    this.report("train", this.epoch, step + 1, this.batches.steps, scoresOf(this.sums));
+  }
+
+  private batchOf(batch: ImageBatch, number: number) {
+    const key = Int32Array.from(keyFor(this.job.seed, "step", number), (word) => word | 0);
+    const scalars = this.job.optimizer.scalars(number, this.learningRate());
+    return { ...batch, random: { data: key, shape: [2] }, scalars };
+  }
+
+  /** Scores on the test images, and on the split that the best epoch is chosen on. */
+  private async evaluate(): Promise<{ watched: Scores; test: Scores } | undefined> {
+    const { data, validation } = this.job;
+    const test = await this.evaluateOn(data.test, 0);
+    if (test === undefined || validation === undefined) return test && { watched: test, test };
+    const watched = await this.evaluateOn(validation, Math.ceil(data.test.count / this.job.batchSize));
+    return watched && { watched, test };
+  }
+
+  private async evaluateOn(set: ImageSet, batchesBefore: number): Promise<Scores | undefined> {
+    const { data, batchSize, signal } = this.job;
+    const trained = scoresOf(this.sums);
+    const onBatch = (batch: number, batches: number) => {
+      this.pace.evaluated(this.epoch, batchesBefore + batch);
+      this.report("evaluate", this.epoch, batch, batches, trained);
+    };
+    const scores = await score(this.scores, this.state, data, set, batchSize, onBatch, signal);
+    if (scores !== undefined && !Number.isFinite(scores.loss)) {
+      throw this.diverged(
+        scores.loss,
+        `epoch ${this.epoch + 1}, step ${this.stepInEpoch} (measured after it)`,
+      );
+    }
+    return scores;
+  }
+
+  /** The lines of the epoch that has just ended; remembers the signs for the next. */
+  private async layerLines(): Promise<LayerLine[]> {
+    const { parameters } = this.state.read();
+    const { weights } = await this.quantized(this.state, {});
+    const lines = this.job.layers.map(({ name, weightBits }) => {
+      const key = weightName(name);
+      const layer = { name, bits: weightBits, latent: parameters[key], quantized: weights[key] };
+      return layerLine(this.epoch, layer, this.signs[name]);
+    });
+    this.signs = signsOfAll(this.job.layers, parameters);
+    return lines;
+  }
+
+  private checkpoint(): Checkpoint {
+    const { epoch, stepInEpoch: step, sums, signs } = this;
+    return { values: this.state.read(), epoch, step, sums, signs };
+  }
+
+  private learningRate(epoch = this.epoch): number {
+    const { optimizer, schedule } = this.job;
+    return schedule === undefined ? optimizer.learningRate : schedule.rate(optimizer.learningRate, epoch);
+  }
+
+  private diverged(loss: number, where: string): DivergenceError {
+    const { directory } = this.job;
+    const kept = directory === undefined ? "" : `; the last checkpoint, after epoch ${this.epoch}, is kept`;
+    return new DivergenceError(
+      `the loss became ${loss} in ${where}: try a learning rate below ${this.learningRate()}${kept}`,
+    );
+  }
+
+  private report(
+    phase: TrainProgress["phase"],
+    epoch: number,
+    step: number,
+    steps: number,
+    { loss, top1 }: Pick<Scores, "loss" | "top1">,
+  ): void {
+    this.job.onProgress({
+      phase,
+      epoch: epoch + 1,
+      epochs: this.job.epochs,
+      step,
+      steps,
+      loss,
+      accuracy: top1,
+      learningRate: this.learningRate(epoch),
+      imagesPerSecond: this.pace.imagesPerSecond,
+      secondsLeft: this.pace.secondsLeft,
+    });
+  }
+}
+
+function firstCheckpoint({ initial: values, layers }: Job): Checkpoint {
+  return { values, epoch: 0, step: 0, sums: noImages, signs: signsOfAll(layers, values.parameters) };
+}
+
+const weightName = (layer: string) => `${layer}.weight`;
+
+function signsOfAll(layers: readonly LayerSummary[], parameters: Arrays): Record<string, Uint8Array> {
+  return Object.fromEntries(layers.map(({ name }) => [name, signsOf(parameters[weightName(name)])]));
+}

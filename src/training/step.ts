@@ -1,0 +1,88 @@
+/** The compiled functions of a training: one step, the scores of a batch, logits, and the quantized weights. */
+import { valueAndGradients } from "../compiler/autodiff.js";
+import { compile } from "../compiler/compile.js";
+import type { Tensor } from "../graph/index.js";
+import { softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
+import type { Network, Tensors } from "../nn/index.js";
+import { apply, constrainWeights, prepareWeights, quantizedWeights } from "../nn/index.js";
+import type { Optimizer } from "../optim/index.js";
+import type { Method } from "../quantization/index.js";
+import type { Executor } from "../runtime/executor.js";
+
+export type WeightTensors = { readonly parameters: Tensors; readonly statistics: Tensors };
+export type TrainingTensors = WeightTensors & { readonly optimizer: Readonly<Record<string, Tensors>> };
+
+/** images f32 [N, height, width, channels], labels i32 [N]. */
+type LabelledTensors = { readonly images: Tensor; readonly labels: Tensor };
+/** random: i32 [2], the key of the step's random numbers; scalars: the optimizer's, each of shape []. */
+type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars: Tensors };
+
+/** One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers. */
+export function compileStep(network: Network, method: Method, optimizer: Optimizer, executor: Executor) {
+  return compile(
+    (state: TrainingTensors, { images, labels, random, scalars }: StepTensors) => {
+      const latent = prepareWeights(network, method, state.parameters);
+      const { value, auxiliary, gradients } = valueAndGradients((parameters: Tensors) => {
+        const weights = { parameters, statistics: state.statistics };
+        const { logits, statistics } = apply(network, method, weights, images, { training: true, random });
+        return { value: softmaxCrossEntropy(logits, labels), auxiliary: { logits, statistics } };
+      }, latent);
+      const { parameters, own } = optimizer.update(latent, gradients, state.optimizer, scalars);
+      return {
+        state: {
+          parameters: constrainWeights(network, method, parameters),
+          statistics: auxiliary.statistics,
+          optimizer: own,
+        },
+        loss: value,
+        ...rightAnswers(auxiliary.logits, labels),
+      };
+    },
+    { executor },
+  );
+}
+
+/** The mean loss of a batch and the numbers of right answers. */
+export function compileScores(network: Network, method: Method, executor: Executor) {
+  return compile(
+    (state: WeightTensors, { images, labels }: LabelledTensors) => {
+      const logits = logitsOf(network, method, state, images);
+      return { loss: softmaxCrossEntropy(logits, labels), ...rightAnswers(logits, labels) };
+    },
+    { executor },
+  );
+}
+
+/** The logits [N, classes] of a batch. */
+export function compileLogits(network: Network, method: Method, executor: Executor) {
+  return compile(
+    (state: WeightTensors, { images }: { readonly images: Tensor }) => ({
+      logits: logitsOf(network, method, state, images),
+    }),
+    { executor },
+  );
+}
+
+/** The weights that each layer computes with, by parameter name. */
+export function compileQuantizedWeights(network: Network, method: Method, executor: Executor) {
+  return compile(
+    ({ parameters }: WeightTensors, _batch: Record<string, never>) => ({
+      weights: quantizedWeights(network, method, parameters),
+    }),
+    { executor },
+  );
+}
+
+function logitsOf(network: Network, method: Method, state: WeightTensors, images: Tensor): Tensor {
+  const parameters = prepareWeights(network, method, state.parameters);
+  const weights = { parameters, statistics: state.statistics };
+  return apply(network, method, weights, images, { training: false }).logits;
+}
+
+/** With fewer than five classes the top five are all of them. */
+function rightAnswers(logits: Tensor, labels: Tensor): { top1: Tensor; top5: Tensor } {
+  return {
+    top1: topKCorrect(logits, labels, 1),
+    top5: topKCorrect(logits, labels, Math.min(5, logits.shape[1])),
+  };
+}

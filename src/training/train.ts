@@ -1,0 +1,231 @@
+/** `train`: the epoch loop, from checked options to a finished run. */
+import { holdOut } from "../data/batches.js";
+import type { Dataset } from "../data/dataset.js";
+import { UserError } from "../errors.js";
+import type { LayerSummary, Network } from "../nn/index.js";
+import { describe, initialise } from "../nn/index.js";
+import type { Optimizer, Schedule } from "../optim/index.js";
+import type { Method } from "../quantization/index.js";
+import type { ExecutorName } from "../runtime/executor.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import type { TrainingValues, Weights } from "./checkpoint.js";
+import { RunDirectory } from "./directory.js";
+import { runJob } from "./loop.js";
+import type { EpochMetrics, Split } from "./metrics.js";
+import { bestEpoch } from "./metrics.js";
+import type { TrainProgress } from "./progress.js";
+import type { Recipe, RunConfig } from "./run.js";
+import { identityOf, makeConfig } from "./run.js";
+
+export interface TrainOptions {
+  readonly model: Network;
+  readonly method: Method;
+  readonly data: Dataset;
+  readonly optimizer: Optimizer;
+  /** Scales the optimizer's rate epoch by epoch; by default it stays. */
+  readonly schedule?: Schedule;
+  readonly epochs: number;
+  /** Images a step; the last step of an epoch takes the rest. Default 128. */
+  readonly batchSize?: number;
+  /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
+  readonly seed?: number;
+  /** Where the run is kept; without it nothing is written. */
+  readonly directory?: string;
+  /** Training images to hold out and choose the best epoch on. Default 0: it is chosen on the test set. */
+  readonly validation?: number;
+  /** Goes on from the directory's checkpoint; the result has the same bits as one run without a break. */
+  readonly resume?: boolean;
+  /** Replaces a run that is in the directory. */
+  readonly overwrite?: boolean;
+  readonly executor?: ExecutorName;
+  /** The bits of the result do not depend on it. */
+  readonly threads?: number;
+  readonly onProgress?: (progress: TrainProgress) => void;
+  readonly onWarning?: (message: string) => void;
+  /** When raised, the running step is finished and the run is kept, to be resumed in the middle of the epoch. */
+  readonly signal?: AbortSignal;
+  /** Kept in `config.json` as `options`. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+export interface Run {
+  readonly model: Network;
+  readonly method: Method;
+  readonly data: Dataset;
+  /** What the best epoch is chosen on: the highest top-1, the first of equals. */
+  readonly chosenOn: Split;
+  /** Epoch 0, with NaN for numbers, if the run was interrupted before the end of the first. */
+  readonly best: EpochMetrics;
+  readonly last: EpochMetrics;
+  readonly metrics: readonly EpochMetrics[];
+  readonly layers: readonly LayerSummary[];
+  /** Of the best epoch, and where the training stands. */
+  readonly weights: Weights;
+  readonly lastWeights: Weights;
+  /** Of all epochs, evaluation included. */
+  readonly seconds: number;
+  /** Training images a second, by this process, evaluation not counted. */
+  readonly imagesPerSecond: number;
+  readonly interrupted: boolean;
+  readonly config: RunConfig;
+  readonly directory: string | undefined;
+}
+
+/**
+ * Trains a network. Everything is checked before anything is written.
+ *
+ * @throws UserError for options that do not go together, a directory in use, a run that is another one.
+ * @throws DivergenceError when the loss is no longer a number; the last checkpoint is kept.
+ */
+export async function train(options: TrainOptions): Promise<Run> {
+  const settings = { batchSize: 128, seed: 1, validation: 0, ...options };
+  check(settings);
+  const {
+    model,
+    method,
+    optimizer,
+    schedule,
+    epochs,
+    batchSize,
+    seed,
+    validation,
+    directory: path,
+  } = settings;
+  const split = validation > 0 ? holdOut(options.data, validation, seed) : undefined;
+  const data = split ?? options.data;
+
+  const { executor } = chooseExecutor(options);
+  const { parameters: specs, statistics, layers } = describe(model, method);
+  const parameters = initialise(specs, seed);
+  const initial: TrainingValues = {
+    parameters,
+    statistics: initialise(statistics, seed),
+    optimizer: optimizer.initial(parameters),
+  };
+  const config = makeConfig(recipeOf(settings), epochs, executor, options.options);
+  const directory =
+    path === undefined
+      ? undefined
+      : RunDirectory.open(path, {
+          resume: options.resume ?? false,
+          overwrite: options.overwrite ?? false,
+          config,
+          identity: identityOf(model, method),
+          expected: initial,
+          onWarning: options.onWarning ?? (() => {}),
+        });
+  try {
+    const { metrics, best, last, interrupted, imagesPerSecond } = await runJob({
+      ...{
+        model,
+        method,
+        optimizer,
+        schedule,
+        data,
+        epochs,
+        batchSize,
+        seed,
+        executor,
+        initial,
+        layers,
+        directory,
+      },
+      validation: split?.validation,
+      onProgress: options.onProgress ?? (() => {}),
+      signal: options.signal,
+    });
+    return {
+      model,
+      method,
+      data,
+      chosenOn: split === undefined ? "test" : "validation",
+      best: bestEpoch(metrics) ?? unmeasured,
+      last: metrics.at(-1) ?? unmeasured,
+      metrics,
+      layers,
+      weights: best,
+      lastWeights: last,
+      seconds: metrics.reduce((sum, { seconds }) => sum + seconds, 0),
+      imagesPerSecond,
+      interrupted,
+      config,
+      directory: path,
+    };
+  } finally {
+    directory?.close();
+  }
+}
+
+type Settings = TrainOptions & Required<Pick<TrainOptions, "batchSize" | "seed" | "validation">>;
+
+function recipeOf({
+  model,
+  method,
+  optimizer,
+  schedule,
+  data,
+  batchSize,
+  seed,
+  validation,
+}: Settings): Recipe {
+  const named = ({ name, options }: Method | Optimizer | Schedule) => ({ name, options });
+  return {
+    model: { name: model.name, input: model.input, classes: model.classes },
+    method: named(method),
+    optimizer: named(optimizer),
+    schedule: schedule === undefined ? null : named(schedule),
+    data: { name: data.name, checksum: data.checksum },
+    batchSize,
+    seed,
+    validation,
+  };
+}
+
+function check({
+  model,
+  data,
+  epochs,
+  batchSize,
+  seed,
+  validation,
+  resume,
+  overwrite,
+  directory,
+}: Settings): void {
+  const whole = (name: string, value: number, low: number, high: number) => {
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new UserError(`${name} must be an integer from ${low} to ${high}, got ${value}`, name);
+    }
+  };
+  whole("epochs", epochs, 1, 100_000);
+  whole("batchSize", batchSize, 1, 65_536);
+  whole("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  whole("validation", validation, 0, data.train.count - 1);
+  if (model.input.join() !== data.shape.join()) {
+    throw new UserError(
+      `${model.name} takes images of ${model.input.join("x")}, but those of ${data.name} are ${data.shape.join("x")}`,
+    );
+  }
+  if (model.classes !== data.classes) {
+    throw new UserError(`${model.name} has ${model.classes} classes, but ${data.name} has ${data.classes}`);
+  }
+  if (resume === true && overwrite === true) {
+    throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
+  }
+  if ((resume === true || overwrite === true) && directory === undefined) {
+    throw new UserError(`${resume === true ? "resume" : "overwrite"} needs a directory`, "directory");
+  }
+}
+
+const nothing = { loss: NaN, top1: NaN, top5: NaN };
+const unmeasured: EpochMetrics = {
+  epoch: 0,
+  step: 0,
+  seconds: 0,
+  learningRate: NaN,
+  trainLoss: NaN,
+  trainTop1: NaN,
+  split: "test",
+  ...nothing,
+  test: nothing,
+};
