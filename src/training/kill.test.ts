@@ -1,0 +1,56 @@
+/** Trainings that are killed with no chance to clean up, at moments spread over their whole length. */
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { loadRun } from "./run.js";
+
+const runner = createRequire(import.meta.url).resolve("vite-node/vite-node.mjs");
+const child = fileURLToPath(new URL("kill.test.child.ts", import.meta.url));
+
+let parent: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), "fewbit-kill-"));
+});
+afterEach(() => rmSync(parent, { recursive: true }));
+
+/** Runs the training until its end, or kills it so long after it has begun; resolves to how it ended. */
+function run(directory: string, killAfterMilliseconds?: number): Promise<"killed" | "done"> {
+  return new Promise((resolve, reject) => {
+    const trainer = spawn(process.execPath, [runner, child, directory], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let errors = "";
+    trainer.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+    trainer.stdout.once("data", () => {
+      if (killAfterMilliseconds !== undefined)
+        setTimeout(() => trainer.kill("SIGKILL"), killAfterMilliseconds);
+    });
+    trainer.once("close", (code, signal) => {
+      if (signal === "SIGKILL") resolve("killed");
+      else if (code === 0) resolve("done");
+      else reject(new Error(errors));
+    });
+  });
+}
+
+test("a training that is killed again and again ends with the bits of one that is not", async () => {
+  const whole = join(parent, "whole");
+  const broken = join(parent, "broken");
+  expect(await run(whole)).toBe("done");
+
+  const ends: string[] = [];
+  for (const delay of [0, 3, 10, 25, 50, 70, 90, 120, 150]) ends.push(await run(broken, delay));
+  expect(ends.filter((end) => end === "killed").length).toBeGreaterThanOrEqual(3);
+  expect(await run(broken)).toBe("done");
+
+  for (const name of ["checkpoint.safetensors", "best.safetensors", "layers.jsonl"]) {
+    expect(readFileSync(join(broken, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
+  }
+  const metrics = (directory: string) => loadRun(directory).metrics.map(({ seconds: _, ...rest }) => rest);
+  expect(metrics(broken)).toEqual(metrics(whole));
+  expect(loadRun(broken).summary?.best.epoch).toBe(loadRun(whole).summary?.best.epoch);
+}, 120_000);
