@@ -1,0 +1,83 @@
+// Products: f32 NHWC convolutions, their two gradients, and matrix products as 1x1 convolutions.
+//
+// An output of the forward product is one chain of fused multiply-adds from zero in the order
+// (kernel row, column, channel). How each of the others is summed depends on shapes only.
+#pragma once
+#include "product_filter_gradient.h"
+#include "product_forward.h"
+#include "product_input_gradient.h"
+#include "product_matrix.h"
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+static bool isMatrix(const Geometry& g) {
+  return g.kernelHeight * g.kernelWidth == 1 && g.strideHeight * g.strideWidth == 1 && !padded(g);
+}
+
+// A matrix product's pixels as one column of an image, so that bands of rows cut it.
+static Geometry asColumn(Geometry g) {
+  g.height = g.outHeight = g.images * g.height * g.width;
+  g.images = g.width = g.outWidth = 1;
+  return g;
+}
+
+static Matrix forwardMatrix(const Geometry& g) {
+  return {g.images * g.height * g.width, g.channels, g.outChannels, false};
+}
+static Matrix inputGradientMatrix(const Geometry& g) {
+  return {g.images * g.height * g.width, g.outChannels, g.channels, true};
+}
+
+// The input gradient is a convolution of the output gradient with flipped weights, for a stride of
+// 1 and padding of at most the kernel; it computes height * width outputs for outHeight * outWidth
+// products, so that scattering is better for unpadded large kernels.
+static bool flips(const Geometry& g) {
+  return g.strideHeight * g.strideWidth == 1 && g.paddingHeight < g.kernelHeight && g.paddingWidth < g.kernelWidth &&
+         g.height * g.width * 5 <= g.outHeight * g.outWidth * 6;
+}
+static Geometry flippedGeometry(Geometry g) {
+  const Geometry from = g;
+  g.height = from.outHeight;
+  g.width = from.outWidth;
+  g.channels = from.outChannels;
+  g.paddingHeight = from.kernelHeight - 1 - from.paddingHeight;
+  g.paddingWidth = from.kernelWidth - 1 - from.paddingWidth;
+  g.outHeight = from.height;
+  g.outWidth = from.width;
+  g.outChannels = from.channels;
+  return g;
+}
+
+static Plan planProduct(const ProductInstruction& p) {
+  const Geometry& g = p.geometry;
+  switch (p.op) {
+    case CONVOLUTION:
+      return isMatrix(g) ? planMatrix(forwardMatrix(g)) : planForward({g, false});
+    case CONVOLUTION_INPUT_GRADIENT:
+      if (isMatrix(g)) return planMatrix(inputGradientMatrix(g));
+      return flips(g) ? planForward({flippedGeometry(g), true}) : planScatter(g);
+    default:
+      return planFilter(isMatrix(g) ? asColumn(g) : g);
+  }
+}
+
+static void runProduct(const ProductInstruction& p, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+  const Geometry& g = p.geometry;
+  const float *a = memory.f32(p.a), *b = memory.f32(p.b);
+  float* out = memory.f32(p.out);
+  switch (p.op) {
+    case CONVOLUTION:
+      if (isMatrix(g)) return runMatrix(forwardMatrix(g), a, b, out, chunk, work);
+      return runForward({g, false}, a, b, out, phase, chunk, work);
+    case CONVOLUTION_INPUT_GRADIENT:
+      if (isMatrix(g)) return runMatrix(inputGradientMatrix(g), a, b, out, chunk, work);
+      if (flips(g)) return runForward({flippedGeometry(g), true}, a, b, out, phase, chunk, work);
+      return runScatter(g, a, b, out, phase, chunk, work);
+    default:
+      return runFilter(isMatrix(g) ? asColumn(g) : g, a, b, out, phase, chunk, work);
+  }
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit

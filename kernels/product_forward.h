@@ -1,0 +1,125 @@
+// The convolution of NHWC images, and its input gradient where that is a convolution with flipped weights.
+//
+// In NHWC the kernel-width x channels inputs of one kernel row are contiguous, so an output is one
+// chain over a few contiguous segments and needs no im2col: only, where there is padding, a panel
+// with zero borders of the rows that a band of output rows reads.
+#pragma once
+#include "product_tile.h"
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+struct Forward {
+  Geometry g;
+  bool flipped;  // weights are [row][column][g.outChannels][g.channels], to be used from last tap to first
+};
+
+// Bands are `bandRows` output rows of one image; a chunk is a range of bands times a range of channels.
+struct ForwardCut {
+  int64_t bands, bandRows, bandChunks, channelChunks;
+};
+
+static bool padded(const Geometry& g) { return g.paddingHeight || g.paddingWidth; }
+static int64_t panelRow(const Geometry& g) { return (g.width + 2 * g.paddingWidth) * g.channels; }
+static int64_t panelRows(const Geometry& g, int64_t outRows) {
+  return (outRows - 1) * g.strideHeight + g.kernelHeight;
+}
+
+static ForwardCut cutForward(const Geometry& g) {
+  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
+  const int64_t rowWork = g.outWidth * taps * g.outChannels;
+  const int64_t wanted = wantedChunks(g.images * g.outHeight * rowWork);
+  const int64_t most = (PANEL_FLOATS / panelRow(g) - g.kernelHeight) / g.strideHeight + 1;
+  const int64_t rows = clamp(g.images * g.outHeight / wanted, 1, clamp(most, 1, g.outHeight));
+  ForwardCut cut;
+  cut.bands = ceilDivide(g.outHeight, rows);
+  cut.bandRows = ceilDivide(g.outHeight, cut.bands);
+  cut.bandChunks = least(wanted, g.images * cut.bands);
+  cut.channelChunks = clamp(wanted / cut.bandChunks, 1, ceilDivide(g.outChannels, COLUMNS));
+  return cut;
+}
+
+static Plan planForward(const Forward& p) {
+  const Geometry& g = p.g;
+  const ForwardCut cut = cutForward(g);
+  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
+  Plan plan{};
+  plan.phases = 2;
+  plan.chunks[0] = clamp(taps * g.outChannels / PACK_FLOATS, 1, ceilDivide(g.outChannels, COLUMNS));
+  plan.chunks[1] = cut.bandChunks * cut.channelChunks;
+  plan.sharedBytes = taps * roundToLanes(g.outChannels) * sizeof(float);
+  plan.ownBytes = padded(g) ? panelRows(g, cut.bandRows) * panelRow(g) * sizeof(float) : 0;
+  return plan;
+}
+
+// Packs weights as [panel][tap][channel of the panel].
+static void packForward(const Forward& p, const float* w, Range channels, float* packed) {
+  const Geometry& g = p.g;
+  const int64_t places = g.kernelHeight * g.kernelWidth, taps = places * g.channels;
+  for (int64_t n = channels.begin; n < channels.end; n += PANEL) {
+    const int64_t width = least(PANEL, channels.end - n);
+    float* to = packed + n * taps;
+    if (!p.flipped) {
+      packPanel(to, w + n, g.outChannels, taps, width);
+      continue;
+    }
+    for (int64_t place = places - 1; place >= 0; place--, to += g.channels * roundToLanes(width))
+      packTransposed(to, w + (place * g.outChannels + n) * g.channels, g.channels, g.channels, width);
+  }
+}
+
+// Rows first ... first + rows of the image, counted from the top of its padding, with their borders.
+static void padRows(const Geometry& g, const float* image, int64_t first, int64_t rows, float* to) {
+  const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
+  for (int64_t i = 0; i < rows; i++, to += row + 2 * border) {
+    const int64_t h = first + i - g.paddingHeight;
+    if (h < 0 || h >= g.height) {
+      zero(to, row + 2 * border);
+      continue;
+    }
+    zero(to, border);
+    copy(to + border, image + h * row, row);
+    zero(to + border + row, border);
+  }
+}
+
+static void runBand(const Geometry& g, const float* from, const float* packed, Range channels, Range rows, float* out) {
+  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
+  PixelTile tile{};
+  tile.aRow = g.strideWidth * g.channels;
+  tile.aSegment = panelRow(g);
+  tile.segments = g.kernelHeight;
+  tile.length = g.kernelWidth * g.channels;
+  tile.outRow = g.outChannels;
+  tile.mode = SET;
+  for (int64_t n = channels.begin; n < channels.end; n += PANEL)
+    for (int64_t i = rows.begin; i < rows.end; i++) {
+      tile.a = from + (i - rows.begin) * g.strideHeight * panelRow(g);
+      tile.b = packed + n * taps;
+      tile.out = out + i * g.outWidth * g.outChannels + n;
+      runPanel(g.outWidth, least(PANEL, channels.end - n), tile);
+    }
+}
+
+static void runForward(const Forward& p, const float* x, const float* w, float* y, int32_t phase, int64_t chunk,
+                       Work work) {
+  const Geometry& g = p.g;
+  float* packed = reinterpret_cast<float*>(work.shared);
+  if (phase == 0) return packForward(p, w, columnPart(g.outChannels, planForward(p).chunks[0], chunk), packed);
+  const ForwardCut cut = cutForward(g);
+  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk % cut.bandChunks);
+  const Range channels = columnPart(g.outChannels, cut.channelChunks, chunk / cut.bandChunks);
+  for (int64_t band = bands.begin; band < bands.end; band++) {
+    const int64_t image = band / cut.bands;
+    const Range rows = part(g.outHeight, cut.bands, band % cut.bands);
+    const int64_t first = rows.begin * g.strideHeight;
+    const float* from = x + image * g.height * g.width * g.channels;
+    float* own = reinterpret_cast<float*>(work.own);
+    if (padded(g)) padRows(g, from, first, panelRows(g, rows.end - rows.begin), own);
+    runBand(g, padded(g) ? own : from + first * panelRow(g), packed, channels, rows,
+            y + image * g.outHeight * g.outWidth * g.outChannels);
+  }
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit

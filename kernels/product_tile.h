@@ -1,0 +1,234 @@
+// The two register tiles that all products are made of, and packing for them.
+//
+// Both keep T x V vectors of outputs in registers and add to each a chain of fused multiply-adds;
+// every loop over the accumulators must be fully unrolled, or g++ keeps them in memory.
+#pragma once
+#include "product_cut.h"
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+#if defined(__AVX512F__)
+typedef __mmask16 Mask;
+static inline Mask firstLanes(int64_t n) { return Mask(0xffffu >> (16 - n)); }
+static inline Vec load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+static inline void store(float* p, Vec v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
+#else
+typedef __m256i Mask;
+static inline Mask firstLanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline Vec load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
+static inline void store(float* p, Vec v, Mask m) { _mm256_maskstore_ps(p, m, v); }
+#endif
+
+// Rows of a tile: as many accumulators as registers hold beside the operands. With one vector more
+// rows are needed to hide the latency of a multiply-add.
+template <int V>
+struct Rows {
+  enum { MOST = LANES == 16 ? (V == 2 ? 12 : 16) : (V == 2 ? 6 : 12) };
+};
+
+enum Mode { SET, CONTINUE, ADD };
+
+// out[t][n] = chain over (segment, k) of a[t * aRow + segment * aSegment + k] * b[segment, k][n]:
+// T pixels by V vectors of output channels, where b is packed densely and a's k are contiguous.
+struct PixelTile {
+  const float* a;
+  int64_t aRow, aSegment, segments, length;
+  const float* b;
+  float* out;
+  int64_t outRow, lastLanes;
+  Mode mode;  // CONTINUE starts the chain from `out`; ADD adds the chain from zero to it
+};
+
+template <int T, int V>
+static __attribute__((noinline)) void pixelTile(const PixelTile& p) {
+  const Mask mask = firstLanes(p.lastLanes);
+  const int64_t aRow = p.aRow, outRow = p.outRow;
+  float* out = p.out;
+  Vec sum[T][V];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) {
+      sum[t][v] = splat(0);
+      if (p.mode == CONTINUE) {
+        const float* from = out + t * outRow + v * LANES;
+        sum[t][v] = v == V - 1 ? load(from, mask) : load(from);
+      }
+    }
+  const float* b = p.b;
+  for (int64_t s = 0; s < p.segments; s++) {
+    const float* a = p.a + s * p.aSegment;
+    for (const float* end = a + p.length; a < end; a++, b += V * LANES) {
+      Vec weights[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) weights[v] = load(b + v * LANES);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++) {
+        const Vec x = splat(a[t * aRow]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++) sum[t][v] = madd(x, weights[v], sum[t][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) {
+      float* to = out + t * outRow + v * LANES;
+      if (p.mode == ADD) sum[t][v] += v == V - 1 ? load(to, mask) : load(to);
+      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
+    }
+}
+
+// Floats from one image, row and column to the next.
+struct Walk {
+  int64_t image, row, column;
+};
+
+// out[t][n] = or += chain over (image, row, column) of broadcast[t] * vector[n].
+struct PositionTile {
+  const float *broadcast, *vector;
+  Walk broadcastWalk, vectorWalk;
+  int64_t images, rows, columns;
+  float* out;
+  int64_t outRow, lastLanes;
+  bool add;
+};
+
+template <int T, int V>
+static __attribute__((noinline)) void positionTile(const PositionTile& p) {
+  const Mask mask = firstLanes(p.lastLanes);
+  const int64_t aColumn = p.broadcastWalk.column, bColumn = p.vectorWalk.column;
+  Vec sum[T][V];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
+  for (int64_t image = 0; image < p.images; image++)
+    for (int64_t row = 0; row < p.rows; row++) {
+      const float* a = p.broadcast + image * p.broadcastWalk.image + row * p.broadcastWalk.row;
+      const float* b = p.vector + image * p.vectorWalk.image + row * p.vectorWalk.row;
+      for (int64_t column = 0; column < p.columns; column++, a += aColumn, b += bColumn) {
+        Vec values[V];
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++) values[v] = v == V - 1 ? load(b + v * LANES, mask) : load(b + v * LANES);
+#pragma GCC unroll 16
+        for (int t = 0; t < T; t++) {
+          const Vec x = splat(a[t]);
+#pragma GCC unroll 2
+          for (int v = 0; v < V; v++) sum[t][v] = madd(x, values[v], sum[t][v]);
+        }
+      }
+    }
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) {
+      float* to = p.out + t * p.outRow + v * LANES;
+      if (p.add) sum[t][v] += v == V - 1 ? load(to, mask) : load(to);
+      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
+    }
+}
+
+template <int T, int V>
+static void runRows(int64_t rows, const PixelTile& tile) {
+  if constexpr (T > 1)
+    if (rows < T) return runRows<T - 1, V>(rows, tile);
+  pixelTile<T, V>(tile);
+}
+template <int T, int V>
+static void runRows(int64_t rows, const PositionTile& tile) {
+  if constexpr (T > 1)
+    if (rows < T) return runRows<T - 1, V>(rows, tile);
+  positionTile<T, V>(tile);
+}
+
+// Runs a tile of `rows` x `columns` (at most PANEL), cut into tiles of nearly equal height. `advance` moves
+// the tile down by a number of rows.
+template <int V, class Tile>
+static void runTiles(int64_t rows, Tile tile) {
+  const int64_t parts = ceilDivide(rows, Rows<V>::MOST);
+  for (int64_t i = 0; i < parts; i++) {
+    const Range r = part(rows, parts, i);
+    runRows<Rows<V>::MOST, V>(r.end - r.begin, tile);
+    advance(tile, r.end - r.begin);
+  }
+}
+static inline void advance(PixelTile& tile, int64_t rows) {
+  tile.a += rows * tile.aRow;
+  tile.out += rows * tile.outRow;
+}
+static inline void advance(PositionTile& tile, int64_t rows) {
+  tile.broadcast += rows;
+  tile.out += rows * tile.outRow;
+}
+template <class Tile>
+static void runPanel(int64_t rows, int64_t columns, Tile& tile) {
+  tile.lastLanes = columns > LANES ? columns - LANES : columns;
+  columns > LANES ? runTiles<2>(rows, tile) : runTiles<1>(rows, tile);
+}
+
+// A butterfly: stage S exchanges, between rows that differ in bit S, the lanes that differ in bit S.
+typedef int32_t IntVec __attribute__((vector_size(sizeof(Vec))));
+template <int S>
+static inline void exchange(Vec (&rows)[LANES]) {
+  IntVec low, high;
+#pragma GCC unroll 16
+  for (int lane = 0; lane < LANES; lane++) {
+    low[lane] = lane & S ? LANES + lane - S : lane;
+    high[lane] = lane & S ? LANES + lane : lane + S;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < LANES; i++)
+    if (!(i & S)) {
+      const Vec a = rows[i], b = rows[i + S];
+      rows[i] = __builtin_shuffle(a, b, low);
+      rows[i + S] = __builtin_shuffle(a, b, high);
+    }
+}
+static inline void transpose(Vec (&rows)[LANES]) {
+  exchange<1>(rows);
+  exchange<2>(rows);
+  exchange<4>(rows);
+  if constexpr (LANES == 16) exchange<8>(rows);
+}
+
+// to[k][n] = from[k * fromRow + n], n < columns <= PANEL, zero up to a whole vector.
+static void packPanel(float* to, const float* from, int64_t fromRow, int64_t rows, int64_t columns) {
+  const int64_t width = roundToLanes(columns);
+  const Mask mask = firstLanes(columns - (width - LANES));
+  for (int64_t k = 0; k < rows; k++, to += width, from += fromRow) {
+    if (width == PANEL) store(to, load(from));
+    store(to + width - LANES, load(from + width - LANES, mask));
+  }
+}
+
+// to[k][n] = from[n * fromRow + k], n < columns <= PANEL, zero up to a whole vector.
+static void packTransposed(float* to, const float* from, int64_t fromRow, int64_t rows, int64_t columns) {
+  const int64_t width = roundToLanes(columns);
+  for (int64_t n = 0; n < columns; n += LANES)
+    for (int64_t k = 0; k < rows; k += LANES) {
+      const Mask mask = firstLanes(least(LANES, rows - k));
+      Vec block[LANES];
+#pragma GCC unroll 16
+      for (int i = 0; i < LANES; i++)
+        block[i] = n + i < columns ? load(from + (n + i) * fromRow + k, mask) : splat(0);
+      transpose(block);
+#pragma GCC unroll 16
+      for (int i = 0; i < LANES; i++)
+        if (k + i < rows) store(to + (k + i) * width + n, block[i]);
+    }
+}
+
+static void zero(float* to, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = 0;
+}
+static void copy(float* to, const float* from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i];
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit
