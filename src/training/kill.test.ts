@@ -17,17 +17,25 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true }));
 
-/** Runs the training until its end, or kills it so long after it has begun; resolves to how it ended. */
-function run(directory: string, killAfterMilliseconds?: number): Promise<"killed" | "done"> {
+interface Kill {
+  /** What the training says, and how long after it is killed. */
+  readonly after: "begin" | "epoch";
+  readonly milliseconds: number;
+}
+
+/** Runs the training until its end, or kills it; resolves to how it ended. */
+function run(directory: string, kill?: Kill): Promise<"killed" | "done"> {
   return new Promise((resolve, reject) => {
     const trainer = spawn(process.execPath, [runner, child, directory], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let errors = "";
+    let waiting = kill !== undefined;
     trainer.stderr.on("data", (text: Buffer) => (errors += text.toString()));
-    trainer.stdout.once("data", () => {
-      if (killAfterMilliseconds !== undefined)
-        setTimeout(() => trainer.kill("SIGKILL"), killAfterMilliseconds);
+    trainer.stdout.on("data", (text: Buffer) => {
+      if (!waiting || kill === undefined || !text.includes(kill.after)) return;
+      waiting = false;
+      setTimeout(() => trainer.kill("SIGKILL"), kill.milliseconds);
     });
     trainer.once("close", (code, signal) => {
       if (signal === "SIGKILL") resolve("killed");
@@ -42,9 +50,13 @@ test("a training that is killed again and again ends with the bits of one that i
   const broken = join(parent, "broken");
   expect(await run(whole)).toBe("done");
 
+  const kills: Kill[] = [
+    ...[0, 20, 40].map((milliseconds) => ({ after: "begin" as const, milliseconds })),
+    ...[0, 1, 2, 3, 5, 8, 13, 21, 34].map((milliseconds) => ({ after: "epoch" as const, milliseconds })),
+  ];
   const ends: string[] = [];
-  for (const delay of [0, 3, 10, 25, 50, 70, 90, 120, 150]) ends.push(await run(broken, delay));
-  expect(ends.filter((end) => end === "killed").length).toBeGreaterThanOrEqual(3);
+  for (const kill of kills) ends.push(await run(broken, kill));
+  expect(ends.filter((end) => end === "killed").length).toBeGreaterThan(kills.length / 2);
   expect(await run(broken)).toBe("done");
 
   for (const name of ["checkpoint.safetensors", "best.safetensors", "layers.jsonl"]) {
