@@ -50,10 +50,20 @@ describe.skipIf(nativeProblem() !== undefined)("native kernels conform to the op
   }
 });
 
-async function runCompiled(name: OpName, { inputs, attributes }: Case, executor: Executor): Promise<HostArray> {
+async function runCompiled(
+  name: OpName,
+  { inputs, attributes }: Case,
+  executor: Executor,
+): Promise<HostArray> {
   const step = compile(
     (_: Record<string, never>, batch: Record<string, Tensor>) => {
-      return { result: node(name, Object.keys(inputs).map((key) => batch[key]), attributes) };
+      return {
+        result: node(
+          name,
+          Object.keys(inputs).map((key) => batch[key]),
+          attributes,
+        ),
+      };
     },
     { executor },
   );
@@ -81,7 +91,10 @@ function compare(name: OpName, { inputs, attributes }: Case, actual: HostArray):
     } else if (transcendental.includes(name) && Number.isFinite(rounded)) {
       expect(Math.abs(value - expected[i]), `element ${i}`).toBeLessThanOrEqual(2 ** -21 * magnitude[i]);
     } else {
-      expect(value === rounded || (Number.isNaN(value) && Number.isNaN(rounded)), `${value} for ${rounded}`).toBe(true);
+      expect(
+        value === rounded || (Number.isNaN(value) && Number.isNaN(rounded)),
+        `${value} for ${rounded}`,
+      ).toBe(true);
     }
   });
 }
