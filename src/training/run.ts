@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import type { Augmentation } from "../data/augment.js";
 import { UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
@@ -36,7 +37,11 @@ export interface Recipe {
   readonly method: Named;
   readonly optimizer: Named;
   readonly schedule: Named | null;
-  readonly data: { readonly name: string; readonly checksum: string };
+  readonly data: {
+    readonly name: string;
+    readonly checksum: string;
+    readonly augmentation: Augmentation | null;
+  };
   readonly batchSize: number;
   readonly seed: number;
   /** Training images held out; 0 for none. */

@@ -174,7 +174,7 @@ function recipeOf({
     method: named(method),
     optimizer: named(optimizer),
     schedule: schedule === undefined ? null : named(schedule),
-    data: { name: data.name, checksum: data.checksum },
+    data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
     batchSize,
     seed,
     validation,

@@ -1,0 +1,36 @@
+/** `fewbit doctor`: what this machine has, and what fewbit makes of it. */
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { chooseExecutor } from "../runtime/choose.js";
+import { instructionSets, nativeProblem } from "../runtime/native.js";
+import { bytesText } from "./text.js";
+
+interface KernelScript {
+  findCompiler(): { readonly command: string; readonly version: string } | undefined;
+}
+
+export async function doctor(): Promise<void> {
+  const script = new URL("../../scripts/build-kernels.mjs", import.meta.url).href;
+  const { findCompiler } = (await import(script)) as KernelScript;
+  const compiler = findCompiler();
+  const { executor, reason } = chooseExecutor();
+  const problem = nativeProblem();
+  const rows = [
+    ["CPU", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} usable of ${cpus().length}`],
+    ["memory", bytesText(totalmem())],
+    ["Node", `${process.version} on ${process.platform} ${process.arch}`],
+    ["instruction sets", instructionSets().join(", ") || "none that the kernels can use"],
+    [
+      "C++ compiler",
+      compiler === undefined
+        ? "none found (looked for $CXX, g++, clang++)"
+        : `${compiler.command}: ${compiler.version}`,
+    ],
+    ["native kernels", problem ?? "built and loaded"],
+    ["executor", `${executor.name}: ${reason}`],
+    ["threads", String(executor.threads)],
+  ];
+  console.log(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));
+  if (problem !== undefined && compiler !== undefined) {
+    console.log("\nTo build the kernels: npm run setup (in a clone), or npm rebuild fewbit");
+  }
+}

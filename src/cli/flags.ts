@@ -1,0 +1,132 @@
+/** Flags that several commands share, how they become a configuration, and where each value came from. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { UserError } from "../errors.js";
+import type { RunOptions } from "../training/config.js";
+import { parseRunOptions, runKeys } from "../training/config.js";
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("it must be a number");
+  return value;
+}
+
+export function methodFlags(command: Command): Command {
+  return command
+    .option("--method <name>", "quantization method: baseline, dorefa (default: baseline)")
+    .option("--weight-bits <bits>", "bits of weights: 1 to 8, or 32", number)
+    .option("--activation-bits <bits>", "bits of activations: 1 to 8, or 32", number)
+    .option("--gradient-bits <bits>", "bits of gradients in DoReFa-Net: 1 to 8, or 32 (default: 32)", number)
+    .option("--preset <name>", "the method as its authors define it: paper (default: paper)");
+}
+
+export function dataFlags(command: Command): Command {
+  return command
+    .option("--data <name>", "digits (shipped), or mnist (default: digits)")
+    .option("--data-dir <folder>", "the folder with MNIST's four IDX files, gzip or not");
+}
+
+export function executorFlags(command: Command): Command {
+  return command
+    .option("--executor <name>", "native or reference (default: the fastest that runs here)")
+    .option("--threads <n>", "threads; results do not depend on it (default: all CPUs)", number);
+}
+
+export function trainingFlags(command: Command): Command {
+  return command
+    .option("--no-augment", "train on images as they are, without rotation and crops")
+    .option("--validation <n>", "hold out n training images and choose the best epoch on them", number)
+    .option("--optimizer <name>", "adam or sgd (default: adam)")
+    .option("--learning-rate <rate>", "initial learning rate (default: 0.001)", number)
+    .option("--momentum <m>", "momentum of sgd (default: 0.9)", number)
+    .option("--weight-decay <w>", "added to the gradient (default: 0)", number)
+    .option(
+      "--decay-every <epochs>",
+      "multiply the rate after so many epochs, 0 for never (default: 0)",
+      number,
+    )
+    .option("--decay-factor <f>", "by this factor (default: 0.1)", number)
+    .option("--epochs <n>", "epochs to train in all (default: 20)", number)
+    .option("--batch-size <n>", "images a step (default: 128)", number)
+    .option("--seed <n>", "decides all that is random (default: 1)", number);
+}
+
+export function outputFlags(command: Command): Command {
+  return command
+    .option("--quiet", "print the result only")
+    .addOption(new Option("--json", "print one JSON object as the last line, and no decoration"));
+}
+
+/** "weightBits" is set by "--weight-bits". */
+export function flagOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** A configuration given in part: its values and where each came from. */
+export interface Given {
+  readonly values: Readonly<Record<string, unknown>>;
+  sourceOf(key: string): string;
+}
+
+/** The values of flags that were given, over those of `--config FILE`. */
+export function given(command: Command, model?: string): Given {
+  const flags: Record<string, unknown> = model === undefined ? {} : { model };
+  for (const [key, value] of Object.entries(command.opts<Record<string, unknown>>())) {
+    if (runKeys.includes(key) && command.getOptionValueSource(key) === "cli") flags[key] = value;
+  }
+  const { config } = command.opts<{ config?: string }>();
+  const file = config === undefined ? {} : readConfigFile(config);
+  return {
+    values: { ...file, ...flags },
+    sourceOf: (key) => (key in flags ? (key === "model" ? "the command line" : flagOf(key)) : `${config}`),
+  };
+}
+
+/** Runs a check and adds to its error the flag or file that set the value at fault. */
+export function withSource<T>(from: Given, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw named(from, error);
+  }
+}
+
+/** The same for a check that takes time. */
+export async function withSourceAsync<T>(from: Given, check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    throw named(from, error);
+  }
+}
+
+function named(from: Given, error: unknown): unknown {
+  if (!(error instanceof UserError) || error.field === undefined) return error;
+  if (!(error.field in from.values) || error.message.includes("(from ")) return error;
+  return new UserError(`${error.message} (from ${from.sourceOf(error.field)})`, error.field);
+}
+
+export function parse(from: Given): RunOptions {
+  if (from.values.model === undefined) {
+    throw new UserError("model is missing; name one, as in `fewbit train lenet5`", "model");
+  }
+  return parseRunOptions({ ...from.values }, (key) => from.sourceOf(key));
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UserError(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code} (from --config)`);
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+  } catch {
+    // Reported below, like JSON that is not an object.
+  }
+  throw new UserError(`${path} must hold one JSON object, as {"model": "lenet5"} (from --config)`);
+}

@@ -1,0 +1,150 @@
+/** The command line: reads the arguments, runs a command, turns errors into one line and an exit code. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { DivergenceError, UserError } from "../errors.js";
+import { exitCodes } from "./exit.js";
+import { dataFlags, executorFlags, methodFlags, outputFlags, trainingFlags } from "./flags.js";
+
+
+const exitText = `
+Exit codes:
+  0    done
+  2    a mistake in the arguments, a file or the data; nothing on disk has changed
+  3    the loss became NaN or infinite; the last checkpoint is kept
+  130  interrupted; the run is saved and can be resumed`;
+
+const examples = (...lines: string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n${exitText}`;
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Commands import their code when they run, so that each starts quickly. */
+function build(): Command {
+  const program = new Command("fewbit")
+    .description("Trains, compares and ships neural networks of 1 to 8 bits.")
+    .version(version(), "-v, --version")
+    .addHelpText(
+      "after",
+      examples(
+        "fewbit start",
+        "fewbit train lenet5 --method dorefa --weight-bits 1 --activation-bits 2",
+        "fewbit doctor",
+      ),
+    );
+
+  program
+    .command("start")
+    .description("train a 1-bit LeNet-5 on the shipped digits and look at what it has learned")
+    .action(async () => (await import("./start.js")).start())
+    .addHelpText("after", examples("fewbit start"));
+
+  const train = program
+    .command("train")
+    .description("train a network")
+    .argument("[model]", "the network: lenet5");
+  methodFlags(train);
+  dataFlags(train);
+  trainingFlags(train)
+    .option("--out <folder>", "where the run is kept (default: runs/MODEL-METHOD-BITS)")
+    .option("--config <file>", "JSON with the same settings, as weightBits; flags override it")
+    .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
+    .option("--overwrite", "replace a run that is in the folder already");
+  executorFlags(train);
+  outputFlags(train)
+    .option("--profile", "then show where the time of a step goes")
+    .action(async (model: string | undefined, _: unknown, command: Command) =>
+      (await import("./train.js")).trainCommand(model, command),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "fewbit train lenet5 --method dorefa --weight-bits 1 --activation-bits 2 --learning-rate 0.01",
+        "fewbit train lenet5 --data mnist --data-dir ~/mnist --epochs 20 --out runs/float",
+        "fewbit train --config run.json --seed 2 --out runs/second",
+        "fewbit train --resume runs/float --epochs 40",
+      ),
+    );
+
+  const evaluate = program
+    .command("eval")
+    .description("score a run's network on its test set")
+    .argument("<folder>", "the run")
+    .option("--last", "the last epoch's weights instead of the best epoch's");
+  dataFlags(evaluate);
+  executorFlags(evaluate);
+  outputFlags(evaluate)
+    .action(async (folder: string, _: unknown, command: Command) =>
+      (await import("./eval.js")).evalCommand(folder, command),
+    )
+    .addHelpText(
+      "after",
+      examples("fewbit eval runs/first-digits", "fewbit eval runs/float --data-dir ~/mnist --json"),
+    );
+
+  const summary = program
+    .command("summary")
+    .description("show a network layer by layer: bits, parameters, multiply-accumulates, memory")
+    .argument("<model>", "the network: lenet5");
+  methodFlags(summary)
+    .option("--json", "print one JSON object")
+    .action(async (model: string, _: unknown, command: Command) =>
+      (await import("./summary.js")).summaryCommand(model, command),
+    )
+    .addHelpText(
+      "after",
+      examples("fewbit summary lenet5 --method dorefa --weight-bits 1 --activation-bits 2"),
+    );
+
+  program
+    .command("doctor")
+    .description("show what this machine has, and which executor fewbit chooses and why")
+    .action(async () => (await import("./doctor.js")).doctor())
+    .addHelpText("after", examples("fewbit doctor"));
+  return program;
+}
+
+/** Errors of commander end with a full stop or none, in one line or two; ours are one line. */
+function oneLine(message: string): string {
+  return message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ")
+    .trim();
+}
+
+async function main(): Promise<number> {
+  const program = build();
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().showSuggestionAfterError(true).allowExcessArguments(false);
+    command.configureOutput({ outputError: () => {} });
+  }
+  if (process.argv.length <= 2) {
+    program.outputHelp();
+    return exitCodes.ok;
+  }
+  try {
+    await program.parseAsync();
+    return Number(process.exitCode ?? exitCodes.ok);
+  } catch (error) {
+    if (process.env.FEWBIT_DEBUG) console.error(error);
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return exitCodes.ok;
+      console.error(`fewbit: ${oneLine(error.message)}; see fewbit --help`);
+      return exitCodes.userError;
+    }
+    if (error instanceof UserError) {
+      console.error(`fewbit: ${error.message}`);
+      return exitCodes.userError;
+    }
+    if (error instanceof DivergenceError) {
+      console.error(`fewbit: ${error.message}`);
+      return exitCodes.diverged;
+    }
+    console.error(`fewbit: ${(error as Error).message} (a defect; FEWBIT_DEBUG=1 shows where)`);
+    return exitCodes.failure;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,81 @@
+/** Shows a training under way: a bar on a terminal, a line an epoch elsewhere. */
+import cliProgress from "cli-progress";
+import pc from "picocolors";
+import type { TrainProgress } from "../training/index.js";
+import { duration, isFancy, percent } from "./text.js";
+
+export interface Display {
+  update(progress: TrainProgress): void;
+  stop(): void;
+}
+
+export function createDisplay(quiet: boolean): Display {
+  if (quiet) return { update: () => {}, stop: () => {} };
+  return isFancy() ? bars() : lines();
+}
+
+/** The scores that an epoch's line shows: of training so far, and of the images that are watched. */
+function epochLine(trained: TrainProgress | undefined, ended: TrainProgress): string {
+  const width = String(ended.epochs).length;
+  const left =
+    ended.secondsLeft === undefined || ended.epoch === ended.epochs
+      ? ""
+      : `  ${duration(ended.secondsLeft)} left`;
+  return (
+    `epoch ${String(ended.epoch).padStart(width)}/${ended.epochs}` +
+    `  loss ${(trained?.loss ?? NaN).toFixed(4)}  train ${percent(trained?.accuracy ?? NaN)}  test ${percent(ended.accuracy)}` +
+    `  ${Math.round(ended.imagesPerSecond).toLocaleString("en-US")} images/s${left}`
+  );
+}
+
+function lines(): Display {
+  let trained: TrainProgress | undefined;
+  return {
+    update(progress) {
+      if (progress.phase === "train") trained = progress;
+      if (progress.phase === "epoch") console.log(epochLine(trained, progress));
+    },
+    stop: () => {},
+  };
+}
+
+function bars(): Display {
+  const format = `{label} ${pc.cyan("{bar}")} {percentage}%  loss {loss}  {accuracy}  {speed} images/s  {left}`;
+  const multi = new cliProgress.SingleBar({
+    format,
+    hideCursor: true,
+    clearOnComplete: true,
+    barsize: 18,
+    fps: 15,
+    barCompleteChar: "━",
+    barIncompleteChar: "─",
+    noTTYOutput: false,
+  });
+  let active = false;
+  let trained: TrainProgress | undefined;
+  const payload = (progress: TrainProgress) => ({
+    label: `epoch ${progress.epoch}/${progress.epochs}`,
+    loss: progress.loss.toFixed(3),
+    accuracy: percent(progress.accuracy),
+    speed: Math.round(progress.imagesPerSecond).toLocaleString("en-US"),
+    left: progress.secondsLeft === undefined ? "" : `${duration(progress.secondsLeft)} left`,
+  });
+  return {
+    update(progress) {
+      if (progress.phase === "train") {
+        trained = progress;
+        if (!active) multi.start(progress.steps, 0, payload(progress));
+        active = true;
+        multi.update(progress.step, payload(progress));
+      } else if (progress.phase === "epoch") {
+        if (active) multi.stop();
+        active = false;
+        console.log(epochLine(trained, progress));
+      }
+    },
+    stop() {
+      if (active) multi.stop();
+      active = false;
+    },
+  };
+}

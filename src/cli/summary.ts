@@ -1,0 +1,15 @@
+/** `fewbit summary`. */
+import type { Command } from "commander";
+import { summarise } from "../nn/index.js";
+import { resolveNetwork } from "../training/config.js";
+import { given, parse, withSource } from "./flags.js";
+import { summaryTable } from "./text.js";
+
+export function summaryCommand(name: string, command: Command): void {
+  const from = given(command, name);
+  const options = parse(from);
+  const { model, method } = withSource(from, () => resolveNetwork(options));
+  const summary = summarise(model, method);
+  const { json } = command.opts<{ json?: boolean }>();
+  console.log(json === true ? JSON.stringify(summary) : summaryTable(summary).join("\n"));
+}

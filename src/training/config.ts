@@ -1,0 +1,136 @@
+/**
+ * The configuration of a run as plain data: what the command line's flags and a configuration file
+ * say. One schema validates both; `resolve` makes the objects that `train` takes.
+ */
+import { z } from "zod";
+import type { Dataset } from "../data/dataset.js";
+import { datasets } from "../data/index.js";
+import { UserError } from "../errors.js";
+import { modelNamed } from "../models/index.js";
+import type { Network } from "../nn/index.js";
+import type { Optimizer, Schedule } from "../optim/index.js";
+import { adam, constant, sgd, stepDecay } from "../optim/index.js";
+import type { Method } from "../quantization/index.js";
+import { createMethod } from "../quantization/index.js";
+
+/** A rule whose message reads "FIELD must be ALLOWED, got VALUE". */
+function field<T>(allowed: string, schema: z.ZodType<T>, test: (value: T) => boolean = () => true) {
+  return z.any().transform((value, context): T => {
+    const result = schema.safeParse(value);
+    if (result.success && test(result.data)) return result.data;
+    const shown = typeof value === "string" ? `"${value}"` : JSON.stringify(value);
+    context.addIssue({ code: "custom", message: `must be ${allowed}, got ${shown}` });
+    return z.NEVER;
+  });
+}
+
+const whole = (low: number, high: number) =>
+  field(`an integer from ${low} to ${high}`, z.number().int(), (x) => x >= low && x <= high);
+const bits = field("an integer from 1 to 8 or 32", z.number().int(), (x) => (x >= 1 && x <= 8) || x === 32);
+const positive = field("a positive number", z.number(), (x) => x > 0 && Number.isFinite(x));
+const notNegative = field("a number that is not negative", z.number(), (x) => x >= 0 && Number.isFinite(x));
+const fraction = field("a number from 0 to below 1", z.number(), (x) => x >= 0 && x < 1);
+const text = field("a text", z.string(), (x) => x.length > 0);
+const oneOf = <T extends string>(...names: readonly [T, ...T[]]) =>
+  field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>);
+
+/** Every key of a configuration, with its default where it has one. */
+export const runSchema = z.strictObject({
+  model: text,
+  method: text.default("baseline"),
+  weightBits: bits.optional(),
+  activationBits: bits.optional(),
+  gradientBits: bits.optional(),
+  preset: text.default("paper"),
+  data: oneOf("digits", "mnist").default("digits"),
+  dataDir: text.optional(),
+  augment: field("true or false", z.boolean()).default(true),
+  validation: whole(0, 1_000_000).default(0),
+  optimizer: oneOf("adam", "sgd").default("adam"),
+  learningRate: positive.default(0.001),
+  momentum: fraction.default(0.9),
+  weightDecay: notNegative.default(0),
+  decayEvery: whole(0, 1_000_000).default(0),
+  decayFactor: positive.default(0.1),
+  epochs: whole(1, 100_000).default(20),
+  batchSize: whole(1, 65_536).default(128),
+  seed: whole(0, 2 ** 31 - 1).default(1),
+  threads: whole(1, 64).optional(),
+  executor: oneOf("native", "reference").optional(),
+  out: text.optional(),
+});
+
+export type RunOptions = z.output<typeof runSchema>;
+
+/** The configuration's keys. */
+export const runKeys: readonly string[] = Object.keys(runSchema.shape);
+
+/**
+ * Checks a configuration and fills in its defaults.
+ *
+ * @param sourceOf where a key's value came from, for messages: "--weight-bits" or "run.json".
+ * @throws UserError that names the key, its value, what is allowed and the source.
+ */
+export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: string) => string): RunOptions {
+  const result = runSchema.safeParse(raw);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  if (issue.code === "unrecognized_keys") {
+    const [key] = issue.keys;
+    throw new UserError(
+      `unknown key "${key}" (from ${sourceOf(key)}); allowed are ${runKeys.join(", ")}`,
+      key,
+    );
+  }
+  const key = String(issue.path[0]);
+  const source = raw[key] === undefined ? "" : ` (from ${sourceOf(key)})`;
+  throw new UserError(`${key} ${issue.message}${source}`, key);
+}
+
+/** The network and the method of a configuration. @throws UserError for unknown names and bits not allowed. */
+export function resolveNetwork(options: RunOptions): { model: Network; method: Method } {
+  const { weightBits, activationBits, gradientBits, preset } = options;
+  const quantizes = options.method !== "baseline";
+  for (const [name, value] of Object.entries({ weightBits, activationBits })) {
+    if (quantizes && value === undefined) {
+      throw new UserError(
+        `${name} is needed for method ${options.method}; give an integer from 1 to 8 or 32`,
+        name,
+      );
+    }
+  }
+  return {
+    model: modelNamed(options.model),
+    method: createMethod(options.method, { weightBits, activationBits, gradientBits, preset }),
+  };
+}
+
+/** The optimizer and the schedule of a configuration. */
+export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; schedule: Schedule } {
+  const { learningRate, momentum, weightDecay, decayEvery, decayFactor } = options;
+  return {
+    optimizer:
+      options.optimizer === "adam"
+        ? adam({ learningRate, weightDecay })
+        : sgd({ learningRate, momentum, weightDecay }),
+    schedule: decayEvery === 0 ? constant() : stepDecay({ every: decayEvery, factor: decayFactor }),
+  };
+}
+
+/** Loads a configuration's data set. @throws UserError for missing or damaged files. */
+export async function resolveData({ data, dataDir, augment }: RunOptions): Promise<Dataset> {
+  if (data === "mnist" && dataDir === undefined) {
+    throw new UserError("data mnist needs the folder with its four IDX files; give it as dataDir", "dataDir");
+  }
+  if (data === "digits" && dataDir !== undefined) {
+    throw new UserError(`dataDir "${dataDir}" goes with data mnist; the shipped digits need none`, "dataDir");
+  }
+  const loaded = data === "mnist" ? await datasets.mnist({ directory: dataDir! }) : await datasets.digits();
+  return augment ? loaded : { ...loaded, augmentation: undefined };
+}
+
+/** A name for a run's directory: lenet5-dorefa-w1a2. */
+export function runName(model: Network, method: Method): string {
+  const bitsText = method.name === "baseline" ? "" : `-w${method.weightBits}a${method.activationBits}`;
+  return `${model.name}-${method.name}${bitsText}`;
+}
