@@ -12,7 +12,7 @@ namespace fewbit {
 namespace FEWBIT_ISA {
 
 enum {
-  BLOCK = 512,           // elements of a block at most; its registers stay in L1
+  BLOCK = 1024,          // elements of a block at most; its registers stay in L1
   GRAIN = 16,            // blocks are processed in multiples of this on every instruction set
   SLOT = BLOCK + GRAIN,  // floats between buffers: room for one more vector
   FOLD_AFTER = 256,      // blocks that float lanes take before they are folded
@@ -129,14 +129,17 @@ static void finish(const Partial& from, int32_t reduction, int64_t kept, float* 
 
 // Sum and maximum of n adjacent values, for results that keep each pixel.
 static double sumOf(const float* x, int64_t n) {
-  double lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  double s[8] = {0, 0, 0, 0, 0, 0, 0, 0};
   int64_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    for (int lane = 0; lane < 8; lane++) lanes[lane] += x[i + lane];
+#pragma GCC unroll 8
+    for (int lane = 0; lane < 8; lane++) s[lane] += x[i + lane];
   }
-  for (int lane = 0; i < n; i++, lane++) lanes[lane] += x[i];
-  halve(lanes, 8, 1, plus);
-  return lanes[0];
+#pragma GCC unroll 7
+  for (int lane = 0; lane < 7; lane++) {
+    if (i + lane < n) s[lane] += x[i + lane];
+  }
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 static double maximumOf(const float* x, int64_t n) {
   float result = -__builtin_inff();

@@ -94,7 +94,7 @@ class LeNet5(nn.Module):
         x = F.relu(self.bn3(x))
         x = F.linear(self.activations(x), self.weights(self.fc2))
         x = F.relu(self.bn4(x))
-        if self.weight_bits < 32 or self.activation_bits < 32:
+        if self.activation_bits < 32:
             x = x.clamp(0, 1)
         return self.fc3(x)
 

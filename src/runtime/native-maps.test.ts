@@ -38,7 +38,7 @@ const spaces = fc
   .tuple(
     fc.constantFrom(1, 2, 3, 7, 128),
     fc.constantFrom(1, 2, 5, 37, 144, 1001),
-    fc.constantFrom(1, 3, 10, 20, 50, 513, 1000),
+    fc.constantFrom(1, 3, 10, 20, 50, 513, 1000, 1025, 2100),
   )
   .filter(([samples, positions, channels]) => samples * positions * channels <= 60_000);
 
@@ -201,7 +201,7 @@ describe.skipIf(nativeProblem() !== undefined)("native maps", () => {
       for (const space of [
         [7, 5, 20],
         [3, 37, 3],
-        [2, 3, 513],
+        [2, 3, 1025],
         [128, 1, 10],
         [1, 1001, 1],
       ] as Space[]) {
@@ -233,7 +233,7 @@ describe.skipIf(nativeProblem() !== undefined)("native maps", () => {
     for (const space of [
       [7, 5, 20],
       [3, 37, 3],
-      [2, 3, 1000],
+      [2, 3, 2100],
       [5, 1, 513],
       [128, 1, 10],
       [1, 1001, 1],

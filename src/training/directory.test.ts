@@ -28,7 +28,7 @@ const recipe: Recipe = {
   method: { name: "baseline", options: {} },
   optimizer: { name: "sgd", options: {} },
   schedule: null,
-  data: { name: "two", checksum: "abc" },
+  data: { name: "two", checksum: "abc", augmentation: null },
   batchSize: 8,
   seed: 1,
   validation: 0,
@@ -226,7 +226,7 @@ describe("refuses, and changes nothing, when", () => {
     ],
     [
       "the data differ",
-      { resume: true, recipe: { data: { name: "two", checksum: "x" } } },
+      { resume: true, recipe: { data: { name: "two", checksum: "x", augmentation: null } } },
       /data .*"abc".* not .*"x"/,
     ],
     ["it has more epochs than asked for", { resume: true, epochs: 2 }, /has begun epoch 3, but only 2/],

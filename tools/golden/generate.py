@@ -172,7 +172,7 @@ def clear_boundaries(prefix, parameters, statistics, images, method):
 def optimizer_state(kind, step, parameters):
     """What the optimizer remembers: nothing at step 1; moments of the size of a gradient later."""
     scale = 0.01 if step > 1 else 0
-    slots = {"adam": {"m": (0, scale), "v": (scale**2, scale**2 / 2)}, "sgd": {"momentum": (0, scale)}}
+    slots = {"adam": {"m": (0, scale), "v": (scale**2, scale**2 / 2)}, "sgd": {"velocity": (0, scale)}}
     return {
         slot: {
             name: dict(shape=spec["shape"], center=center, spread=spread) for name, spec in parameters.items()
@@ -189,7 +189,7 @@ def update(kind, options, step, parameters, own):
             step_before = torch.tensor(step - 1.0)
             optimizer.state[p] = dict(step=step_before, exp_avg=own["m"][name], exp_avg_sq=own["v"][name])
         else:
-            optimizer.state[p] = dict(momentum_buffer=own["momentum"][name])
+            optimizer.state[p] = dict(momentum_buffer=own["velocity"][name])
     optimizer.step()
 
 

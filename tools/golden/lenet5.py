@@ -57,7 +57,7 @@ def forward(parameters, statistics, images, method, training, boundaries):
 
     def quantized(name, x):
         """The input of the layer after `name`; x >= 0."""
-        if method.baseline or method.activation_bits == 32:
+        if method.activation_bits == 32:
             return x
         tie = torch.where(x > 1, x - 1, dorefa.distance(x, method.activation_bits))
         boundaries.add(name, x, torch.minimum(tie, (x - 1).abs()))
@@ -68,7 +68,7 @@ def forward(parameters, statistics, images, method, training, boundaries):
         x = quantized(name, F.avg_pool2d(norm_relu(name, layer(name, x)), 2))
     x = quantized("fc1", norm_relu("fc1", layer("fc1", x.flatten(1))))  # channel, row, column
     x = norm_relu("fc2", layer("fc2", x))
-    if not method.baseline:  # the last layer is in full precision, its input clipped but not rounded
+    if method.activation_bits < 32:  # the last layer is in full precision, its input clipped but not rounded
         boundaries.add("fc2", x, (x - 1).abs())
         x = dorefa.Clip.apply(x)
     return layer("fc3", x), updated
