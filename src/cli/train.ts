@@ -25,22 +25,31 @@ export async function trainCommand(model: string | undefined, command: Command):
   const from =
     flags.resume === undefined ? given(command, model) : resumed(flags.resume, given(command, model));
   const options = parse(from);
+  let firstStepSeconds: number | undefined;
   const run = await runTraining(options, from, {
     resume: flags.resume !== undefined,
     overwrite: flags.overwrite ?? false,
     quiet: (flags.quiet ?? false) || (flags.json ?? false),
+    onFirstStep: () => (firstStepSeconds = performance.now() / 1000),
   });
   if (flags.profile === true && !run.interrupted) await showProfile(options, run);
-  if (flags.json === true) console.log(JSON.stringify(resultObject(run)));
+  if (flags.json === true) console.log(JSON.stringify(resultObject(run, firstStepSeconds)));
   else report(run);
   if (run.interrupted) process.exitCode = exitCodes.interrupted;
+}
+
+interface Manner {
+  readonly resume: boolean;
+  readonly overwrite: boolean;
+  readonly quiet: boolean;
+  readonly onFirstStep?: () => void;
 }
 
 /** Trains as a configuration says, showing how far it is; the first SIGINT saves and stops, the second exits. */
 export async function runTraining(
   options: RunOptions,
   from: Given,
-  { resume, overwrite, quiet }: { resume: boolean; overwrite: boolean; quiet: boolean },
+  { resume, overwrite, quiet, onFirstStep }: Manner,
 ): Promise<Run> {
   const { model, method } = withSource(from, () => resolveNetwork(options));
   const { optimizer, schedule } = withSource(from, () => resolveOptimizer(options));
@@ -53,6 +62,7 @@ export async function runTraining(
   };
   process.on("SIGINT", onSigint);
   const display = createDisplay(quiet);
+  let steps = 0;
   try {
     const job: TrainOptions = {
       ...{ model, method, data, optimizer, schedule, directory, resume, overwrite },
@@ -65,7 +75,10 @@ export async function runTraining(
       ...{ executor: options.executor, threads: options.threads },
       options: { ...options, out: undefined, threads: undefined, executor: undefined },
       signal: stop.signal,
-      onProgress: (progress) => display.update(progress),
+      onProgress(progress) {
+        if (steps++ === 0) onFirstStep?.();
+        display.update(progress);
+      },
       onWarning: (message) => console.error(pc.yellow(`warning: ${message}`)),
     };
     return await withSourceAsync(from, () => train(job)).catch((error: unknown) => {
@@ -99,7 +112,7 @@ function resumed(directory: string, flags: Given): Given {
   };
 }
 
-export function resultObject(run: Run) {
+function resultObject(run: Run, firstStepSeconds: number | undefined) {
   return {
     bestTop1: run.best.test.top1,
     lastTop1: run.last.test.top1,
@@ -111,6 +124,8 @@ export function resultObject(run: Run) {
     directory: run.directory,
     executor: run.config.executor,
     interrupted: run.interrupted,
+    firstStepSeconds,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
   };
 }
 

@@ -1,0 +1,69 @@
+// Our training step of LeNet-5: Adam, batch 128, as the epoch loop runs it. Prints one JSON object.
+import { parseArgs } from "node:util";
+import {
+  apply,
+  chooseExecutor,
+  compile,
+  createState,
+  describe,
+  initialise,
+  models,
+  optim,
+  quant,
+  softmaxCrossEntropy,
+  valueAndGradients,
+} from "../../dist/index.js";
+
+const { values } = parseArgs({
+  options: {
+    method: { type: "string", default: "baseline" },
+    threads: { type: "string", default: "2" },
+    steps: { type: "string", default: "100" },
+    warmup: { type: "string", default: "30" },
+  },
+});
+const { executor } = chooseExecutor({ threads: Number(values.threads) });
+const method =
+  values.method === "baseline" ? quant.baseline() : quant.dorefa({ weightBits: 2, activationBits: 2 });
+const optimizer = optim.adam({ learningRate: 0.01 });
+const specs = describe(models.lenet5, method);
+const parameters = initialise(specs.parameters, 1);
+let state = createState(
+  { parameters, statistics: initialise(specs.statistics, 1), optimizer: optimizer.initial(parameters) },
+  { executor },
+);
+const step = compile(
+  (s, { images, labels, scalars }) => {
+    const { value, auxiliary, gradients } = valueAndGradients((p) => {
+      const weights = { parameters: p, statistics: s.statistics };
+      const { logits, statistics } = apply(models.lenet5, method, weights, images, { training: true });
+      return { value: softmaxCrossEntropy(logits, labels), auxiliary: statistics };
+    }, s.parameters);
+    const { parameters: next, own } = optimizer.update(s.parameters, gradients, s.optimizer, scalars);
+    return { state: { parameters: next, statistics: auxiliary, optimizer: own }, loss: value };
+  },
+  { executor },
+);
+
+const images = Float32Array.from({ length: 128 * 784 }, (_, i) => Math.sin(i * 78.233) * 1.4);
+const labels = Int32Array.from({ length: 128 }, (_, i) => i % 10);
+const times = [];
+for (let i = 0; i < Number(values.warmup) + Number(values.steps); i++) {
+  const start = performance.now();
+  const result = await step(state, {
+    images: { data: images, shape: [128, 28, 28, 1] },
+    labels: { data: labels, shape: [128] },
+    scalars: optimizer.scalars(i + 1, 0.01),
+  });
+  state = result.state;
+  if (i >= Number(values.warmup)) times.push(performance.now() - start);
+}
+times.sort((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    medianMs: times[times.length >> 1],
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    executor: `${executor.name} ${executor.instructionSet}`,
+    threads: executor.threads,
+  }),
+);
