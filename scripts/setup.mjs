@@ -1,62 +1,118 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh clone ready: installs packages, compiles TypeScript, builds the native kernels. Does
- * only what is out of date, so it may run before every command. Needs nothing but Node.
+ * Makes a clone ready to run: packages, then dist/ from src/, then the native kernels. Each step is
+ * skipped where its result is up to date, and shown as one line where it is not.
+ *
+ *   node scripts/setup.mjs            all three steps
+ *   node scripts/setup.mjs build      dist/ and the kernels (packages are there)
+ *   node scripts/setup.mjs install    the kernels only, where fewbit was installed as a package
+ *
+ * Plain Node, nothing imported but its own modules: it runs before anything is installed.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync, utimesSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+const oldestNode = 20;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const oldest = 20;
+const at = (...names) => join(root, ...names);
 
-/** Newest change of a file, or of any file in a folder; 0 if there is none. */
-function changed(path) {
-  if (!existsSync(path)) return 0;
-  const stat = statSync(path);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(0, ...readdirSync(path).map((name) => changed(join(path, name))));
-}
-
-function step(text, command, args) {
-  console.log(text);
-  const shell = process.platform === "win32";
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: "utf8", shell });
-  if (status === 0) return;
-  console.error(`${stdout ?? ""}${stderr ?? ""}`.trim());
-  console.error(`${command} ${args.join(" ")} failed; mend what it says above and run this again`);
+function stop(message) {
+  console.error(`error: ${message}`);
   process.exit(1);
 }
 
-if (Number(process.versions.node.split(".")[0]) < oldest) {
-  console.error(
-    `fewbit needs Node ${oldest} or newer, but this is ${process.versions.node}; install a newer one`,
+/** Runs a command out of sight; its output is shown only if it fails. */
+function run(command, args) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    shell: process.platform === "win32" && command === "npm",
+  });
+  if (result.status === 0) return;
+  const output = `${result.stdout ?? ""}${result.stderr ?? ""}`.trim();
+  if (output !== "") console.error(output);
+  stop(`${["npm", ...args].join(" ")} failed${result.error ? ` (${result.error.message})` : ""}`);
+}
+
+async function step(doing, work) {
+  const start = Date.now();
+  process.stdout.write(`  ${doing} ...`);
+  await work();
+  process.stdout.write(` ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
+}
+
+/** npm writes this file last, so an interrupted installation is repeated. */
+async function installPackages() {
+  const installed = at("node_modules", ".package-lock.json");
+  const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (time(installed) >= time(at("package-lock.json")) && existsSync(installed)) return;
+  await step("installing packages", () =>
+    // The package's own scripts would do what the steps below do.
+    runNpm(["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]),
   );
-  process.exit(1);
 }
 
-const installed = join(root, "node_modules/.package-lock.json");
-if (changed(installed) < changed(join(root, "package-lock.json"))) {
-  step("Installing packages ...", "npm", [
-    "ci",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    "--loglevel=error",
-  ]);
-  utimesSync(installed, new Date(), new Date());
+function runNpm(args) {
+  const npm = process.env.npm_execpath;
+  if (npm?.endsWith(".js")) run(process.execPath, [npm, ...args]);
+  else run("npm", args);
 }
 
-const compiled = join(root, "dist/index.js");
-if (changed(compiled) < Math.max(changed(join(root, "src")), changed(join(root, "tsconfig.json")))) {
-  step("Compiling TypeScript ...", process.execPath, [
-    join(root, "node_modules/typescript/bin/tsc"),
-    "-p",
-    "tsconfig.build.json",
-  ]);
-  utimesSync(compiled, new Date(), new Date());
+/** dist/ carries the hash of the sources that it was made from. */
+async function compileSources() {
+  const record = at("build", "dist.json");
+  const hash = hashOf([at("tsconfig.json"), at("package-lock.json"), ...sourcesIn(at("src"))]);
+  const upToDate = existsSync(at("dist", "index.js")) && existsSync(record);
+  if (upToDate && JSON.parse(readFileSync(record, "utf8")).hash === hash) return;
+  await step("compiling TypeScript", () => {
+    const fresh = at("build", `dist-${process.pid}`);
+    mkdirSync(at("build"), { recursive: true });
+    try {
+      run(process.execPath, [at("node_modules", "typescript", "bin", "tsc"), "--outDir", fresh]);
+      rmSync(at("dist"), { recursive: true, force: true });
+      renameSync(fresh, at("dist"));
+    } finally {
+      rmSync(fresh, { recursive: true, force: true });
+    }
+    writeFileSync(record, `${JSON.stringify({ hash })}\n`);
+  });
 }
 
-const { buildKernels } = await import("./build-kernels.mjs");
-await buildKernels({ quiet: false });
+function sourcesIn(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return sourcesIn(path);
+      return entry.name.endsWith(".ts") ? [path] : [];
+    });
+}
+
+function hashOf(files) {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(file));
+  return hash.digest("hex");
+}
+
+/** Without kernels fewbit still runs, so nothing here is an error. */
+async function makeKernels() {
+  try {
+    const { buildKernels, kernelsAreCurrent } = await import("./build-kernels.mjs");
+    if (kernelsAreCurrent?.()) return;
+    const { built, problem } = await buildKernels({ quiet: true });
+    if (!built) console.log(`  ${problem}; fewbit goes on with its slower reference executor`);
+  } catch (error) {
+    console.log(`  the native kernels could not be built (${error.message}); fewbit goes on with its slower reference executor`);
+  }
+}
+
+if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+  stop(`fewbit needs Node ${oldestNode} or newer, and this is ${process.versions.node}; see https://nodejs.org`);
+}
+const task = process.argv[2];
+if (task === undefined) await installPackages();
+if (task !== "install") await compileSources();
+await makeKernels();

@@ -13,8 +13,11 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
     throw new UserError(`${folder} was trained from code; evaluate it there, with evaluateRun()`);
   }
   const flags = given(command);
+  // Another data set than the run's has another folder, or none.
+  const { data: _data, dataDir: _dataDir, ...rest } = config.options;
+  const stored = "data" in flags.values ? rest : config.options;
   const from = {
-    values: { ...config.options, ...flags.values },
+    values: { ...stored, ...flags.values },
     sourceOf: (key: string) => (key in flags.values ? flags.sourceOf(key) : `${folder}/config.json`),
   };
   const options = parse(from);

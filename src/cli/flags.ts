@@ -1,15 +1,15 @@
 /** Flags that several commands share, how they become a configuration, and where each value came from. */
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { parseRunOptions, runKeys } from "../training/config.js";
 
-function number(text: string): number {
+/** A text that is no number stays as it is, for the schema to refuse. */
+function number(text: string): number | string {
   const value = Number(text);
-  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("it must be a number");
-  return value;
+  return text.trim() === "" || Number.isNaN(value) ? text : value;
 }
 
 export function methodFlags(command: Command): Command {
@@ -60,6 +60,7 @@ export function outputFlags(command: Command): Command {
 
 /** "weightBits" is set by "--weight-bits". */
 export function flagOf(key: string): string {
+  if (key === "augment") return "--no-augment";
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
@@ -101,10 +102,17 @@ export async function withSourceAsync<T>(from: Given, check: () => Promise<T>): 
   }
 }
 
+/** What the library's fields that are no keys of a configuration are called here. */
+const keyOfField: Readonly<Record<string, string>> = { directory: "out", dataDirectory: "dataDir" };
+
 function named(from: Given, error: unknown): unknown {
-  if (!(error instanceof UserError) || error.field === undefined) return error;
-  if (!(error.field in from.values) || error.message.includes("(from ")) return error;
-  return new UserError(`${error.message} (from ${from.sourceOf(error.field)})`, error.field);
+  if (!(error instanceof UserError) || error.field === undefined || error.message.includes("(from ")) {
+    return error;
+  }
+  const key = keyOfField[error.field] ?? error.field;
+  if (!runKeys.includes(key)) return error;
+  const source = from.values[key] === undefined ? `set it with ${flagOf(key)}` : `from ${from.sourceOf(key)}`;
+  return new UserError(`${error.message} (${source})`, key);
 }
 
 export function parse(from: Given): RunOptions {
@@ -119,7 +127,9 @@ function readConfigFile(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new UserError(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code} (from --config)`);
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === "ENOENT" ? "there is no such file" : code;
+    throw new UserError(`cannot read ${path}: ${reason} (from --config)`);
   }
   try {
     const value: unknown = JSON.parse(text);

@@ -5,7 +5,6 @@ import { DivergenceError, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
 import { dataFlags, executorFlags, methodFlags, outputFlags, trainingFlags } from "./flags.js";
 
-
 const exitText = `
 Exit codes:
   0    done
@@ -111,7 +110,7 @@ function oneLine(message: string): string {
   return message
     .replace(/^error: /, "")
     .replace(/\s*\n\s*/g, " ")
-    .trim();
+    .replace(/\.?\s*$/, "");
 }
 
 async function main(): Promise<number> {

@@ -1,6 +1,5 @@
 /** Draws small grey images with half blocks: each character is two pixels, one above the other. */
-import pc from "picocolors";
-import { isFancy } from "./text.js";
+import { isFancy, pc } from "./text.js";
 
 /** Rows of text for pixels 0..255, [height, width]. With colours 24 grey levels, without four shades. */
 export function draw(pixels: ArrayLike<number>, height: number, width: number): string[] {

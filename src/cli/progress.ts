@@ -1,21 +1,21 @@
 /** Shows a training under way: a bar on a terminal, a line an epoch elsewhere. */
 import cliProgress from "cli-progress";
-import pc from "picocolors";
 import type { TrainProgress } from "../training/index.js";
-import { duration, isFancy, percent } from "./text.js";
+import { duration, isFancy, pc, percent } from "./text.js";
 
 export interface Display {
   update(progress: TrainProgress): void;
   stop(): void;
 }
 
-export function createDisplay(quiet: boolean): Display {
+/** `watched` are the images that an epoch's line shows the accuracy on: "test" or "held out". */
+export function createDisplay(quiet: boolean, watched: string): Display {
   if (quiet) return { update: () => {}, stop: () => {} };
-  return isFancy() ? bars() : lines();
+  return isFancy() ? bars(watched) : lines(watched);
 }
 
 /** The scores that an epoch's line shows: of training so far, and of the images that are watched. */
-function epochLine(trained: TrainProgress | undefined, ended: TrainProgress): string {
+function epochLine(trained: TrainProgress | undefined, ended: TrainProgress, watched: string): string {
   const width = String(ended.epochs).length;
   const left =
     ended.secondsLeft === undefined || ended.epoch === ended.epochs
@@ -23,23 +23,23 @@ function epochLine(trained: TrainProgress | undefined, ended: TrainProgress): st
       : `  ${duration(ended.secondsLeft)} left`;
   return (
     `epoch ${String(ended.epoch).padStart(width)}/${ended.epochs}` +
-    `  loss ${(trained?.loss ?? NaN).toFixed(4)}  train ${percent(trained?.accuracy ?? NaN)}  test ${percent(ended.accuracy)}` +
+    `  loss ${(trained?.loss ?? NaN).toFixed(4)}  train ${percent(trained?.accuracy ?? NaN)}  ${watched} ${percent(ended.accuracy)}` +
     `  ${Math.round(ended.imagesPerSecond).toLocaleString("en-US")} images/s${left}`
   );
 }
 
-function lines(): Display {
+function lines(watched: string): Display {
   let trained: TrainProgress | undefined;
   return {
     update(progress) {
       if (progress.phase === "train") trained = progress;
-      if (progress.phase === "epoch") console.log(epochLine(trained, progress));
+      if (progress.phase === "epoch") console.log(epochLine(trained, progress, watched));
     },
     stop: () => {},
   };
 }
 
-function bars(): Display {
+function bars(watched: string): Display {
   const format = `{label} ${pc.cyan("{bar}")} {percentage}%  loss {loss}  {accuracy}  {speed} images/s  {left}`;
   const multi = new cliProgress.SingleBar({
     format,
@@ -70,7 +70,7 @@ function bars(): Display {
       } else if (progress.phase === "epoch") {
         if (active) multi.stop();
         active = false;
-        console.log(epochLine(trained, progress));
+        console.log(epochLine(trained, progress, watched));
       }
     },
     stop() {

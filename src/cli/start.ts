@@ -1,5 +1,4 @@
 /** `fewbit start`: a first network, from nothing to its answers, in seconds. */
-import pc from "picocolors";
 import { summarise } from "../nn/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import { parseRunOptions } from "../training/config.js";
@@ -8,7 +7,7 @@ import { classify } from "../training/index.js";
 import { draw, gallery } from "./picture.js";
 import { exitCodes } from "./exit.js";
 import { runTraining } from "./train.js";
-import { duration, resultLines, summaryTable } from "./text.js";
+import { duration, pc, resultLines, summaryTable } from "./text.js";
 
 const directory = "runs/first-digits";
 
@@ -26,12 +25,14 @@ const recipe = {
 };
 
 export async function start(): Promise<void> {
-  const { executor, reason } = chooseExecutor();
+  const { executor } = chooseExecutor();
   const epochs = executor.name === "native" ? 8 : 1;
+  console.log(pc.bold("LeNet-5 of 1-bit weights and 2-bit activations (DoReFa-Net) learns digits"));
   console.log(
-    pc.bold("LeNet-5 with weights of 1 bit and activations of 2 bits (DoReFa-Net) learns handwritten digits"),
+    pc.dim(
+      `10,000 training and 2,000 test images of MNIST, ${executor.name} executor (${executor.instructionSet})`,
+    ),
   );
-  console.log(pc.dim(`10,000 training and 2,000 test images of MNIST; ${reason}`));
   if (executor.name === "reference") {
     console.log(
       `Without native kernels this takes some minutes, so it is ${epochs} epoch instead of 8; see npx fewbit doctor`,
@@ -58,7 +59,7 @@ export async function start(): Promise<void> {
       "",
       pc.bold("Next:"),
       `  ${pc.cyan(`npx fewbit eval ${directory}`)}`,
-      `  ${pc.cyan("npx fewbit train lenet5 --method dorefa --weight-bits 2 --activation-bits 2 --out runs/two-bits")}`,
+      `  ${pc.cyan("npx fewbit train lenet5 --method dorefa --weight-bits 2 --activation-bits 2")}`,
     ].join("\n"),
   );
 }
@@ -67,7 +68,7 @@ export async function start(): Promise<void> {
 async function pictures(run: Run): Promise<string[]> {
   const [height, width] = run.data.shape;
   const columns = Math.min(100, process.stdout.columns ?? 80);
-  const count = Math.max(1, Math.min(5, Math.floor((columns + 2) / (width + 2))));
+  const count = Math.max(1, Math.min(6, Math.floor((columns + 2) / (width - 2 * margin + 2))));
   const answers = await classify(
     run,
     run.data,
@@ -82,10 +83,29 @@ async function pictures(run: Run): Promise<string[]> {
   return gallery(
     shown.map((index) => {
       const { label, answer } = answers[index];
-      const pixels = run.data.test.images.subarray(index * height * width, (index + 1) * height * width);
+      const pixels = inner(
+        run.data.test.images.subarray(index * height * width, (index + 1) * height * width),
+        width,
+      );
       const good = label === answer;
-      const caption = `${answer}, ${(100 * certainty(index)).toFixed(0)}% sure${good ? "" : ` (it is ${label})`}`;
-      return { rows: draw(pixels, height, width), width, caption, good };
+      const caption = `${answer}, ${(100 * certainty(index)).toFixed(0)}% ${good ? "sure" : `(it is ${label})`}`;
+      return {
+        rows: draw(pixels, height - 2 * margin, width - 2 * margin),
+        width: width - 2 * margin,
+        caption,
+        good,
+      };
     }),
   );
+}
+
+/** MNIST's digits lie in the middle 20x20 of their 28x28 pixels. */
+const margin = 4;
+
+function inner(pixels: Uint8Array | Float32Array, width: number): number[] {
+  const last = width - margin;
+  return Array.from(pixels).filter((_, i) => {
+    const [y, x] = [Math.floor(i / width), i % width];
+    return y >= margin && y < last && x >= margin && x < last;
+  });
 }

@@ -1,5 +1,5 @@
 /** How results read: accuracies with what they were chosen on, tables, numbers for people. */
-import pc from "picocolors";
+import picocolors from "picocolors";
 import type { LayerSummary, NetworkSummary } from "../nn/index.js";
 import type { Run, Split } from "../training/index.js";
 
@@ -7,6 +7,9 @@ import type { Run, Split } from "../training/index.js";
 export function isFancy(stream: NodeJS.WriteStream = process.stdout): boolean {
   return stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
 }
+
+/** Colours where `isFancy`; picocolors alone would also colour the lines of a CI log. */
+export const pc = picocolors.createColors(isFancy());
 
 export const percent = (value: number): string => `${value.toFixed(2)}%`;
 
@@ -33,8 +36,9 @@ export function resultLines(run: Run): string[] {
   const { best, last, chosenOn, config } = run;
   if (run.metrics.length === 0) return ["no epoch has ended yet"];
   const lines = [
-    `${pc.bold(pc.green(percent(best.test.top1)))} of the test images right after epoch ${best.epoch} (${chosenText(chosenOn, config.validation)})`,
-    `${percent(last.test.top1)} after the last epoch, ${last.epoch}`,
+    `${pc.bold(pc.green(percent(best.test.top1)))} of the test images right after epoch ${best.epoch}, the best of ${last.epoch}`,
+    `(${chosenText(chosenOn, config.validation)})`,
+    `${percent(last.test.top1)} after the last epoch`,
   ];
   if (chosenOn === "validation") {
     lines.push(`${percent(best.top1)} of the held-out images right after epoch ${best.epoch}`);

@@ -1,16 +1,17 @@
 /** `fewbit train`. */
+import { resolve } from "node:path";
 import type { Command } from "commander";
-import pc from "picocolors";
 import { UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
+import type { Profile } from "../training/profile.js";
 import { loadRun, train } from "../training/index.js";
 import type { Given } from "./flags.js";
 import { given, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
 import { createDisplay } from "./progress.js";
-import { bytesText, duration, resultLines } from "./text.js";
+import { bytesText, duration, pc, resultLines, table } from "./text.js";
 
 interface Flags {
   readonly resume?: string;
@@ -22,8 +23,11 @@ interface Flags {
 
 export async function trainCommand(model: string | undefined, command: Command): Promise<void> {
   const flags = command.opts<Flags>();
-  const from =
-    flags.resume === undefined ? given(command, model) : resumed(flags.resume, given(command, model));
+  if (flags.resume !== undefined && flags.overwrite === true) {
+    throw new UserError("--resume and --overwrite exclude each other; give one of them");
+  }
+  const typed = given(command, model);
+  const from = flags.resume === undefined ? typed : resumed(flags.resume, typed);
   const options = parse(from);
   let firstStepSeconds: number | undefined;
   const run = await runTraining(options, from, {
@@ -32,9 +36,13 @@ export async function trainCommand(model: string | undefined, command: Command):
     quiet: (flags.quiet ?? false) || (flags.json ?? false),
     onFirstStep: () => (firstStepSeconds = performance.now() / 1000),
   });
-  if (flags.profile === true && !run.interrupted) await showProfile(options, run);
-  if (flags.json === true) console.log(JSON.stringify(resultObject(run, firstStepSeconds)));
-  else report(run);
+  const profile = flags.profile === true && !run.interrupted ? await profileOf(options, run) : undefined;
+  if (flags.json === true) {
+    console.log(JSON.stringify({ ...resultObject(run, firstStepSeconds), profile }));
+  } else {
+    if (profile !== undefined) console.log(profileLines(profile, options.batchSize).join("\n"));
+    report(run);
+  }
   if (run.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
@@ -61,7 +69,7 @@ export async function runTraining(
     stop.abort();
   };
   process.on("SIGINT", onSigint);
-  const display = createDisplay(quiet);
+  const display = createDisplay(quiet, options.validation > 0 ? "held out" : "test");
   let steps = 0;
   try {
     const job: TrainOptions = {
@@ -81,36 +89,64 @@ export async function runTraining(
       },
       onWarning: (message) => console.error(pc.yellow(`warning: ${message}`)),
     };
-    return await withSourceAsync(from, () => train(job)).catch((error: unknown) => {
-      throw explained(error, directory);
-    });
+    return await withSourceAsync(from, () =>
+      train(job).catch((error: unknown) => {
+        throw explained(error, directory, options);
+      }),
+    );
   } finally {
     display.stop();
     process.off("SIGINT", onSigint);
   }
 }
 
-/** Says which flags mend a directory that is in use. */
-function explained(error: unknown, directory: string): unknown {
-  if (!(error instanceof UserError) || !error.message.includes("holds a run already")) return error;
-  return new UserError(
-    `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
-  );
+/** Errors that read better with what only the command line knows: its flags, and the data's folder. */
+function explained(error: unknown, directory: string, { dataDir }: RunOptions): unknown {
+  if (!(error instanceof UserError)) return error;
+  if (error.message.includes("holds a run already")) {
+    return new UserError(
+      `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
+    );
+  }
+  if (error.field === "data") {
+    return new UserError(
+      `${dataDir ?? "the shipped digits"} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
+      "dataDir",
+    );
+  }
+  return error;
 }
 
 /** A stored run's settings, with the flags that may change. */
 function resumed(directory: string, flags: Given): Given {
-  const stored = loadRun(directory).config;
+  const stored = withSource({ values: { out: directory }, sourceOf: () => "--resume" }, () =>
+    loadRun(directory),
+  ).config;
   if (stored.options === undefined) {
     throw new UserError(`${directory} was trained from code; resume it there, with train({ resume: true })`);
   }
-  if ("out" in flags.values)
-    throw new UserError("--out and --resume exclude each other; the run stays in its folder");
+  for (const [key, value] of Object.entries(flags.values)) {
+    const before = key === "out" ? directory : stored.options[key];
+    const same = key === "out" ? resolve(directory) === resolve(String(value)) : before === value;
+    if (same || changeable.includes(key)) continue;
+    throw new UserError(
+      `${key} is ${shown(value)}, but ${directory} was begun ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
+        `resume it with the same, or begin another run (from ${flags.sourceOf(key)})`,
+    );
+  }
   return {
     values: { ...stored.options, epochs: stored.epochs, ...flags.values, out: directory },
-    sourceOf: (key) => (key in flags.values ? flags.sourceOf(key) : `${directory}/config.json`),
+    sourceOf: (key) => {
+      if (key === "out") return "--resume";
+      return key in flags.values ? flags.sourceOf(key) : `${directory}/config.json`;
+    },
   };
 }
+
+/** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */
+const changeable = ["epochs", "dataDir", "executor", "threads"];
+
+const shown = (value: unknown): string => (typeof value === "number" ? String(value) : JSON.stringify(value));
 
 function resultObject(run: Run, firstStepSeconds: number | undefined) {
   return {
@@ -143,39 +179,32 @@ function report(run: Run): void {
   );
 }
 
-async function showProfile(options: RunOptions, run: Run): Promise<void> {
+async function profileOf(options: RunOptions, { data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
+  const { executor, threads, batchSize } = options;
   const { model, method } = resolveNetwork(options);
   const { optimizer } = resolveOptimizer(options);
-  const { executor, threads, batchSize } = options;
-  const profile = await profileStep({
-    model,
-    method,
-    optimizer,
-    data: run.data,
-    batchSize,
-    executor,
-    threads,
-  });
-  const { table } = await import("./text.js");
-  const share = (value: number, peak: number | undefined): string =>
-    peak === undefined ? "" : ` (${Math.round((100 * value) / peak)}%)`;
-  const rows = profile.rows.map((row) => [
+  return profileStep({ model, method, optimizer, data, batchSize, executor, threads });
+}
+
+function profileLines({ rows, peak, ...step }: Profile, batchSize: number): string[] {
+  const share = (value: number, most: number | undefined): string =>
+    most === undefined ? "" : ` (${Math.round((100 * value) / most)}%)`;
+  const cells = rows.map((row) => [
     row.name,
     String(row.count),
     `${row.milliseconds.toFixed(3)} ms`,
-    `${((100 * row.milliseconds) / profile.stepMilliseconds).toFixed(1)}%`,
-    `${(row.operationsPerSecond / 1e9).toFixed(1)} Gop/s${share(row.operationsPerSecond, profile.peak?.operationsPerSecond)}`,
-    `${bytesText(row.bytesPerSecond)}/s${share(row.bytesPerSecond, profile.peak?.bytesPerSecond)}`,
+    `${((100 * row.milliseconds) / step.stepMilliseconds).toFixed(1)}%`,
+    `${(row.operationsPerSecond / 1e9).toFixed(1)} Gop/s${share(row.operationsPerSecond, peak?.operationsPerSecond)}`,
+    `${bytesText(row.bytesPerSecond)}/s${share(row.bytesPerSecond, peak?.bytesPerSecond)}`,
   ]);
-  console.log(
-    table([["instructions", "count", "time", "share", "operations", "memory"], ...rows]).join("\n"),
-  );
-  const peak = profile.peak
-    ? `; the machine's measured peak, in brackets: ${(profile.peak.operationsPerSecond / 1e9).toFixed(0)} Gop/s, ${bytesText(profile.peak.bytesPerSecond)}/s`
-    : "";
-  console.log(
-    `a step of ${run.config.batchSize} images takes ${profile.stepMilliseconds.toFixed(2)} ms, ` +
-      `preparing a batch meanwhile ${profile.prepareMilliseconds.toFixed(2)} ms${peak}`,
-  );
+  const limits =
+    peak === undefined
+      ? ""
+      : `; the machine's measured peak, in brackets: ${(peak.operationsPerSecond / 1e9).toFixed(0)} Gop/s, ${bytesText(peak.bytesPerSecond)}/s`;
+  return [
+    ...table([["instructions", "count", "time", "share", "operations", "memory"], ...cells]),
+    `a step of ${batchSize} images takes ${step.stepMilliseconds.toFixed(2)} ms, ` +
+      `preparing a batch meanwhile ${step.prepareMilliseconds.toFixed(2)} ms${limits}`,
+  ];
 }

@@ -6,19 +6,20 @@ import { z } from "zod";
 import type { Dataset } from "../data/dataset.js";
 import { datasets } from "../data/index.js";
 import { UserError } from "../errors.js";
-import { modelNamed } from "../models/index.js";
+import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
-import { createMethod } from "../quantization/index.js";
+import { createMethod, methods } from "../quantization/index.js";
 
 /** A rule whose message reads "FIELD must be ALLOWED, got VALUE". */
 function field<T>(allowed: string, schema: z.ZodType<T>, test: (value: T) => boolean = () => true) {
   return z.any().transform((value, context): T => {
     const result = schema.safeParse(value);
     if (result.success && test(result.data)) return result.data;
-    const shown = typeof value === "string" ? `"${value}"` : JSON.stringify(value);
+    // JSON would write Infinity as null.
+    const shown = typeof value === "number" ? String(value) : JSON.stringify(value);
     context.addIssue({ code: "custom", message: `must be ${allowed}, got ${shown}` });
     return z.NEVER;
   });
@@ -30,14 +31,14 @@ const bits = field("an integer from 1 to 8 or 32", z.number().int(), (x) => (x >
 const positive = field("a positive number", z.number(), (x) => x > 0 && Number.isFinite(x));
 const notNegative = field("a number that is not negative", z.number(), (x) => x >= 0 && Number.isFinite(x));
 const fraction = field("a number from 0 to below 1", z.number(), (x) => x >= 0 && x < 1);
-const text = field("a text", z.string(), (x) => x.length > 0);
-const oneOf = <T extends string>(...names: readonly [T, ...T[]]) =>
+const text = field("a text that is not empty", z.string(), (x) => x.length > 0);
+const oneOf = <T extends string>(...names: readonly T[]) =>
   field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>);
 
 /** Every key of a configuration, with its default where it has one. */
 export const runSchema = z.strictObject({
-  model: text,
-  method: text.default("baseline"),
+  model: oneOf(...Object.keys(models)),
+  method: oneOf(...Object.keys(methods)).default("baseline"),
   weightBits: bits.optional(),
   activationBits: bits.optional(),
   gradientBits: bits.optional(),
@@ -120,7 +121,7 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
 /** Loads a configuration's data set. @throws UserError for missing or damaged files. */
 export async function resolveData({ data, dataDir, augment }: RunOptions): Promise<Dataset> {
   if (data === "mnist" && dataDir === undefined) {
-    throw new UserError("data mnist needs the folder with its four IDX files; give it as dataDir", "dataDir");
+    throw new UserError("dataDir is needed for data mnist: the folder with its four IDX files", "dataDir");
   }
   if (data === "digits" && dataDir !== undefined) {
     throw new UserError(`dataDir "${dataDir}" goes with data mnist; the shipped digits need none`, "dataDir");
