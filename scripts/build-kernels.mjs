@@ -132,7 +132,6 @@ export async function buildKernels({ quiet = false } = {}) {
   const list = [...units, ["addon", "addon.cpp", ["-O2", `-I${headers}`]]];
   const hash = hashOf(compiler, list);
   if (existsSync(target) && existsSync(record) && JSON.parse(readFileSync(record, "utf8")).hash === hash) {
-    say("the native kernels are up to date");
     return { built: true };
   }
 

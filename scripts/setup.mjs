@@ -3,15 +3,20 @@
  * Makes a clone ready to run: packages, then dist/ from src/, then the native kernels. Each step is
  * skipped where its result is up to date, and shown as one line where it is not.
  *
- *   node scripts/setup.mjs            all three steps
- *   node scripts/setup.mjs build      dist/ and the kernels (packages are there)
- *   node scripts/setup.mjs install    the kernels only, where fewbit was installed as a package
- *
  * Plain Node, nothing imported but its own modules: it runs before anything is installed.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -34,15 +39,17 @@ function run(command, args) {
   if (result.status === 0) return;
   const output = `${result.stdout ?? ""}${result.stderr ?? ""}`.trim();
   if (output !== "") console.error(output);
-  stop(`${["npm", ...args].join(" ")} failed${result.error ? ` (${result.error.message})` : ""}`);
+  stop(`${[command, ...args].join(" ")} failed${result.error ? ` (${result.error.message})` : ""}`);
 }
 
 async function step(doing, work) {
   const start = Date.now();
   process.stdout.write(`  ${doing} ...`);
   await work();
-  process.stdout.write(` ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
+  console.log(` ${seconds(start)}`);
 }
+
+const seconds = (start) => `${((Date.now() - start) / 1000).toFixed(1)} s`;
 
 /** npm writes this file last, so an interrupted installation is repeated. */
 async function installPackages() {
@@ -64,14 +71,25 @@ function runNpm(args) {
 /** dist/ carries the hash of the sources that it was made from. */
 async function compileSources() {
   const record = at("build", "dist.json");
-  const hash = hashOf([at("tsconfig.json"), at("package-lock.json"), ...sourcesIn(at("src"))]);
+  const hash = hashOf([
+    at("tsconfig.json"),
+    at("tsconfig.build.json"),
+    at("package-lock.json"),
+    ...sourcesIn(at("src")),
+  ]);
   const upToDate = existsSync(at("dist", "index.js")) && existsSync(record);
   if (upToDate && JSON.parse(readFileSync(record, "utf8")).hash === hash) return;
   await step("compiling TypeScript", () => {
     const fresh = at("build", `dist-${process.pid}`);
     mkdirSync(at("build"), { recursive: true });
     try {
-      run(process.execPath, [at("node_modules", "typescript", "bin", "tsc"), "--outDir", fresh]);
+      run(process.execPath, [
+        at("node_modules", "typescript", "bin", "tsc"),
+        "-p",
+        "tsconfig.build.json",
+        "--outDir",
+        fresh,
+      ]);
       rmSync(at("dist"), { recursive: true, force: true });
       renameSync(fresh, at("dist"));
     } finally {
@@ -97,22 +115,13 @@ function hashOf(files) {
   return hash.digest("hex");
 }
 
-/** Without kernels fewbit still runs, so nothing here is an error. */
-async function makeKernels() {
-  try {
-    const { buildKernels, kernelsAreCurrent } = await import("./build-kernels.mjs");
-    if (kernelsAreCurrent?.()) return;
-    const { built, problem } = await buildKernels({ quiet: true });
-    if (!built) console.log(`  ${problem}; fewbit goes on with its slower reference executor`);
-  } catch (error) {
-    console.log(`  the native kernels could not be built (${error.message}); fewbit goes on with its slower reference executor`);
-  }
-}
-
 if (Number.parseInt(process.versions.node, 10) < oldestNode) {
-  stop(`fewbit needs Node ${oldestNode} or newer, and this is ${process.versions.node}; see https://nodejs.org`);
+  stop(
+    `fewbit needs Node ${oldestNode} or newer, and this is ${process.versions.node}; see https://nodejs.org`,
+  );
 }
-const task = process.argv[2];
-if (task === undefined) await installPackages();
-if (task !== "install") await compileSources();
-await makeKernels();
+await installPackages();
+await compileSources();
+// It says what it builds, or why it cannot: without kernels fewbit still runs.
+const { buildKernels } = await import("./build-kernels.mjs");
+await buildKernels();
