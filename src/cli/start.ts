@@ -51,7 +51,7 @@ export async function start(): Promise<void> {
     return;
   }
   console.log(`\n${resultLines(run).join("\n")}`);
-  console.log(pc.dim(`${duration(run.seconds)} for ${epochs} epochs\n`));
+  console.log(pc.dim(`${duration(run.seconds)} for ${epochs} epoch${epochs === 1 ? "" : "s"}\n`));
   console.log(summaryTable(summarise(run.model, run.method)).join("\n"));
   console.log(`\n${(await pictures(run)).join("\n")}`);
   console.log(
