@@ -1,0 +1,394 @@
+/** Mistakes: each is one clear line and exit code 2, with nothing on stdout and nothing changed on disk. */
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { build, dorefa, fewbit, listing, newFolder, training } from "./cli.test.fixture.js";
+
+let folder: string;
+
+beforeAll(async () => {
+  build();
+  folder = newFolder();
+  writeFileSync(join(folder, "notes.txt"), "not a folder");
+  for (const [name, content] of Object.entries(configFiles)) writeFileSync(join(folder, name), content);
+  for (const [name, damage] of Object.entries(damagedData)) {
+    cpSync(join(folder, "mnist"), join(folder, name), { recursive: true });
+    damage(join(folder, name));
+  }
+  expect(await fewbit(folder, `${training} ${dorefa} --epochs 2 --out run`)).toMatchObject({ code: 0 });
+  expect(await fewbit(folder, `${training} --epochs 1 --out float`)).toMatchObject({ code: 0 });
+  for (const [name, damage] of Object.entries(damagedRuns)) {
+    cpSync(join(folder, "run"), join(folder, name), { recursive: true });
+    damage(join(folder, name));
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const images = "train-images-idx3-ubyte.gz";
+const labels = "train-labels-idx1-ubyte.gz";
+
+function rewrite(file: string, change: (bytes: Buffer) => Buffer | void): void {
+  const bytes = readFileSync(file);
+  writeFileSync(file, change(bytes) ?? bytes);
+}
+
+const damagedData: Readonly<Record<string, (data: string) => void>> = {
+  cut: (data) => rewrite(join(data, images), (bytes) => gzipSync(gunzipSync(bytes).subarray(0, 5000))),
+  halved: (data) => rewrite(join(data, images), (bytes) => bytes.subarray(0, bytes.length / 2)),
+  flipped: (data) => rewrite(join(data, images), (bytes) => void (bytes[bytes.length - 5] ^= 1)),
+  swapped(data) {
+    const [first, second] = [images, labels].map((name) => readFileSync(join(data, name)));
+    writeFileSync(join(data, images), second);
+    writeFileSync(join(data, labels), first);
+  },
+  eleven(data) {
+    rewrite(join(data, labels), (packed) => {
+      const bytes = gunzipSync(packed);
+      bytes[8 + 5] = 10;
+      return gzipSync(bytes);
+    });
+  },
+  mixed: (data) => cpSync(join(data, "t10k-labels-idx1-ubyte.gz"), join(data, labels)),
+  page: (data) => writeFileSync(join(data, labels), "<html>not found</html>"),
+  other(data) {
+    rewrite(join(data, labels), (packed) => {
+      const bytes = gunzipSync(packed);
+      bytes[8] = (bytes[8] + 1) % 10;
+      return gzipSync(bytes);
+    });
+  },
+  missing: (data) => rmSync(join(data, "t10k-images-idx3-ubyte.gz")),
+};
+
+const damagedRuns: Readonly<Record<string, (run: string) => void>> = {
+  broken(run) {
+    for (const name of ["checkpoint.safetensors", "best.safetensors"]) {
+      rewrite(join(run, name), (bytes) => void (bytes[bytes.length - 100] ^= 1));
+    }
+  },
+  shortened(run) {
+    for (const name of ["checkpoint.safetensors", "best.safetensors"]) {
+      rewrite(join(run, name), (bytes) => bytes.subarray(0, 5));
+    }
+  },
+  exchanged(run) {
+    for (const name of ["checkpoint.safetensors", "best.safetensors"]) {
+      cpSync(join(folder, "float", name), join(run, name));
+    }
+  },
+  torn: (run) => writeFileSync(join(run, "config.json"), '{"formatVersion": 1,'),
+  future: (run) => writeFileSync(join(run, "config.json"), '{"formatVersion": 2}'),
+};
+
+const configFiles: Readonly<Record<string, string>> = {
+  "torn.json": '{"model": "lenet5",',
+  "array.json": '["lenet5"]',
+  "key.json": '{"model": "lenet5", "weigthBits": 1}',
+  "text.json": '{"model": "lenet5", "method": "dorefa", "weightBits": "1", "activationBits": 2}',
+  "null.json": '{"model": "lenet5", "epochs": null}',
+  "augment.json": '{"model": "lenet5", "augment": "no"}',
+  "number.json": '{"model": 5}',
+  "folder.json": '{"model": "lenet5", "data": "mnist", "dataDir": "nowhere"}',
+  "empty.json": "{}",
+};
+
+async function refused(args: string | readonly string[], message: string): Promise<void> {
+  const before = listing(folder);
+  expect(await fewbit(folder, args)).toEqual({ code: 2, stdout: "", stderr: `fewbit: ${message}\n` });
+  expect(listing(folder)).toEqual(before);
+}
+
+describe("commands and flags that do not exist", () => {
+  test.each([
+    ["trian lenet5", "unknown command 'trian' (Did you mean train?); see fewbit --help"],
+    ["--nope", "unknown option '--nope'; see fewbit --help"],
+    ["train lenet5 --mehtod dorefa", "unknown option '--mehtod' (Did you mean --method?); see fewbit --help"],
+    ["train lenet5 --method", "option '--method <name>' argument missing; see fewbit --help"],
+    [
+      "train lenet5 lenet6",
+      "too many arguments for 'train'. Expected 1 argument but got 2; see fewbit --help",
+    ],
+    ["train", "model is missing; name one, as in `fewbit train lenet5`"],
+    ["eval", "missing required argument 'folder'; see fewbit --help"],
+    ["eval run --weight-bits 3", "unknown option '--weight-bits'; see fewbit --help"],
+    ["summary", "missing required argument 'model'; see fewbit --help"],
+    ["start --epochs 3", "unknown option '--epochs'; see fewbit --help"],
+  ])("fewbit %s", refused);
+});
+
+describe("networks and methods", () => {
+  const bits = "must be an integer from 1 to 8 or 32, got";
+  test.each([
+    ["train vgg", 'model must be one of lenet5, got "vgg" (from the command line)'],
+    ["summary vgg", 'model must be one of lenet5, got "vgg" (from the command line)'],
+    ["train lenet5 --method xnor", 'method must be one of baseline, dorefa, got "xnor" (from --method)'],
+    ["train lenet5 --weight-bits 1", "weightBits must be 32 for baseline, got 1 (from --weight-bits)"],
+    [
+      "train lenet5 --activation-bits 8",
+      "activationBits must be 32 for baseline, got 8 (from --activation-bits)",
+    ],
+    [
+      "train lenet5 --method dorefa",
+      "weightBits is needed for method dorefa; give an integer from 1 to 8 or 32 (set it with --weight-bits)",
+    ],
+    [
+      "train lenet5 --method dorefa --weight-bits 1",
+      "activationBits is needed for method dorefa; give an integer from 1 to 8 or 32 (set it with --activation-bits)",
+    ],
+    [
+      "train lenet5 --method dorefa --weight-bits 0 --activation-bits 2",
+      `weightBits ${bits} 0 (from --weight-bits)`,
+    ],
+    [
+      "train lenet5 --method dorefa --weight-bits 9 --activation-bits 2",
+      `weightBits ${bits} 9 (from --weight-bits)`,
+    ],
+    [
+      "train lenet5 --method dorefa --weight-bits 1.5 --activation-bits 2",
+      `weightBits ${bits} 1.5 (from --weight-bits)`,
+    ],
+    [
+      "train lenet5 --method dorefa --weight-bits two --activation-bits 2",
+      `weightBits ${bits} "two" (from --weight-bits)`,
+    ],
+    [
+      "train lenet5 --method dorefa --weight-bits 1 --activation-bits -2",
+      `activationBits ${bits} -2 (from --activation-bits)`,
+    ],
+    [
+      "summary lenet5 --method dorefa --weight-bits 1 --activation-bits 16",
+      `activationBits ${bits} 16 (from --activation-bits)`,
+    ],
+    [`train lenet5 ${dorefa} --gradient-bits 33`, `gradientBits ${bits} 33 (from --gradient-bits)`],
+    [`train lenet5 ${dorefa} --preset fast`, 'preset must be "paper" for dorefa, got "fast" (from --preset)'],
+  ])("fewbit %s", refused);
+});
+
+describe("settings of the training", () => {
+  test.each([
+    [
+      "train lenet5 --learning-rate -0.1",
+      "learningRate must be a positive number, got -0.1 (from --learning-rate)",
+    ],
+    [
+      "train lenet5 --learning-rate Infinity",
+      "learningRate must be a positive number, got Infinity (from --learning-rate)",
+    ],
+    [
+      "train lenet5 --optimizer rmsprop",
+      'optimizer must be one of adam, sgd, got "rmsprop" (from --optimizer)',
+    ],
+    ["train lenet5 --momentum 1", "momentum must be a number from 0 to below 1, got 1 (from --momentum)"],
+    [
+      "train lenet5 --weight-decay -1",
+      "weightDecay must be a number that is not negative, got -1 (from --weight-decay)",
+    ],
+    [
+      "train lenet5 --decay-every 0.5",
+      "decayEvery must be an integer from 0 to 1000000, got 0.5 (from --decay-every)",
+    ],
+    ["train lenet5 --decay-factor 0", "decayFactor must be a positive number, got 0 (from --decay-factor)"],
+    ["train lenet5 --epochs 0", "epochs must be an integer from 1 to 100000, got 0 (from --epochs)"],
+    [
+      "train lenet5 --batch-size 0",
+      "batchSize must be an integer from 1 to 65536, got 0 (from --batch-size)",
+    ],
+    ["train lenet5 --seed -1", "seed must be an integer from 0 to 2147483647, got -1 (from --seed)"],
+    [
+      `${training} --validation 256`,
+      "validation must be an integer from 0 to 255, got 256 (from --validation)",
+    ],
+    [
+      "train lenet5 --executor cuda",
+      'executor must be one of native, reference, got "cuda" (from --executor)',
+    ],
+    ["train lenet5 --threads 0", "threads must be an integer from 1 to 64, got 0 (from --threads)"],
+  ])("fewbit %s", refused);
+});
+
+describe("configuration files", () => {
+  test.each([
+    ["train --config nowhere.json", "cannot read nowhere.json: there is no such file (from --config)"],
+    [
+      "train --config torn.json",
+      'torn.json must hold one JSON object, as {"model": "lenet5"} (from --config)',
+    ],
+    [
+      "train --config array.json",
+      'array.json must hold one JSON object, as {"model": "lenet5"} (from --config)',
+    ],
+    [
+      "train --config key.json",
+      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, data, dataDir, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out',
+    ],
+    ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
+    ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],
+    [
+      "train --config null.json --epochs 0",
+      "epochs must be an integer from 1 to 100000, got 0 (from --epochs)",
+    ],
+    ["train --config augment.json", 'augment must be true or false, got "no" (from augment.json)'],
+    ["train --config number.json", "model must be one of lenet5, got 5 (from number.json)"],
+    [
+      "train --config folder.json",
+      "nowhere is not a directory; give the one that holds MNIST's four files (from folder.json)",
+    ],
+    ["train --config empty.json", "model is missing; name one, as in `fewbit train lenet5`"],
+  ])("fewbit %s", refused);
+});
+
+describe("data", () => {
+  const on = (data: string) => `train lenet5 --data mnist --data-dir ${data} --out new`;
+  test.each([
+    ["train lenet5 --data cifar", 'data must be one of digits, mnist, got "cifar" (from --data)'],
+    [
+      "train lenet5 --data mnist",
+      "dataDir is needed for data mnist: the folder with its four IDX files (set it with --data-dir)",
+    ],
+    [
+      "train lenet5 --data-dir mnist",
+      'dataDir "mnist" goes with data mnist; the shipped digits need none (from --data-dir)',
+    ],
+    [
+      on("nowhere"),
+      "nowhere is not a directory; give the one that holds MNIST's four files (from --data-dir)",
+    ],
+    [
+      on("notes.txt"),
+      "notes.txt is not a directory; give the one that holds MNIST's four files (from --data-dir)",
+    ],
+    [
+      on("missing"),
+      "t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz is not in missing; fetch MNIST's four files there (from --data-dir)",
+    ],
+    [on("cut"), `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000`],
+    [
+      on("swapped"),
+      `swapped/${images} should hold images but holds labels; the two files seem to be swapped`,
+    ],
+    [
+      on("halved"),
+      `cannot unpack halved/${images} as gzip: unexpected end of file; the file is corrupt or cut short, fetch it again`,
+    ],
+    [
+      on("flipped"),
+      `cannot unpack flipped/${images} as gzip: incorrect data check; the file is corrupt or cut short, fetch it again`,
+    ],
+    [on("eleven"), `eleven/${labels} has label 10 at position 5; labels are 0 to 9`],
+    [on("mixed"), `mixed/${images} has 256 images but mixed/${labels} has 64 labels; take both from one set`],
+    [
+      on("page"),
+      `page/${labels} is not an IDX file of labels: it starts with 0x3c68746d instead of 0x00000801`,
+    ],
+    [
+      "eval run --data-dir cut",
+      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000`,
+    ],
+  ])("fewbit %s", refused);
+});
+
+describe("where a run is kept", () => {
+  test.each([
+    [
+      `${training} --out run`,
+      "run holds a run already; go on with --resume run, replace it with --overwrite, or choose another --out",
+    ],
+    [`${training} --out notes.txt`, "notes.txt is not a directory (from --out)"],
+    [
+      `${training} --out notes.txt/run`,
+      "cannot write to notes.txt/run: ENOTDIR; choose a directory that you may write to (from --out)",
+    ],
+    [
+      `${training} --out mnist --overwrite`,
+      "mnist holds other files than a run's; choose an empty or a new directory (from --out)",
+    ],
+  ])("fewbit %s", refused);
+
+  test("an empty name", async () => {
+    await refused(
+      ["train", "lenet5", "--out", ""],
+      'out must be a text that is not empty, got "" (from --out)',
+    );
+  });
+
+  // The superuser may write anywhere.
+  test.skipIf(process.getuid?.() === 0)("a folder without permission", async () => {
+    mkdirSync(join(folder, "closed"));
+    chmodSync(join(folder, "closed"), 0o500);
+    await refused(
+      `${training} --out closed/run`,
+      "cannot write to closed/run: EACCES; choose a directory that you may write to (from --out)",
+    );
+  });
+});
+
+describe("runs to resume", () => {
+  const same = "resume it with the same, or begin another run";
+  test.each([
+    ["train --resume nowhere", "nowhere holds no run: there is no config.json (from --resume)"],
+    ["train --resume mnist", "mnist holds no run: there is no config.json (from --resume)"],
+    ["train --resume torn", "torn/config.json is damaged: it is not JSON"],
+    ["train --resume future", "future/config.json has formatVersion 2; this fewbit reads 1"],
+    ["train --resume run --out new", `out is "new", but run was begun with "run"; ${same} (from --out)`],
+    ["train --resume run --overwrite", "--resume and --overwrite exclude each other; give one of them"],
+    [
+      "train --resume run --method baseline",
+      `method is "baseline", but run was begun with "dorefa"; ${same} (from --method)`,
+    ],
+    [
+      "train --resume run --weight-bits 2",
+      `weightBits is 2, but run was begun with 1; ${same} (from --weight-bits)`,
+    ],
+    [
+      "train --resume float --weight-bits 2",
+      `weightBits is 2, but float was begun without it; ${same} (from --weight-bits)`,
+    ],
+    [
+      "train --resume run --batch-size 32",
+      `batchSize is 32, but run was begun with 64; ${same} (from --batch-size)`,
+    ],
+    ["train --resume run --seed 2", `seed is 2, but run was begun with 1; ${same} (from --seed)`],
+    [
+      "train --resume run --no-augment",
+      `augment is false, but run was begun with true; ${same} (from --no-augment)`,
+    ],
+    [
+      "train --resume run --data digits",
+      `data is "digits", but run was begun with "mnist"; ${same} (from --data)`,
+    ],
+    [
+      "train --resume run --data-dir other",
+      `other is not the data that run was begun with; ${same} (from --data-dir)`,
+    ],
+    ["train --resume run --epochs 1", "run has begun epoch 2, but only 1 are asked for (from --epochs)"],
+    [
+      "train --resume broken --epochs 3",
+      "broken/checkpoint.safetensors is not a sound safetensors file: its data does not have the checksum that its header says, so it was damaged after it was written",
+    ],
+    [
+      "train --resume shortened --epochs 3",
+      "shortened/checkpoint.safetensors is not a sound safetensors file: it has only 5 bytes",
+    ],
+    [
+      "train --resume exchanged --epochs 3",
+      'exchanged/checkpoint.safetensors is of lenet5 28x28x1 -> 10, baseline {}; this network is lenet5 28x28x1 -> 10, dorefa {"weightBits":1,"activationBits":2,"gradientBits":32,"preset":"paper"}',
+    ],
+  ])("fewbit %s", refused);
+});
+
+describe("runs to evaluate", () => {
+  const damaged =
+    "is not a sound safetensors file: its data does not have the checksum that its header says, so it was damaged after it was written";
+  test.each([
+    ["eval nowhere", "nowhere holds no run: there is no config.json"],
+    ["eval torn", "torn/config.json is damaged: it is not JSON"],
+    ["eval broken", `broken/best.safetensors ${damaged}`],
+    ["eval broken --last", `broken/checkpoint.safetensors ${damaged}`],
+    ["eval run --threads 65", "threads must be an integer from 1 to 64, got 65 (from --threads)"],
+    [
+      "eval exchanged",
+      'exchanged/best.safetensors is of lenet5 28x28x1 -> 10, baseline {}; this network is lenet5 28x28x1 -> 10, dorefa {"weightBits":1,"activationBits":2,"gradientBits":32,"preset":"paper"}',
+    ],
+  ])("fewbit %s", refused);
+});

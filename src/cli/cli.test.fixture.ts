@@ -1,0 +1,123 @@
+/** The command line as users meet it: a process, in a folder of its own, with a small part of MNIST. */
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync, gzipSync } from "node:zlib";
+
+const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+export const program = path("bin/fewbit.js");
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Manner {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Asked every few milliseconds with stdout so far; at the first yes the process gets a SIGINT. */
+  readonly interruptWhen?: (stdout: string) => boolean;
+}
+
+/** What is set around the tests must not decide what the process does. */
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(FEWBIT_.*|NO_COLOR|FORCE_COLOR|CI|TERM)$/.test(name)),
+);
+
+/** Runs a command in a folder until it ends. */
+export function execute(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  { env = {}, interruptWhen }: Manner = {},
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...environment, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const watch = setInterval(() => {
+      if (interruptWhen?.(stdout) !== true) return;
+      clearInterval(watch);
+      child.kill("SIGINT");
+    }, 2);
+    child.once("error", (error) => {
+      clearInterval(watch);
+      reject(error);
+    });
+    child.once("close", (code) => {
+      clearInterval(watch);
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+/** Runs `fewbit` in a folder; words are given as one text unless one of them holds a space. */
+export function fewbit(cwd: string, args: string | readonly string[], manner?: Manner): Promise<Result> {
+  const words = typeof args === "string" ? args.split(" ").filter((word) => word !== "") : args;
+  return execute(process.execPath, [program, ...words], cwd, manner);
+}
+
+/** Makes `dist/` and the kernels of the present sources; `npm test` has done so before. */
+export function build(): void {
+  execFileSync(process.execPath, [path("scripts/setup.mjs"), "build"], { stdio: "inherit" });
+}
+
+/** A new folder with 256 training and 64 test images of the shipped digits, as MNIST's files, in `mnist`. */
+export function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "fewbit-cli-"));
+  mkdirSync(join(folder, "mnist"));
+  for (const [set, canonical, count] of [
+    ["train", "train", 256],
+    ["test", "t10k", 64],
+  ] as const) {
+    for (const [kind, dimensions, header, size] of [
+      ["images", 3, 16, 784],
+      ["labels", 1, 8, 1],
+    ] as const) {
+      const all = gunzipSync(readFileSync(path(`data/digits/${set}-${kind}.idx${dimensions}.gz`)));
+      const some = Buffer.from(all.subarray(0, header + count * size));
+      some.writeUInt32BE(count, 4);
+      writeFileSync(join(folder, "mnist", `${canonical}-${kind}-idx${dimensions}-ubyte.gz`), gzipSync(some));
+    }
+  }
+  return folder;
+}
+
+/** Trains on `mnist` in 4 steps an epoch. */
+export const training = "train lenet5 --data mnist --data-dir mnist --batch-size 64";
+
+export const dorefa = "--method dorefa --weight-bits 1 --activation-bits 2";
+
+/**
+ * Every file below a folder with its size and time of change, and every folder. Not a folder's time:
+ * a run that is looked at is locked meanwhile.
+ */
+export function listing(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .sort()
+    .map((name) => {
+      const entry = statSync(join(folder, name));
+      return entry.isDirectory() ? `${name}/` : `${name} ${entry.size} ${entry.mtimeMs}`;
+    });
+}
+
+/** SHA-256 of what a run has learned. */
+export function digests(run: string): Record<string, string> {
+  return Object.fromEntries(
+    ["checkpoint.safetensors", "best.safetensors"].map((name) => [
+      name,
+      createHash("sha256")
+        .update(readFileSync(join(run, name)))
+        .digest("hex"),
+    ]),
+  );
+}
