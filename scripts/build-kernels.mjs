@@ -100,6 +100,15 @@ function hashOf(compiler, list) {
   return hash.digest("hex");
 }
 
+/** The folder with Node's C headers, from npm. */
+function findHeaders() {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")), "include");
+  } catch {
+    return undefined;
+  }
+}
+
 /** Why the kernels cannot be built on this platform, or undefined. */
 function platformProblem() {
   if (process.arch !== "x64") return `the native kernels need an x64 CPU, and this is ${process.arch}`;
@@ -125,10 +134,8 @@ export async function buildKernels({ quiet = false } = {}) {
   const compiler = findCompiler();
   if (!compiler) return fail("no C++ compiler found (looked for $CXX, g++ and clang++)");
 
-  const headers = join(
-    dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")),
-    "include",
-  );
+  const headers = findHeaders();
+  if (!headers) return fail("the package node-api-headers is not installed");
   const list = [...units, ["addon", "addon.cpp", ["-O2", `-I${headers}`]]];
   const hash = hashOf(compiler, list);
   if (existsSync(target) && existsSync(record) && JSON.parse(readFileSync(record, "utf8")).hash === hash) {

@@ -11,7 +11,7 @@ import type { Given } from "./flags.js";
 import { given, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
 import { createDisplay } from "./progress.js";
-import { bytesText, duration, pc, resultLines, table } from "./text.js";
+import { duration, pc, resultLines, table } from "./text.js";
 
 interface Flags {
   readonly resume?: string;
@@ -187,24 +187,30 @@ async function profileOf(options: RunOptions, { data }: Run): Promise<Profile> {
   return profileStep({ model, method, optimizer, data, batchSize, executor, threads });
 }
 
-function profileLines({ rows, peak, ...step }: Profile, batchSize: number): string[] {
+function profileLines(
+  { rows, peak, stepMilliseconds, prepareMilliseconds }: Profile,
+  batchSize: number,
+): string[] {
   const share = (value: number, most: number | undefined): string =>
-    most === undefined ? "" : ` (${Math.round((100 * value) / most)}%)`;
+    most === undefined ? "" : `${((100 * value) / most).toFixed(1)}%`;
   const cells = rows.map((row) => [
     row.name,
     String(row.count),
-    `${row.milliseconds.toFixed(3)} ms`,
-    `${((100 * row.milliseconds) / step.stepMilliseconds).toFixed(1)}%`,
-    `${(row.operationsPerSecond / 1e9).toFixed(1)} Gop/s${share(row.operationsPerSecond, peak?.operationsPerSecond)}`,
-    `${bytesText(row.bytesPerSecond)}/s${share(row.bytesPerSecond, peak?.bytesPerSecond)}`,
+    row.milliseconds.toFixed(3),
+    share(row.milliseconds, stepMilliseconds),
+    (row.operationsPerSecond / 1e9).toFixed(1),
+    share(row.operationsPerSecond, peak?.operationsPerSecond),
+    (row.bytesPerSecond / 1e9).toFixed(1),
+    share(row.bytesPerSecond, peak?.bytesPerSecond),
   ]);
-  const limits =
-    peak === undefined
-      ? ""
-      : `; the machine's measured peak, in brackets: ${(peak.operationsPerSecond / 1e9).toFixed(0)} Gop/s, ${bytesText(peak.bytesPerSecond)}/s`;
-  return [
-    ...table([["instructions", "count", "time", "share", "operations", "memory"], ...cells]),
-    `a step of ${batchSize} images takes ${step.stepMilliseconds.toFixed(2)} ms, ` +
-      `preparing a batch meanwhile ${step.prepareMilliseconds.toFixed(2)} ms${limits}`,
+  const lines = [
+    ...table([["instructions", "count", "ms", "share", "Gop/s", "peak", "GB/s", "peak"], ...cells]),
+    `a step of ${batchSize} images takes ${stepMilliseconds.toFixed(2)} ms; ` +
+      `a batch is prepared meanwhile in ${prepareMilliseconds.toFixed(2)} ms`,
   ];
+  if (peak !== undefined) {
+    const [operations, bytes] = [peak.operationsPerSecond / 1e9, peak.bytesPerSecond / 1e9];
+    lines.push(`this machine's measured peak: ${operations.toFixed(0)} Gop/s, ${bytes.toFixed(1)} GB/s`);
+  }
+  return lines;
 }
