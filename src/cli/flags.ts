@@ -116,7 +116,8 @@ function named(from: Given, error: unknown): unknown {
 }
 
 export function parse(from: Given): RunOptions {
-  if (from.values.model === undefined) {
+  const known = Object.keys(from.values).every((key) => runKeys.includes(key));
+  if (known && from.values.model === undefined) {
     throw new UserError("model is missing; name one, as in `fewbit train lenet5`", "model");
   }
   return parseRunOptions({ ...from.values }, (key) => from.sourceOf(key));

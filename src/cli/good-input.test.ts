@@ -96,6 +96,8 @@ describe("train", () => {
     const out = await lines(`${training} ${dorefa} --epochs 1`);
     expect(out.at(-1)).toMatch(/; kept in runs\/lenet5-dorefa-w1a2$/);
     expect(existsSync(join(folder, "runs/lenet5-dorefa-w1a2/summary.json"))).toBe(true);
+    const again = await lines(`${training} ${dorefa} --epochs 1`);
+    expect(again.at(-1)).toMatch(/; kept in runs\/lenet5-dorefa-w1a2-2$/);
   });
 
   test("--validation chooses the best epoch on held-out images, and every place says so", async () => {
@@ -268,7 +270,7 @@ describe.skipIf(!terminal)("on a terminal", () => {
     expect(stdout).toContain(escape);
     const plain = stdout.replace(/\u001b(\[[\d;?]*[A-Za-z]|[78])/g, "");
     expect(plain).toMatch(
-      /epoch 2\/2 [━─]{18} \d+%  loss \d+\.\d{3}  \d+\.\d\d%  [\d,]+ images\/s  \d+\.\d s left/,
+      /epoch 2\/2 [━─]{14} \d+%  loss \d+\.\d{3}  \d+\.\d\d%  [\d,]+ images\/s  \d+\.\d s left/,
     );
   });
 

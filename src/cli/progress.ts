@@ -45,7 +45,7 @@ function bars(watched: string): Display {
     format,
     hideCursor: true,
     clearOnComplete: true,
-    barsize: 18,
+    barsize: 14,
     fps: 15,
     barCompleteChar: "━",
     barIncompleteChar: "─",

@@ -1,5 +1,6 @@
 /** `fewbit train`. */
 import { resolve } from "node:path";
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
@@ -62,11 +63,12 @@ export async function runTraining(
   const { model, method } = withSource(from, () => resolveNetwork(options));
   const { optimizer, schedule } = withSource(from, () => resolveOptimizer(options));
   const data = await withSourceAsync(from, () => resolveData(options));
-  const directory = options.out ?? `runs/${runName(model, method)}`;
+  const directory = options.out ?? freeFolder(`runs/${runName(model, method)}`);
   const stop = new AbortController();
   const onSigint = (): void => {
     if (stop.signal.aborted) process.exit(exitCodes.interrupted);
     stop.abort();
+    if (!quiet) console.error("finishing the step, then saving; press again to stop at once");
   };
   process.on("SIGINT", onSigint);
   const display = createDisplay(quiet, options.validation > 0 ? "held out" : "test");
@@ -97,6 +99,14 @@ export async function runTraining(
   } finally {
     display.stop();
     process.off("SIGINT", onSigint);
+  }
+}
+
+/** The first of NAME, NAME-2, NAME-3, ... that is not there yet. */
+function freeFolder(name: string): string {
+  for (let i = 1; ; i++) {
+    const candidate = i === 1 ? name : `${name}-${i}`;
+    if (!existsSync(candidate)) return candidate;
   }
 }
 

@@ -55,7 +55,7 @@ export const runSchema = z.strictObject({
   decayFactor: positive.default(0.1),
   epochs: whole(1, 100_000).default(20),
   batchSize: whole(1, 65_536).default(128),
-  seed: whole(0, 2 ** 31 - 1).default(1),
+  seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
   threads: whole(1, 64).optional(),
   executor: oneOf("native", "reference").optional(),
   out: text.optional(),
@@ -75,7 +75,9 @@ export const runKeys: readonly string[] = Object.keys(runSchema.shape);
 export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: string) => string): RunOptions {
   const result = runSchema.safeParse(raw);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
+  const { issues } = result.error;
+  // A misspelt key is the cause of what seems to be missing.
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
     throw new UserError(

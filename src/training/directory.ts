@@ -6,7 +6,7 @@
  * is cut back to it, or derived again, when the run is resumed.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { UserError } from "../errors.js";
 import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
 import { readCheckpoint, readWeights, writeCheckpoint, writeWeights } from "./checkpoint.js";
@@ -76,7 +76,7 @@ export class RunDirectory {
       const begun = epochs + ((checkpoint?.step ?? 0) > 0 ? 1 : 0);
       if (begun > config.epochs) {
         throw new UserError(
-          `${path} has begun epoch ${begun}, but only ${config.epochs} are asked for`,
+          `${path} has begun epoch ${begun}, so epochs must be at least ${begun}, got ${config.epochs}`,
           "epochs",
         );
       }
@@ -99,7 +99,7 @@ export class RunDirectory {
     const { config, identity, overwrite, resume } = this.options;
     if (!resume) {
       try {
-        mkdirSync(this.path, { recursive: true });
+        makeDirectories(resolve(this.path));
       } catch (error) {
         throw unwritable(this.path, error);
       }
@@ -178,6 +178,13 @@ function inspect(path: string): "empty" | "run" | "foreign" {
   const found = readdirSync(path).filter((name) => name !== "lock" && !name.endsWith(".tmp"));
   if (found.length === 0) return "empty";
   return found.includes(names.config) ? "run" : "foreign";
+}
+
+/** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */
+function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  mkdirSync(path);
 }
 
 function lock(path: string): () => void {

@@ -127,7 +127,9 @@ export function loadWeights(
 ): { weights: Weights; epoch: number } {
   readConfig(directory);
   const path = join(directory, which === "best" ? fileNames.best : fileNames.checkpoint);
-  if (!existsSync(path)) throw new UserError(`${directory} has no finished epoch yet; resume the run first`);
+  if (!existsSync(path)) {
+    throw new UserError(`${path} is not there: no epoch has ended yet, or the file is lost; resume the run`);
+  }
   const { parameters, statistics } = describe(model, method);
   const expected = { parameters: initialise(parameters, 0), statistics: initialise(statistics, 0) };
   return readWeights(path, identityOf(model, method), expected);
