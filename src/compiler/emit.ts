@@ -1,5 +1,6 @@
 /** The emitter: a graph of named results becomes a Program. */
 import { node as makeNode } from "../graph/node.js";
+import { stridesOf } from "../graph/ops/shapes.js";
 import type { Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type {
@@ -165,16 +166,6 @@ function geometryOf(x: Shape, y: Shape, window: NonNullable<Tensor["attributes"]
   };
 }
 
-export function denseStrides(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
-  let stride = 1;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= shape[axis];
-  }
-  return strides;
-}
-
 /** A shape's elements in memory: element (i, j, ...) is at strides·(i, j, ...) from the operand's offset. */
 interface View {
   readonly operand: Operand;
@@ -182,7 +173,7 @@ interface View {
 }
 
 function dense(operand: Operand): View {
-  return { operand, strides: denseStrides(operand.shape) };
+  return { operand, strides: stridesOf(operand.shape) };
 }
 
 function startingAt({ operand, strides }: View, start: readonly number[]): View {
