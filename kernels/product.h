@@ -31,7 +31,7 @@ static Matrix inputGradientMatrix(const Geometry& g) {
 
 // The input gradient is a convolution of the output gradient with flipped weights, for a stride of
 // 1 and padding of at most the kernel; it computes height * width outputs for outHeight * outWidth
-// products, so that scattering is better for unpadded large kernels.
+// products, so that gathering is better for unpadded large kernels.
 static bool flips(const Geometry& g) {
   return g.strideHeight * g.strideWidth == 1 && g.paddingHeight < g.kernelHeight && g.paddingWidth < g.kernelWidth &&
          g.height * g.width * 5 <= g.outHeight * g.outWidth * 6;
@@ -56,7 +56,7 @@ static Plan planProduct(const ProductInstruction& p) {
       return isMatrix(g) ? planMatrix(forwardMatrix(g)) : planForward({g, false});
     case CONVOLUTION_INPUT_GRADIENT:
       if (isMatrix(g)) return planMatrix(inputGradientMatrix(g));
-      return flips(g) ? planForward({flippedGeometry(g), true}) : planScatter(g);
+      return flips(g) ? planForward({flippedGeometry(g), true}) : planGather(g);
     default:
       return planFilter(isMatrix(g) ? asColumn(g) : g);
   }
@@ -73,7 +73,7 @@ static void runProduct(const ProductInstruction& p, const Memory& memory, int32_
     case CONVOLUTION_INPUT_GRADIENT:
       if (isMatrix(g)) return runMatrix(inputGradientMatrix(g), a, b, out, chunk, work);
       if (flips(g)) return runForward({flippedGeometry(g), true}, a, b, out, phase, chunk, work);
-      return runScatter(g, a, b, out, phase, chunk, work);
+      return runGather(g, a, b, out, phase, chunk, work);
     default:
       return runFilter(isMatrix(g) ? asColumn(g) : g, a, b, out, phase, chunk, work);
   }

@@ -91,11 +91,11 @@ static void runBand(const Geometry& g, const float* from, const float* packed, R
   tile.segments = g.kernelHeight;
   tile.length = g.kernelWidth * g.channels;
   tile.outRow = g.outChannels;
-  tile.mode = SET;
   for (int64_t n = channels.begin; n < channels.end; n += PANEL)
     for (int64_t i = rows.begin; i < rows.end; i++) {
       tile.a = from + (i - rows.begin) * g.strideHeight * panelRow(g);
       tile.b = packed + n * taps;
+      tile.bSegment = tile.length * roundToLanes(least(PANEL, channels.end - n));
       tile.out = out + i * g.outWidth * g.outChannels + n;
       runPanel(g.outWidth, least(PANEL, channels.end - n), tile);
     }

@@ -49,7 +49,7 @@ static void runMatrix(const Matrix& p, const float* a, const float* b, float* ou
       tile.b = packed;
       tile.out = out + rows.begin * p.n + n;
       tile.outRow = p.n;
-      tile.mode = i ? CONTINUE : SET;
+      tile.resume = i > 0;
       runPanel(rows.end - rows.begin, width, tile);
     }
   }

@@ -29,17 +29,14 @@ struct Rows {
   enum { MOST = LANES == 16 ? (V == 2 ? 12 : 16) : (V == 2 ? 6 : 12) };
 };
 
-enum Mode { SET, CONTINUE, ADD };
-
-// out[t][n] = chain over (segment, k) of a[t * aRow + segment * aSegment + k] * b[segment, k][n]:
-// T pixels by V vectors of output channels, where b is packed densely and a's k are contiguous.
+// out[t][n] = chain over (segment, k) of a[t * aRow + segment * aSegment + k] * b[segment * bSegment + k * width + n]:
+// T pixels by V vectors of output channels, where b is packed to the width of V vectors.
 struct PixelTile {
-  const float* a;
-  int64_t aRow, aSegment, segments, length;
-  const float* b;
+  const float *a, *b;
+  int64_t aRow, aSegment, bSegment, segments, length;
   float* out;
   int64_t outRow, lastLanes;
-  Mode mode;  // CONTINUE starts the chain from `out`; ADD adds the chain from zero to it
+  bool resume;  // the chain starts from `out`, not from zero
 };
 
 template <int T, int V>
@@ -53,14 +50,13 @@ static __attribute__((noinline)) void pixelTile(const PixelTile& p) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; v++) {
       sum[t][v] = splat(0);
-      if (p.mode == CONTINUE) {
+      if (p.resume) {
         const float* from = out + t * outRow + v * LANES;
         sum[t][v] = v == V - 1 ? load(from, mask) : load(from);
       }
     }
-  const float* b = p.b;
   for (int64_t s = 0; s < p.segments; s++) {
-    const float* a = p.a + s * p.aSegment;
+    const float *a = p.a + s * p.aSegment, *b = p.b + s * p.bSegment;
     for (const float* end = a + p.length; a < end; a++, b += V * LANES) {
       Vec weights[V];
 #pragma GCC unroll 2
@@ -78,7 +74,6 @@ static __attribute__((noinline)) void pixelTile(const PixelTile& p) {
 #pragma GCC unroll 2
     for (int v = 0; v < V; v++) {
       float* to = out + t * outRow + v * LANES;
-      if (p.mode == ADD) sum[t][v] += v == V - 1 ? load(to, mask) : load(to);
       v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
     }
 }
