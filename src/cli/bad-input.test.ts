@@ -1,5 +1,5 @@
 /** Mistakes: each is one clear line and exit code 2, with nothing on stdout and nothing changed on disk. */
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -76,6 +76,24 @@ const damagedRuns: Readonly<Record<string, (run: string) => void>> = {
     for (const name of ["checkpoint.safetensors", "best.safetensors"]) {
       cpSync(join(folder, "float", name), join(run, name));
     }
+  },
+  skipped(run) {
+    rewrite(join(run, "checkpoint.safetensors"), (bytes) => {
+      const at = Buffer.from(bytes).indexOf('"step":"0"');
+      bytes[at + '"step":"'.length] = "9".charCodeAt(0);
+    });
+  },
+  blocked(run) {
+    rmSync(join(run, "checkpoint.safetensors"));
+    mkdirSync(join(run, "checkpoint.safetensors"));
+  },
+  locked: (run) => mkdirSync(join(run, "lock")),
+  linked: (run) => symlinkSync(join(run, "nowhere"), join(run, "lock")),
+  shallow: (run) => writeFileSync(join(run, "metrics.jsonl"), '{"epoch":1}\n{"epoch":2}\n'),
+  void: (run) => {
+    rewrite(join(run, "config.json"), (bytes) =>
+      Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(bytes).toString()), options: null })),
+    );
   },
   torn: (run) => writeFileSync(join(run, "config.json"), '{"formatVersion": 1,'),
   future: (run) => writeFileSync(join(run, "config.json"), '{"formatVersion": 2}'),
@@ -190,6 +208,8 @@ describe("settings of the training", () => {
     ],
     ["train lenet5 --decay-factor 0", "decayFactor must be a positive number, got 0 (from --decay-factor)"],
     ["train lenet5 --epochs 0", "epochs must be an integer from 1 to 100000, got 0 (from --epochs)"],
+    ["train lenet5 --momentum 0.5", "momentum has no effect without optimizer sgd (from --momentum)"],
+    ["train lenet5 --decay-factor 0.5", "decayFactor has no effect without decayEvery (from --decay-factor)"],
     [
       "train lenet5 --batch-size 0",
       "batchSize must be an integer from 1 to 65536, got 0 (from --batch-size)",
@@ -327,6 +347,28 @@ describe("runs to resume", () => {
     ["train --resume nowhere", "nowhere holds no run: there is no config.json (from --resume)"],
     ["train --resume mnist", "mnist holds no run: there is no config.json (from --resume)"],
     ["train --resume torn", "torn/config.json is damaged: it is not JSON"],
+    [
+      "train --resume skipped --epochs 3",
+      "skipped/checkpoint.safetensors is not a sound safetensors file: it does not have the checksum that its header says, so it was damaged after it was written",
+    ],
+    ["train --resume blocked --epochs 3", "cannot read blocked/checkpoint.safetensors: EISDIR"],
+    [
+      "train --resume locked --epochs 3",
+      "cannot write to locked: EISDIR; choose a directory that you may write to (from --resume)",
+    ],
+    [
+      "train --resume linked --epochs 3",
+      "linked/lock cannot be taken; remove it if no training is at work there (from --resume)",
+    ],
+    [
+      "train --resume shallow --epochs 3",
+      "shallow/metrics.jsonl is damaged: line 1 is not a line of an epoch",
+    ],
+    [
+      "train --resume void --epochs 3",
+      "void/config.json is damaged: its epochs or options are not what a run writes",
+    ],
+    ["eval void", "void/config.json is damaged: its epochs or options are not what a run writes"],
     ["train --resume future", "future/config.json has formatVersion 2; this fewbit reads 1"],
     ["train --resume run --out new", `out is "new", but run was begun with "run"; ${same} (from --out)`],
     ["train --resume run --overwrite", "--resume and --overwrite exclude each other; give one of them"],
@@ -365,7 +407,7 @@ describe("runs to resume", () => {
     ],
     [
       "train --resume broken --epochs 3",
-      "broken/checkpoint.safetensors is not a sound safetensors file: its data does not have the checksum that its header says, so it was damaged after it was written",
+      "broken/checkpoint.safetensors is not a sound safetensors file: it does not have the checksum that its header says, so it was damaged after it was written",
     ],
     [
       "train --resume shortened --epochs 3",
@@ -380,7 +422,7 @@ describe("runs to resume", () => {
 
 describe("runs to evaluate", () => {
   const damaged =
-    "is not a sound safetensors file: its data does not have the checksum that its header says, so it was damaged after it was written";
+    "is not a sound safetensors file: it does not have the checksum that its header says, so it was damaged after it was written";
   test.each([
     ["eval nowhere", "nowhere holds no run: there is no config.json"],
     ["eval torn", "torn/config.json is damaged: it is not JSON"],

@@ -1,7 +1,7 @@
 /** The command line as users meet it: a process, in a folder of its own, with a small part of MNIST. */
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, lstatSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -105,7 +105,7 @@ export function listing(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .sort()
     .map((name) => {
-      const entry = statSync(join(folder, name));
+      const entry = lstatSync(join(folder, name));
       return entry.isDirectory() ? `${name}/` : `${name} ${entry.size} ${entry.mtimeMs}`;
     });
 }

@@ -18,7 +18,8 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const stored = "data" in flags.values ? rest : config.options;
   const from = {
     values: { ...stored, ...flags.values },
-    sourceOf: (key: string) => (key in flags.values ? flags.sourceOf(key) : `${folder}/config.json`),
+    sourceOf: (key: string) =>
+      Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${folder}/config.json`,
   };
   const options = parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));

@@ -80,7 +80,8 @@ export function given(command: Command, model?: string): Given {
   const file = config === undefined ? {} : readConfigFile(config);
   return {
     values: { ...file, ...flags },
-    sourceOf: (key) => (key in flags ? (key === "model" ? "the command line" : flagOf(key)) : `${config}`),
+    sourceOf: (key) =>
+      Object.hasOwn(flags, key) ? (key === "model" ? "the command line" : flagOf(key)) : `${config}`,
   };
 }
 

@@ -72,7 +72,7 @@ describe("a loss that is no longer a number", () => {
     );
     expect([code, stdout]).toEqual([3, ""]);
     expect(stderr).toMatch(
-      /^fewbit: the loss became (NaN|-?Infinity) in epoch 1, step \d+: try a learning rate below 1e\+30; the last checkpoint, after epoch 0, is kept\n$/,
+      /^fewbit: the loss became (NaN|-?Infinity) in epoch 1, step \d+: try a learning rate below 1e\+30 in a new run; this one's last checkpoint is kept\n$/,
     );
     expect(readdirSync(join(folder, "diverged"))).not.toContain("lock");
     const evaluated = await fewbit(folder, "eval diverged --last");

@@ -30,6 +30,7 @@ export async function trainCommand(model: string | undefined, command: Command):
   const typed = given(command, model);
   const from = flags.resume === undefined ? typed : resumed(flags.resume, typed);
   const options = parse(from);
+  if (flags.resume === undefined) refuseIdle(from, options);
   let firstStepSeconds: number | undefined;
   const run = await runTraining(options, from, {
     resume: flags.resume !== undefined,
@@ -148,9 +149,19 @@ function resumed(directory: string, flags: Given): Given {
     values: { ...stored.options, epochs: stored.epochs, ...flags.values, out: directory },
     sourceOf: (key) => {
       if (key === "out") return "--resume";
-      return key in flags.values ? flags.sourceOf(key) : `${directory}/config.json`;
+      return Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${directory}/config.json`;
     },
   };
+}
+
+/** Refuses settings that would have no effect: they are a mistake, or a misunderstanding. */
+function refuseIdle(from: Given, { optimizer, decayEvery }: RunOptions): void {
+  const refuse = (key: string, needs: string): void => {
+    if (!Object.hasOwn(from.values, key)) return;
+    throw new UserError(`${key} has no effect without ${needs} (from ${from.sourceOf(key)})`, key);
+  };
+  if (optimizer !== "sgd") refuse("momentum", "optimizer sgd");
+  if (decayEvery === 0) refuse("decayFactor", "decayEvery");
 }
 
 /** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */

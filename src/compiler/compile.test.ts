@@ -240,6 +240,14 @@ test("the backward pass of a batch normalisation recomputes instead of storing v
   expect(bytes.scratch).toBeLessThan(256 * 8 * 4);
 });
 
+test("keys that would give two arrays one name are refused", () => {
+  const one = { data: Float32Array.of(1), shape: [1] };
+  const values = { "a/b": one, a: { b: one } };
+  expect(() => createState<Record<string, Tensor | Record<string, Tensor>>>(values, { executor })).toThrow(
+    'two arrays are both called state/a/b; use no "/" in the keys of a tree',
+  );
+});
+
 test("what exceeds the memory limit is refused", async () => {
   const step = compile((_: Record<string, never>, { x }: { x: Tensor }) => ({ y: g.add(x, 1) }), {
     executor,

@@ -10,6 +10,7 @@ import { node } from "../graph/node.js";
 import type { Tensor } from "../graph/tensor.js";
 import { defaultExecutor } from "../runtime/choose.js";
 import type { Executor, LoadedProgram } from "../runtime/executor.js";
+import { memoryText } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
 import { emit } from "./emit.js";
 import type { Layout, State } from "./state.js";
@@ -136,9 +137,8 @@ function trace<S extends TensorTree, B extends TensorTree>(
 export function checkMemory({ bytes }: Program, limit: number): void {
   const needed = Object.values(bytes).reduce((sum, size) => sum + size, 0);
   if (needed <= limit) return;
-  const text = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;
   throw new UserError(
-    `one step needs ${text(needed)} of memory, but at most ${text(limit)} may be used here; ` +
+    `one step needs ${memoryText(needed)} of memory, but at most ${memoryText(limit)} may be used here; ` +
       "use a smaller batch, image or network",
   );
 }

@@ -25,7 +25,11 @@ export function layOut(segment: "state" | "inputs" | "outputs", signature: Tree<
   let bytes = 0;
   const tree = mapTree<Signature[string], Operand>(signature, isSignature, ({ shape, dtype }, path) => {
     const operand: Operand = { segment, offset: bytes, storage: dtype, shape };
-    places[`${segment}/${path}`] = operand;
+    const name = `${segment}/${path}`;
+    if (Object.hasOwn(places, name)) {
+      throw new UserError(`two arrays are both called ${name}; use no "/" in the keys of a tree`);
+    }
+    places[name] = operand;
     bytes += alignUp(sizeOf(shape) * storageBytes[dtype]);
     return operand;
   });

@@ -34,9 +34,9 @@ export function fromArrays(options: ArraysOptions): Dataset {
   const channels = shape[2];
   const mean = perChannel("mean", options.mean ?? Array<number>(channels).fill(0), channels);
   const std = perChannel("std", options.std ?? Array<number>(channels).fill(1), channels);
-  const flat = std.findIndex((value) => value <= 0);
+  const flat = std.findIndex((value) => !(value > 0 && Number.isFinite(Math.fround(1 / value))));
   if (flat >= 0)
-    throw new UserError(`std must be above 0 in each channel, got ${std[flat]} in channel ${flat}`);
+    throw new UserError(`std must be above 0 in each channel, and not so small that 1/std overflows, got ${std[flat]} in channel ${flat}`);
   checkAugmentation(augmentation);
   const train = imageSet("train", options.train, shape, classes);
   const test = imageSet("test", options.test, shape, classes);
@@ -46,7 +46,7 @@ export function fromArrays(options: ArraysOptions): Dataset {
 
 function imageSet(
   name: string,
-  { images, labels }: Omit<ImageSet, "count">,
+  { images, labels }: Partial<Omit<ImageSet, "count">> = {},
   shape: readonly number[],
   classes: number,
 ): ImageSet {

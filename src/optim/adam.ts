@@ -1,6 +1,6 @@
 /** Adam: Kingma and Ba 2015, arXiv 1412.6980, with the bias corrections where PyTorch has them. */
 import { add, div, mul, sqrt, square, sub } from "../graph/index.js";
-import { checkFraction, checkNotNegative, checkPositive } from "./options.js";
+import { checkFraction, checkKnown, checkNotNegative, checkPositive } from "./options.js";
 import type { Optimizer } from "./optimizer.js";
 import { decayed, mapRecord, zerosLike } from "./records.js";
 
@@ -25,8 +25,10 @@ export function adam({
   betas = [0.9, 0.999],
   epsilon = 1e-8,
   weightDecay = 0,
+  ...unknown
 }: AdamOptions): Optimizer {
   const [beta1, beta2] = betas;
+  checkKnown("adam", unknown, ["learningRate", "betas", "epsilon", "weightDecay"]);
   checkPositive("learningRate", learningRate);
   checkFraction("betas[0]", beta1);
   checkFraction("betas[1]", beta2);

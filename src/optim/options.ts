@@ -19,3 +19,11 @@ export const checkFraction = (field: string, value: unknown): void =>
 
 export const checkCount = (field: string, value: unknown): void =>
   check(field, value, "a positive integer", (x) => Number.isInteger(x) && x > 0);
+
+/** Refuses options that do not exist: a misspelt one would silently leave the default. */
+export function checkKnown(optimizer: string, unknown: object, allowed: readonly string[]): void {
+  const [key] = Object.keys(unknown);
+  if (key !== undefined) {
+    throw new UserError(`${optimizer} has no option "${key}"; allowed are ${allowed.join(", ")}`, key);
+  }
+}

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent with momentum, in PyTorch's form: no dampening, no Nesterov step. */
 import { add, mul, sub } from "../graph/index.js";
-import { checkFraction, checkNotNegative, checkPositive } from "./options.js";
+import { checkFraction, checkKnown, checkNotNegative, checkPositive } from "./options.js";
 import type { Optimizer } from "./optimizer.js";
 import { decayed, mapRecord, zerosLike } from "./records.js";
 
@@ -17,7 +17,8 @@ export interface SgdOptions {
  *
  * @throws UserError for an option out of range.
  */
-export function sgd({ learningRate, momentum = 0.9, weightDecay = 0 }: SgdOptions): Optimizer {
+export function sgd({ learningRate, momentum = 0.9, weightDecay = 0, ...unknown }: SgdOptions): Optimizer {
+  checkKnown("sgd", unknown, ["learningRate", "momentum", "weightDecay"]);
   checkPositive("learningRate", learningRate);
   checkFraction("momentum", momentum);
   checkNotNegative("weightDecay", weightDecay);

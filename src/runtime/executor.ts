@@ -1,4 +1,5 @@
 /** What an executor is: something that runs Programs. One run at a time; the caller awaits it. */
+import { UserError } from "../errors.js";
 import type { Program, Segment } from "./program.js";
 
 export type ExecutorName = "native" | "reference";
@@ -28,6 +29,22 @@ export interface Executor {
 }
 
 export type SegmentBuffers = Readonly<Record<Segment, ArrayBuffer>>;
+
+/** @throws UserError if memory of this size cannot be had. */
+export function allocateOrExplain(bytes: number, allocate: (bytes: number) => ArrayBuffer): ArrayBuffer {
+  try {
+    return allocate(bytes);
+  } catch {
+    throw new UserError(
+      `one block of ${memoryText(bytes)} of memory cannot be had here; use a smaller batch, image or network`,
+    );
+  }
+}
+
+export function memoryText(bytes: number): string {
+  const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;
+  return `${(bytes / 1024 ** power).toFixed(1)} ${["", "KiB", "MiB", "GiB"][power]}`;
+}
 
 /** Runs asynchronous tasks one after the other in the order in which they are given. */
 export function inTurn(): <T>(task: () => Promise<T>) => Promise<T> {

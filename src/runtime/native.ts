@@ -8,7 +8,7 @@ import { UserError } from "../errors.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { inTurn } from "./executor.js";
+import { allocateOrExplain, inTurn } from "./executor.js";
 import { verify } from "./verify.js";
 
 export type InstructionSet = "avx512" | "avx2";
@@ -86,21 +86,22 @@ export function createNativeExecutor(options: NativeOptions): Executor {
   const pool = addOn.createPool(threads);
   const enqueue = inTurn();
   const dumpFolder = process.env.FEWBIT_DUMP;
-  let scratch = addOn.allocate(0);
-  let work = addOn.allocate(0);
+  const allocate = (bytes: number): ArrayBuffer => allocateOrExplain(bytes, (size) => addOn.allocate(size));
+  let scratch = allocate(0);
+  let work = allocate(0);
   return {
     name: "native",
     instructionSet,
     threads,
-    allocate: (bytes) => addOn.allocate(bytes),
+    allocate,
     load(program): LoadedProgram {
       verify(program);
       const executable = addOn.load(encode(program), instructionSet, threads);
-      const constants = addOn.allocate(program.bytes.constants);
+      const constants = allocate(program.bytes.constants);
       new Uint8Array(constants).set(program.constants);
       const workBytes = addOn.workBytes(executable);
-      if (scratch.byteLength < program.bytes.scratch) scratch = addOn.allocate(program.bytes.scratch);
-      if (work.byteLength < workBytes) work = addOn.allocate(workBytes);
+      if (scratch.byteLength < program.bytes.scratch) scratch = allocate(program.bytes.scratch);
+      if (work.byteLength < workBytes) work = allocate(workBytes);
       return {
         program,
         run: (memory, nanoseconds) =>

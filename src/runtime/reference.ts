@@ -7,7 +7,7 @@ import { ops } from "../graph/ops.js";
 import { uniforms } from "../random/philox.js";
 import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { inTurn } from "./executor.js";
+import { allocateOrExplain, inTurn } from "./executor.js";
 import type {
   CopyInstruction,
   Geometry,
@@ -22,18 +22,19 @@ import { verify } from "./verify.js";
 type Memory = Readonly<Record<Segment, ArrayBuffer>>;
 
 export function createReferenceExecutor(): Executor {
-  let scratch = new ArrayBuffer(0);
+  const allocate = (bytes: number): ArrayBuffer => allocateOrExplain(bytes, (size) => new ArrayBuffer(size));
+  let scratch = allocate(0);
   const enqueue = inTurn();
   return {
     name: "reference",
     instructionSet: "typescript",
     threads: 1,
-    allocate: (bytes) => new ArrayBuffer(bytes),
+    allocate,
     load(program): LoadedProgram {
       verify(program);
-      const constants = new ArrayBuffer(program.bytes.constants);
+      const constants = allocate(program.bytes.constants);
       new Uint8Array(constants).set(program.constants);
-      if (scratch.byteLength < program.bytes.scratch) scratch = new ArrayBuffer(program.bytes.scratch);
+      if (scratch.byteLength < program.bytes.scratch) scratch = allocate(program.bytes.scratch);
       return {
         program,
         run: (memory, nanoseconds) =>

@@ -64,8 +64,25 @@ export function readCheckpoint(path: string, identity: string, expected: Trainin
     else if (tensor.data instanceof Uint8Array) signs[name.slice("signs/".length)] = tensor.data;
   }
   const values = restore(rest, expected, path);
-  const [epoch, step] = [Number(metadata.epoch), Number(metadata.step)];
-  return { values, epoch, step, sums: JSON.parse(metadata.sums) as Sums, signs };
+  return { values, ...positionOf(metadata, path), signs };
+}
+
+/** Where a checkpoint stands: epochs, steps and sums. */
+function positionOf(
+  { epoch, step, sums }: Readonly<Record<string, string>>,
+  path: string,
+): Pick<Checkpoint, "epoch" | "step" | "sums"> {
+  const count = (text: string): number => {
+    if (!/^\d{1,15}$/.test(text))
+      throw new UserError(`${path} is damaged: it does not say where the run stands`);
+    return Number(text);
+  };
+  try {
+    return { epoch: count(epoch), step: count(step), sums: JSON.parse(sums) as Sums };
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${path} is damaged: its sums are not JSON`);
+  }
 }
 
 export function writeWeights(
@@ -96,7 +113,7 @@ export function readWeights(
 
 function read(path: string, formats: readonly string[], identity: string) {
   if (!existsSync(path)) throw new UserError(`${path} does not exist`);
-  const file = decodeTensors(readFileSync(path), path);
+  const file = decodeTensors(readBytes(path), path);
   const { metadata } = file;
   if (!formats.includes(metadata.format) || metadata.formatVersion !== formatVersion) {
     throw new UserError(`${path} does not hold ${formats.join(" or ")} of version ${formatVersion}`);
@@ -105,6 +122,14 @@ function read(path: string, formats: readonly string[], identity: string) {
     throw new UserError(`${path} is of ${metadata.identity}; this network is ${identity}`);
   }
   return file;
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new UserError(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  }
 }
 
 /** { a: { b: array } } as { "a/b": array }. */

@@ -200,6 +200,9 @@ describe("a process killed in epoch 3", () => {
     rmSync(join(path, "best.safetensors"));
     resumed();
     expect(contents()).toEqual(whole);
+    for (const name of ["best.safetensors", "summary.json"]) writeFileSync(join(path, name), "{");
+    resumed();
+    expect(contents()).toEqual(whole);
   });
 
   test("before the first checkpoint starts at the beginning", () => {
@@ -316,6 +319,22 @@ describe("refuses, and changes nothing, when", () => {
     expect(() => open({ resume: true })).toThrow(/in use by process/);
     expect(() => open({ overwrite: true }).begin(checkpoint(0))).toThrow(/in use by process/);
     run.close();
+  });
+
+  test("the best weights are damaged and cannot be made again", () => {
+    trained(3);
+    writeFileSync(join(path, "best.safetensors"), "torn");
+    const run = open({ resume: true });
+    expect(() => run.begin(checkpoint(0))).toThrow(/best\.safetensors is not a sound safetensors file/);
+    run.close();
+  });
+
+  test("another process ran there between the check and the start", () => {
+    const late = open();
+    trained(1);
+    expect(() => late.begin(checkpoint(0))).toThrow(/holds a run already/);
+    late.close();
+    expect(readdirSync(path)).not.toContain("lock");
   });
 
   test("the best weights are lost and cannot be made again", () => {

@@ -13,7 +13,7 @@ import { readCheckpoint, readWeights, writeCheckpoint, writeWeights } from "./ch
 import { appendFlushed, lockDirectory, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
-import { bestEpoch, formatLines, readLines, rewriteLines } from "./metrics.js";
+import { bestEpoch, formatLines, readLines, readMetrics, rewriteLines } from "./metrics.js";
 import type { RunConfig } from "./run.js";
 import { fileNames as names, readConfig, summarise } from "./run.js";
 
@@ -52,10 +52,7 @@ export class RunDirectory {
     }
     if (!resume) {
       if (state === "run" && !overwrite) {
-        throw new UserError(
-          `${path} holds a run already; resume it, overwrite it or choose another directory`,
-          "directory",
-        );
+        throw inUse(path);
       }
       return new RunDirectory(path, options, undefined, [], [], () => {});
     }
@@ -80,7 +77,7 @@ export class RunDirectory {
           "epochs",
         );
       }
-      const metrics = readLines<EpochMetrics>(join(path, names.metrics), epochs);
+      const metrics = readMetrics(join(path, names.metrics), epochs);
       if (metrics.length !== epochs || metrics.some(({ epoch }, i) => epoch !== i + 1)) {
         throw new UserError(
           `${join(path, names.metrics)} is damaged: it does not hold each of ${epochs} epochs once`,
@@ -104,6 +101,8 @@ export class RunDirectory {
         throw unwritable(this.path, error);
       }
       this.release = lock(this.path);
+      // Another process may have begun, and ended, a run here since `open`.
+      if (!overwrite && inspect(this.path) === "run") throw inUse(this.path);
       if (overwrite) clear(this.path);
     }
     writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`);
@@ -148,8 +147,13 @@ export class RunDirectory {
     const { identity, expected } = this.options;
     const best = bestEpoch(this.metrics)?.epoch;
     const path = this.file("best");
-    if (existsSync(path) && readWeights(path, identity, expected).epoch === best) return;
-    if (best !== checkpoint.epoch || checkpoint.step > 0) {
+    const derivable = best === checkpoint.epoch && checkpoint.step === 0;
+    try {
+      if (existsSync(path) && readWeights(path, identity, expected).epoch === best) return;
+    } catch (error) {
+      if (!derivable) throw error;
+    }
+    if (!derivable) {
       throw new UserError(
         `${path} does not hold epoch ${best}, the best so far, and the checkpoint is a later one; put the file back, or overwrite the run`,
       );
@@ -178,6 +182,13 @@ function inspect(path: string): "empty" | "run" | "foreign" {
   const found = readdirSync(path).filter((name) => name !== "lock" && !name.endsWith(".tmp"));
   if (found.length === 0) return "empty";
   return found.includes(names.config) ? "run" : "foreign";
+}
+
+function inUse(path: string): UserError {
+  return new UserError(
+    `${path} holds a run already; resume it, overwrite it or choose another directory`,
+    "directory",
+  );
 }
 
 /** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */

@@ -9,14 +9,26 @@ import { UserError } from "../errors.js";
  */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.tmp`;
-  writeFlushed(temporary, content, "w");
-  renameSync(temporary, path);
-  flushDirectory(dirname(path));
+  orUserError(path, () => {
+    writeFlushed(temporary, content, "w");
+    renameSync(temporary, path);
+    flushDirectory(dirname(path));
+  });
 }
 
 /** Appends text to a file and flushes it. */
 export function appendFlushed(path: string, text: string): void {
-  writeFlushed(path, text, "a");
+  orUserError(path, () => writeFlushed(path, text, "a"));
+}
+
+/** A full disk, or something in the way, is for the user to mend. */
+function orUserError(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UserError(`cannot write ${path}: ${code ?? message}; mend that, then resume the run`);
+  }
 }
 
 function writeFlushed(path: string, content: string | Uint8Array, flags: "w" | "a"): void {
@@ -50,7 +62,7 @@ const lockName = "lock";
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, lockName);
   const mine = describeProcess(process.pid);
-  for (;;) {
+  for (let attempt = 0; attempt < 100; attempt++) {
     try {
       const file = openSync(path, "wx");
       writeSync(file, mine);
@@ -70,6 +82,7 @@ export function lockDirectory(directory: string): () => void {
     }
     removeStale(path, owner);
   }
+  throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
 }
 
 /** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */
@@ -101,10 +114,12 @@ function describeProcess(id: number): string {
   return started === undefined ? `${id}` : `${id} ${started}`;
 }
 
+/** A file's text; undefined if there is none (or, under /proc, if the process has just ended). */
 function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
   }
 }

@@ -242,9 +242,9 @@ class Training {
 
   private diverged(loss: number, where: string): DivergenceError {
     const { directory } = this.job;
-    const kept = directory === undefined ? "" : `; the last checkpoint, after epoch ${this.epoch}, is kept`;
+    const kept = directory === undefined ? "" : "; this one's last checkpoint is kept";
     return new DivergenceError(
-      `the loss became ${loss} in ${where}: try a learning rate below ${this.learningRate()}${kept}`,
+      `the loss became ${loss} in ${where}: try a learning rate below ${this.learningRate()} in a new run${kept}`,
     );
   }
 

@@ -68,19 +68,35 @@ export function bestEpoch(metrics: readonly EpochMetrics[]): EpochMetrics | unde
  * The lines of a JSON-lines file that belong to the first `epochs` epochs; a last line that was cut
  * short by a crash does not count. Throws `UserError` if a line before it is damaged.
  */
-export function readLines<T extends { readonly epoch: number }>(path: string, epochs: number): T[] {
+export function readLines<T extends { readonly epoch: number }>(
+  path: string,
+  epochs: number,
+  isComplete: (value: Partial<T>) => boolean = () => true,
+): T[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, "utf8").split("\n");
   lines.pop(); // what follows the last newline: nothing, or a line cut short
   const kept: T[] = [];
   for (const [i, line] of lines.entries()) {
     const value = parse(line);
-    if (value === undefined)
+    if (value === undefined || !isComplete(value as Partial<T>))
       throw new UserError(`${path} is damaged: line ${i + 1} is not a line of an epoch`);
     if (value.epoch > epochs) break;
     kept.push(value as T);
   }
   return kept;
+}
+
+/** The lines of `metrics.jsonl`, as `readLines` reads them. */
+export function readMetrics(path: string, epochs: number): EpochMetrics[] {
+  const isNumber = (value: unknown): boolean => typeof value === "number";
+  return readLines<EpochMetrics>(
+    path,
+    epochs,
+    ({ step, seconds, loss, top1, split, test }) =>
+      [step, seconds, loss, top1, test?.loss, test?.top1].every(isNumber) &&
+      (split === "test" || split === "validation"),
+  );
 }
 
 /** Replaces a JSON-lines file by these lines, unless it holds exactly them. */

@@ -15,7 +15,7 @@ import type { Weights } from "./checkpoint.js";
 import { readWeights } from "./checkpoint.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics, Split } from "./metrics.js";
-import { bestEpoch, readLines } from "./metrics.js";
+import { bestEpoch, readLines, readMetrics } from "./metrics.js";
 
 export const fileNames = {
   config: "config.json",
@@ -108,10 +108,9 @@ export function makeConfig(
 /** Reads a run's files. Throws `UserError` if the directory holds none. */
 export function loadRun(directory: string): StoredRun {
   const config = readConfig(directory);
-  const metrics = readLines<EpochMetrics>(join(directory, fileNames.metrics), Infinity);
+  const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
   const layers = readLines<LayerLine>(join(directory, fileNames.layers), Infinity);
-  const path = join(directory, fileNames.summary);
-  const summary = existsSync(path) ? (parseJson(path) as Summary) : undefined;
+  const summary = metrics.length === 0 ? undefined : summarise(metrics, config.epochs);
   return { directory, config, metrics, layers, summary };
 }
 
@@ -162,15 +161,25 @@ export function readConfig(directory: string): RunConfig {
   if (config?.formatVersion !== 1) {
     throw new UserError(`${path} has formatVersion ${String(config?.formatVersion)}; this fewbit reads 1`);
   }
+  if (!Number.isInteger(config.epochs) || (config.options !== undefined && !isRecord(config.options))) {
+    throw new UserError(`${path} is damaged: its epochs or options are not what a run writes`);
+  }
   return config as RunConfig;
 }
 
 function parseJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
-  } catch {
-    throw new UserError(`${path} is damaged: it is not JSON`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(
+      code === undefined ? `${path} is damaged: it is not JSON` : `cannot read ${path}: ${code}`,
+    );
   }
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function packageVersion(): string {

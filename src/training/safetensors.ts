@@ -3,8 +3,8 @@
  * length (little endian), a JSON header { name: { dtype, shape, data_offsets }, __metadata__ }, then
  * the tensors' bytes without gaps.
  *
- * The writer adds the SHA-256 of the tensors' bytes to the metadata and the reader checks it, so that
- * a damaged file is never trained on. Files without it, from elsewhere, are read too.
+ * The writer adds the SHA-256 of header and data to the metadata and the reader checks it, so that a
+ * damaged file is never trained on. Files without it, from elsewhere, are read too.
  */
 import { createHash } from "node:crypto";
 import { UserError } from "../errors.js";
@@ -44,17 +44,13 @@ export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
     ([a, { data: x }], [b, { data: y }]) => y.BYTES_PER_ELEMENT - x.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
   );
   const parts = sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-
-  const header: Record<string, unknown> = {
-    [metadataKey]: { ...metadata, [checksumKey]: hash.digest("hex") },
-  };
+  const entries: Record<string, unknown> = {};
   let end = 0;
   for (const [name, { data, shape }] of sorted) {
-    header[name] = { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] };
+    entries[name] = { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] };
   }
-  const json = Buffer.from(JSON.stringify(header));
+  const stored = { ...metadata, [checksumKey]: checksumOf(metadata, entries, parts) };
+  const json = Buffer.from(JSON.stringify({ [metadataKey]: stored, ...entries }));
   const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the data starts aligned
   const bytes = new Uint8Array(lengthBytes + headerBytes + end).fill(
     0x20,
@@ -100,12 +96,17 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
     tensors[name] = { data: new arrayTypes[type](new Uint8Array(data.subarray(begin, end)).buffer), shape };
   }
   if (end !== data.length) throw bad(`${data.length - end} bytes after the last tensor`);
-  if (checksum !== undefined && checksum !== createHash("sha256").update(data).digest("hex")) {
-    throw bad(
-      "its data does not have the checksum that its header says, so it was damaged after it was written",
-    );
+  if (checksum !== undefined && checksum !== checksumOf(metadata, entries, [data])) {
+    throw bad("it does not have the checksum that its header says, so it was damaged after it was written");
   }
   return { tensors, metadata };
+}
+
+/** Over the header without the checksum itself, then the data. */
+function checksumOf(metadata: object, entries: object, data: readonly Uint8Array[]): string {
+  const hash = createHash("sha256").update(JSON.stringify({ [metadataKey]: metadata, ...entries }));
+  for (const part of data) hash.update(part);
+  return hash.digest("hex");
 }
 
 type Bad = (reason: string) => UserError;
