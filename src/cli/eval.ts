@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { UserError } from "../errors.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import { evaluateRun, loadRun } from "../training/index.js";
-import { given, parse, withSource, withSourceAsync } from "./flags.js";
+import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
 import { chosenText, percent } from "./text.js";
 
 export async function evalCommand(folder: string, command: Command): Promise<void> {
@@ -16,11 +16,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   // Another data set than the run's has another folder, or none.
   const { data: _data, dataDir: _dataDir, ...rest } = config.options;
   const stored = "data" in flags.values ? rest : config.options;
-  const from = {
-    values: { ...stored, ...flags.values },
-    sourceOf: (key: string) =>
-      Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${folder}/config.json`,
-  };
+  const from = overStored(stored, folder, flags);
   const options = parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
   const data = await withSourceAsync(from, () => resolveData(options));

@@ -85,6 +85,14 @@ export function given(command: Command, model?: string): Given {
   };
 }
 
+/** A stored run's settings, with flags over them. */
+export function overStored(stored: Readonly<Record<string, unknown>>, folder: string, flags: Given): Given {
+  return {
+    values: { ...stored, ...flags.values },
+    sourceOf: (key) => (Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${folder}/config.json`),
+  };
+}
+
 /** Runs a check and adds to its error the flag or file that set the value at fault. */
 export function withSource<T>(from: Given, check: () => T): T {
   try {

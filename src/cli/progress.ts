@@ -41,7 +41,7 @@ function lines(watched: string): Display {
 
 function bars(watched: string): Display {
   const format = `{label} ${pc.cyan("{bar}")} {percentage}%  loss {loss}  {accuracy}  {speed} images/s  {left}`;
-  const multi = new cliProgress.SingleBar({
+  const bar = new cliProgress.SingleBar({
     format,
     hideCursor: true,
     clearOnComplete: true,
@@ -64,17 +64,17 @@ function bars(watched: string): Display {
     update(progress) {
       if (progress.phase === "train") {
         trained = progress;
-        if (!active) multi.start(progress.steps, 0, payload(progress));
+        if (!active) bar.start(progress.steps, 0, payload(progress));
         active = true;
-        multi.update(progress.step, payload(progress));
+        bar.update(progress.step, payload(progress));
       } else if (progress.phase === "epoch") {
-        if (active) multi.stop();
+        if (active) bar.stop();
         active = false;
         console.log(epochLine(trained, progress, watched));
       }
     },
     stop() {
-      if (active) multi.stop();
+      if (active) bar.stop();
       active = false;
     },
   };

@@ -1,5 +1,6 @@
 /** How results read: accuracies with what they were chosen on, tables, numbers for people. */
 import picocolors from "picocolors";
+import { memoryText } from "../runtime/executor.js";
 import type { LayerSummary, NetworkSummary } from "../nn/index.js";
 import type { Run, Split } from "../training/index.js";
 
@@ -21,8 +22,7 @@ export function duration(seconds: number): string {
 
 export function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;
-  return `${(bytes / 1024 ** power).toFixed(power === 1 ? 1 : 2)} ${["", "KiB", "MiB", "GiB"][power]}`;
+  return memoryText(bytes, bytes < 2 ** 20 ? 1 : 2);
 }
 
 export function chosenText(chosenOn: Split, heldOut: number): string {

@@ -7,9 +7,10 @@ import type { RunOptions } from "../training/config.js";
 import { resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
-import { loadRun, train } from "../training/index.js";
+import { train } from "../training/index.js";
+import { readConfig } from "../training/run.js";
 import type { Given } from "./flags.js";
-import { given, parse, withSource, withSourceAsync } from "./flags.js";
+import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
 import { createDisplay } from "./progress.js";
 import { duration, pc, resultLines, table } from "./text.js";
@@ -131,8 +132,8 @@ function explained(error: unknown, directory: string, { dataDir }: RunOptions): 
 /** A stored run's settings, with the flags that may change. */
 function resumed(directory: string, flags: Given): Given {
   const stored = withSource({ values: { out: directory }, sourceOf: () => "--resume" }, () =>
-    loadRun(directory),
-  ).config;
+    readConfig(directory),
+  );
   if (stored.options === undefined) {
     throw new UserError(`${directory} was trained from code; resume it there, with train({ resume: true })`);
   }
@@ -145,12 +146,10 @@ function resumed(directory: string, flags: Given): Given {
         `resume it with the same, or begin another run (from ${flags.sourceOf(key)})`,
     );
   }
+  const { values, sourceOf } = overStored({ ...stored.options, epochs: stored.epochs }, directory, flags);
   return {
-    values: { ...stored.options, epochs: stored.epochs, ...flags.values, out: directory },
-    sourceOf: (key) => {
-      if (key === "out") return "--resume";
-      return Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${directory}/config.json`;
-    },
+    values: { ...values, out: directory },
+    sourceOf: (key) => (key === "out" ? "--resume" : sourceOf(key)),
   };
 }
 

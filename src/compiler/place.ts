@@ -4,7 +4,7 @@
  */
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
-import type { Operand, Storage } from "../runtime/program.js";
+import type { Operand } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
 import { ConstantPool } from "./constants.js";
 import type { Producers, Unit } from "./group.js";
@@ -83,9 +83,7 @@ export function place(setting: Setting): Placement {
     const at = ((): Pick<Operand, "segment" | "offset" | "storage"> => {
       if (isConstant(owner.op)) return pool.operandOf(owner);
       if (owner.op === "leaf") return places[owner.attributes.name!];
-      return (
-        direct.get(owner) ?? { segment: "scratch", offset: inScratch.get(owner)!, storage: storageOf(owner) }
-      );
+      return direct.get(owner) ?? { segment: "scratch", offset: inScratch.get(owner)!, storage: owner.dtype };
     })();
     return {
       segment: at.segment,
@@ -145,9 +143,5 @@ function mayWrite(
 }
 
 function byteSize(node: Tensor): number {
-  return sizeOf(node.shape) * storageBytes[storageOf(node)];
-}
-
-export function storageOf(node: Tensor): Storage {
-  return node.dtype;
+  return sizeOf(node.shape) * storageBytes[node.dtype];
 }

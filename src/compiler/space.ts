@@ -45,7 +45,6 @@ export function findSpace(shape: Shape, masks: readonly Mask[], rowsAreSamples: 
       });
       // An axis of extent 1 may be counted as present: a value per row of one sample is a value per pixel.
       if (axes === 2 && extents[0] === 1) axes = 6;
-      if (axes === 3 && extents[0] === 1) axes = 7;
       return axes as Axes;
     },
   };

@@ -3,6 +3,7 @@
  * low and high; an operand is [segment, storage, axes, offset]; enumerations are indices into the
  * lists of `program.ts`.
  */
+import { sizeOf } from "../graph/tensor.js";
 import { allocateRegisters } from "./registers.js";
 import type { Geometry, Instruction, MapInstruction, MoveInstruction, Operand, Program } from "./program.js";
 import { mapOps, segments } from "./program.js";
@@ -94,7 +95,7 @@ function encodeMove(words: Words, move: MoveInstruction): void {
   words.add(moveOps.indexOf(move.op), extents.length, move.op === "random" ? move.stream : 0);
   words.addOperand(move.from);
   words.addOperand(move.to);
-  words.addSizes(move.to.shape.reduce((product, extent) => product * extent, 1));
+  words.addSizes(sizeOf(move.to.shape));
   if (move.op === "random") return;
   extents.forEach((extent, i) => words.addSizes(extent, move.fromStrides[i], move.toStrides[i]));
 }

@@ -41,9 +41,10 @@ export function allocateOrExplain(bytes: number, allocate: (bytes: number) => Ar
   }
 }
 
-export function memoryText(bytes: number): string {
+/** A size for people, in KiB, MiB or GiB. */
+export function memoryText(bytes: number, digits = 1): string {
   const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;
-  return `${(bytes / 1024 ** power).toFixed(1)} ${["", "KiB", "MiB", "GiB"][power]}`;
+  return `${(bytes / 1024 ** power).toFixed(digits)} ${["", "KiB", "MiB", "GiB"][power]}`;
 }
 
 /** Runs asynchronous tasks one after the other in the order in which they are given. */

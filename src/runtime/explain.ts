@@ -1,4 +1,5 @@
 /** A Program as text: what runs, on what shapes, from and to which memory, and what it costs. */
+import { sizeOf } from "../graph/tensor.js";
 import type { Instruction, MapInstruction, Operand, Program } from "./program.js";
 import { segments, storageBytes } from "./program.js";
 
@@ -92,15 +93,15 @@ function operationsOf(instruction: Instruction): number {
   switch (instruction.kind) {
     case "map": {
       const reductions = instruction.results.filter((result) => result.reduction !== "none").length;
-      return product(instruction.space) * (instruction.body.length + reductions);
+      return sizeOf(instruction.space) * (instruction.body.length + reductions);
     }
     case "product": {
       const { images, outHeight, outWidth, outChannels, kernel, channels } = instruction.geometry;
-      return 2 * images * outHeight * outWidth * outChannels * product(kernel) * channels;
+      return 2 * images * outHeight * outWidth * outChannels * sizeOf(kernel) * channels;
     }
     case "window": {
       const { images, outHeight, outWidth, channels, kernel } = instruction.geometry;
-      return images * outHeight * outWidth * channels * product(kernel);
+      return images * outHeight * outWidth * channels * sizeOf(kernel);
     }
     case "move":
       return 0;
@@ -112,11 +113,7 @@ function show({ segment, offset, storage, shape }: Operand): string {
 }
 
 function bytesOf({ shape, storage }: Operand): number {
-  return product(shape) * storageBytes[storage];
-}
-
-function product(extents: readonly number[]): number {
-  return extents.reduce((result, extent) => result * extent, 1);
+  return sizeOf(shape) * storageBytes[storage];
 }
 
 function count(value: number): string {

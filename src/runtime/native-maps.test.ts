@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nativeProblem } from "./native.js";
 import type { Axes, MapOp, MapOperation, Reduction } from "./program.js";
-import { everyExecutor, Layout, sameBits } from "./testing.js";
+import { everyExecutor, Layout, sameBits } from "./native.test.fixture.js";
 
 type Space = readonly [number, number, number];
 interface RandomMap {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { uniforms } from "../random/philox.js";
 import { nativeProblem } from "./native.js";
 import type { CopyInstruction } from "./program.js";
-import { everyExecutor, Layout, sameBits } from "./testing.js";
+import { everyExecutor, Layout, sameBits } from "./native.test.fixture.js";
 
 const product = (extents: readonly number[]): number => extents.reduce((n, extent) => n * extent, 1);
 

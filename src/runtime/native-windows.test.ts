@@ -5,7 +5,7 @@ import { ops } from "../graph/ops.js";
 import { uniforms } from "../random/philox.js";
 import { nativeProblem } from "./native.js";
 import type { Geometry, WindowInstruction } from "./program.js";
-import { everyExecutor, Layout } from "./testing.js";
+import { everyExecutor, Layout } from "./native.test.fixture.js";
 
 const pair = (least: number, most: number) =>
   fc.tuple(fc.integer({ min: least, max: most }), fc.integer({ min: least, max: most }));

@@ -4,6 +4,7 @@
  * double; every register operation rounds to f32.
  */
 import { ops } from "../graph/ops.js";
+import { sizeOf } from "../graph/tensor.js";
 import { uniforms } from "../random/philox.js";
 import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
@@ -91,7 +92,7 @@ function execute(instruction: Instruction, memory: Memory): void {
 function executeMap({ space, operands, body, results }: MapInstruction, memory: Memory): void {
   const slots: View[] = operands.map((operand) => spread(operand, space, memory));
   for (const { op, arguments: inputs } of body) {
-    const output = { data: new Float32Array(slots.length === 0 ? 0 : size(space)), shape: space };
+    const output = { data: new Float32Array(slots.length === 0 ? 0 : sizeOf(space)), shape: space };
     ops[op].reference(
       inputs.map((slot) => slots[slot]),
       output,
@@ -121,7 +122,7 @@ function spread(operand: MapOperand, space: readonly number[], memory: Memory): 
     axes.map((axis) => space[axis]),
   );
   if (operand.axes === 7 && operand.storage === "f32") return own;
-  const output = { data: new Float32Array(size(space)), shape: space };
+  const output = { data: new Float32Array(sizeOf(space)), shape: space };
   ops.broadcast.reference([own], output, { shape: space, axes });
   return output;
 }
@@ -155,7 +156,7 @@ function windowOf({ kernel, stride, padding }: Geometry) {
 
 /** An operand's elements, in its own or another shape. */
 function view(operand: Operand, memory: Memory, shape = operand.shape): View {
-  return { data: open(operand, memory).subarray(0, size(shape)), shape };
+  return { data: open(operand, memory).subarray(0, sizeOf(shape)), shape };
 }
 
 /** The segment's elements from an operand's offset to the segment's end. */
@@ -163,8 +164,4 @@ function open({ segment, offset, storage }: Operand, memory: Memory): Float32Arr
   return storage === "i32"
     ? new Int32Array(memory[segment], offset)
     : new Float32Array(memory[segment], offset);
-}
-
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
 }

@@ -2,6 +2,7 @@
  * Proves that every access of a Program lies in its segment, before a kernel sees it.
  * Kernels check nothing: a Program that passes here cannot read or write outside.
  */
+import { sizeOf } from "../graph/tensor.js";
 import type {
   Axes,
   CopyInstruction,
@@ -21,7 +22,7 @@ export function verify(program: Program): void {
   check(program.constants.byteLength <= program.bytes.constants, "constants exceed their segment");
   for (const segment of segments) checkCount(program.bytes[segment], `bytes of ${segment}`, 0);
   for (const [name, operand] of Object.entries(program.names)) {
-    within(`name ${name}`, program, operand, elements(operand.shape));
+    within(`name ${name}`, program, operand, sizeOf(operand.shape));
   }
   program.instructions.forEach((instruction, i) => {
     try {
@@ -53,7 +54,7 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
       );
       checkCount(instruction.stream, "stream", 0);
       read(instruction.from, 2);
-      write(instruction.to, elements(instruction.to.shape));
+      write(instruction.to, sizeOf(instruction.to.shape));
   }
 }
 
@@ -188,8 +189,4 @@ function checkCount(value: number, what: string, least: number, most = Number.MA
 
 function check(condition: boolean, message: string): void {
   if (!condition) throw new Error(message);
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
 }

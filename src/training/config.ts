@@ -90,6 +90,14 @@ export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: st
   throw new UserError(`${key} ${issue.message}${source}`, key);
 }
 
+/** Checks the numbers that `train` takes too. @throws UserError as `parseRunOptions` does. */
+export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", number>): void {
+  const result = runSchema.pick({ epochs: true, batchSize: true, seed: true }).safeParse(values);
+  if (result.success) return;
+  const [{ path, message }] = result.error.issues;
+  throw new UserError(`${String(path[0])} ${message}`, String(path[0]));
+}
+
 /** The network and the method of a configuration. @throws UserError for unknown names and bits not allowed. */
 export function resolveNetwork(options: RunOptions): { model: Network; method: Method } {
   const { weightBits, activationBits, gradientBits, preset } = options;

@@ -16,6 +16,7 @@ import { readWeights } from "./checkpoint.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch, readLines, readMetrics } from "./metrics.js";
+import { isRecord } from "./safetensors.js";
 
 export const fileNames = {
   config: "config.json",
@@ -176,10 +177,6 @@ function parseJson(path: string): unknown {
       code === undefined ? `${path} is damaged: it is not JSON` : `cannot read ${path}: ${code}`,
     );
   }
-}
-
-function isRecord(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function packageVersion(): string {

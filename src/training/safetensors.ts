@@ -167,7 +167,7 @@ function typeOf(data: TensorData): StoredType {
   return found[0] as StoredType;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -9,6 +9,7 @@ import type { Method } from "../quantization/index.js";
 import type { ExecutorName } from "../runtime/executor.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
+import { checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { runJob } from "./loop.js";
 import type { EpochMetrics, Split } from "./metrics.js";
@@ -192,15 +193,11 @@ function check({
   overwrite,
   directory,
 }: Settings): void {
-  const whole = (name: string, value: number, low: number, high: number) => {
-    if (!Number.isInteger(value) || value < low || value > high) {
-      throw new UserError(`${name} must be an integer from ${low} to ${high}, got ${value}`, name);
-    }
-  };
-  whole("epochs", epochs, 1, 100_000);
-  whole("batchSize", batchSize, 1, 65_536);
-  whole("seed", seed, 0, Number.MAX_SAFE_INTEGER);
-  whole("validation", validation, 0, data.train.count - 1);
+  checkRunNumbers({ epochs, batchSize, seed });
+  const most = data.train.count - 1;
+  if (!Number.isInteger(validation) || validation < 0 || validation > most) {
+    throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
+  }
   if (model.input.join() !== data.shape.join()) {
     throw new UserError(
       `${model.name} takes images of ${model.input.join("x")}, but those of ${data.name} are ${data.shape.join("x")}`,
