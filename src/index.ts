@@ -6,15 +6,49 @@
  * (`add`, `convolution`, ...), `valueAndGradients`, `compile`.
  */
 import { adam, constant as constantRate, sgd, stepDecay } from "./optim/index.js";
-import { baseline, createMethod, dorefa, methods, quantizer } from "./quantization/index.js";
+import {
+  baseline,
+  createMethod,
+  dorefa,
+  methods,
+  qnn,
+  quantizer,
+  ttq,
+  twn,
+  withLayers,
+  xnor,
+} from "./quantization/index.js";
 
 /** Quantization methods, and `quantizer` to write one. */
-export const quant = { baseline, dorefa, quantizer, methods, createMethod } as const;
+export const quant = {
+  ...{ baseline, qnn, dorefa, xnor, twn, ttq },
+  ...{ quantizer, methods, createMethod, withLayers },
+} as const;
 /** Optimizers and learning rate schedules. */
 export const optim = { adam, sgd, stepDecay, constant: constantRate } as const;
 
-export { quantizer } from "./quantization/index.js";
-export type { DorefaOptions, LayerInfo, Method, MethodOptions, QuantizerRule } from "./quantization/index.js";
+export {
+  centredCodes,
+  quantizer,
+  signCodes,
+  signedCodes,
+  ternaryCodes,
+  unitCodes,
+} from "./quantization/index.js";
+export type {
+  Bits,
+  DorefaOptions,
+  LayerInfo,
+  LayerOverrides,
+  Method,
+  MethodOptions,
+  Preset,
+  QnnOptions,
+  QuantizerRule,
+  TtqOptions,
+  TwnOptions,
+  XnorOptions,
+} from "./quantization/index.js";
 export type { AdamOptions, Optimizer, Schedule, SgdOptions } from "./optim/index.js";
 export { models } from "./models/index.js";
 export { apply, describe, initialise, network, summarise } from "./nn/index.js";

@@ -140,7 +140,10 @@ describe("networks and methods", () => {
   test.each([
     ["train vgg", 'model must be one of lenet5, got "vgg" (from the command line)'],
     ["summary vgg", 'model must be one of lenet5, got "vgg" (from the command line)'],
-    ["train lenet5 --method xnor", 'method must be one of baseline, dorefa, got "xnor" (from --method)'],
+    [
+      "train lenet5 --method lsq",
+      'method must be one of baseline, qnn, dorefa, xnor, twn, ttq, got "lsq" (from --method)',
+    ],
     ["train lenet5 --weight-bits 1", "weightBits must be 32 for baseline, got 1 (from --weight-bits)"],
     [
       "train lenet5 --activation-bits 8",
@@ -179,7 +182,59 @@ describe("networks and methods", () => {
       `activationBits ${bits} 16 (from --activation-bits)`,
     ],
     [`train lenet5 ${dorefa} --gradient-bits 33`, `gradientBits ${bits} 33 (from --gradient-bits)`],
-    [`train lenet5 ${dorefa} --preset fast`, 'preset must be "paper" for dorefa, got "fast" (from --preset)'],
+    [
+      `train lenet5 ${dorefa} --preset fast`,
+      'preset must be "paper" or "redbit" for dorefa, got "fast" (from --preset)',
+    ],
+    [
+      "train lenet5 --method qnn --activation-bits 1",
+      "weightBits is needed for method qnn; give an integer from 1 to 8 or 32 (set it with --weight-bits)",
+    ],
+    [
+      "train lenet5 --method xnor",
+      "activationBits is needed for method xnor; give 1 or 32 (set it with --activation-bits)",
+    ],
+    [
+      "train lenet5 --method xnor --activation-bits 2",
+      "activationBits must be 1 or 32 for xnor, got 2 (from --activation-bits)",
+    ],
+    [
+      "train lenet5 --method xnor --activation-bits 1 --preset redbit --input-scale",
+      "inputScale must be false for xnor with preset redbit, got true (from --input-scale)",
+    ],
+    [
+      "summary lenet5 --method twn --weight-bits 3",
+      "weightBits must be 2 or 32 for twn, got 3 (from --weight-bits)",
+    ],
+    [
+      "train lenet5 --method ttq --activation-bits 8",
+      "activationBits must be 32 for ttq, got 8 (from --activation-bits)",
+    ],
+    [
+      "train lenet5 --method twn --gradient-bits 4",
+      'twn has no option "gradientBits" (from --gradient-bits)',
+    ],
+    [
+      `train lenet5 ${dorefa} --relu-after-convolution`,
+      'dorefa has no option "reluAfterConvolution"; it has gradientBits (from --relu-after-convolution)',
+    ],
+    [
+      `train lenet5 ${dorefa} --layer fc2=8`,
+      '--layer must be NAME.weightBits=BITS or NAME.activationBits=BITS, as fc2.weightBits=8, got "fc2=8"',
+    ],
+    [
+      `train lenet5 ${dorefa} --layer fc9.weightBits=8`,
+      'layers has "fc9", but the layers of lenet5 are conv1, conv2, fc1, fc2, fc3 (from --layer)',
+    ],
+    [
+      `summary lenet5 ${dorefa} --layer fc2.weightBits=9`,
+      "weightBits must be an integer from 1 to 8 or 32 for dorefa, got 9 in layer fc2 (from --layer)",
+    ],
+    [
+      `train lenet5 ${dorefa} --layer fc2.weightBits=two`,
+      'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"fc2":{"weightBits":"two"}} (from --layer)',
+    ],
+    ["methods --bits", "unknown option '--bits'; see fewbit --help"],
   ])("fewbit %s", refused);
 });
 
@@ -208,7 +263,10 @@ describe("settings of the training", () => {
     ],
     ["train lenet5 --decay-factor 0", "decayFactor must be a positive number, got 0 (from --decay-factor)"],
     ["train lenet5 --epochs 0", "epochs must be an integer from 1 to 100000, got 0 (from --epochs)"],
-    ["train lenet5 --momentum 0.5", "momentum has no effect without optimizer sgd (from --momentum)"],
+    [
+      "train lenet5 --optimizer adam --momentum 0.5",
+      "momentum has no effect without optimizer sgd (from --momentum)",
+    ],
     ["train lenet5 --decay-factor 0.5", "decayFactor has no effect without decayEvery (from --decay-factor)"],
     [
       "train lenet5 --batch-size 0",
@@ -240,7 +298,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, data, dataDir, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out',
+      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

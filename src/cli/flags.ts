@@ -14,11 +14,37 @@ function number(text: string): number | string {
 
 export function methodFlags(command: Command): Command {
   return command
-    .option("--method <name>", "quantization method: baseline, dorefa (default: baseline)")
+    .option(
+      "--method <name>",
+      "quantization method: baseline, qnn, dorefa, xnor, twn, ttq (default: baseline); see fewbit methods",
+    )
     .option("--weight-bits <bits>", "bits of weights: 1 to 8, or 32", number)
     .option("--activation-bits <bits>", "bits of activations: 1 to 8, or 32", number)
     .option("--gradient-bits <bits>", "bits of gradients in DoReFa-Net: 1 to 8, or 32 (default: 32)", number)
-    .option("--preset <name>", "the method as its authors define it: paper (default: paper)");
+    .option(
+      "--preset <name>",
+      "paper, as the authors define the method, or redbit, as the published table has it (default: paper)",
+    )
+    .option(
+      "--layer <name.key=bits>",
+      "other bits for a layer, as fc2.weightBits=8; repeatable",
+      collectLayer,
+    )
+    .option("--relu-after-convolution", "XNOR-Net: ReLU after quantized layers too (default in redbit)")
+    .option("--input-scale", "XNOR-Net: scale outputs by the mean input, K in the paper");
+}
+
+/** "fc2.weightBits=8" added to the bits by layer. */
+function collectLayer(text: string, layers: Record<string, Record<string, unknown>> = {}) {
+  const match = /^(.+)\.(weightBits|activationBits)=(.+)$/.exec(text);
+  if (match === null) {
+    throw new UserError(
+      `--layer must be NAME.weightBits=BITS or NAME.activationBits=BITS, as fc2.weightBits=8, got "${text}"`,
+      "layers",
+    );
+  }
+  const [, layer, key, bits] = match;
+  return { ...layers, [layer]: { ...layers[layer], [key]: number(bits) } };
 }
 
 export function dataFlags(command: Command): Command {
@@ -37,10 +63,10 @@ export function trainingFlags(command: Command): Command {
   return command
     .option("--no-augment", "train on images as they are, without rotation and crops")
     .option("--validation <n>", "hold out n training images and choose the best epoch on them", number)
-    .option("--optimizer <name>", "adam or sgd (default: adam)")
-    .option("--learning-rate <rate>", "initial learning rate (default: 0.001)", number)
+    .option("--optimizer <name>", "adam or sgd (default: as published for the method, else adam)")
+    .option("--learning-rate <rate>", "initial learning rate (default: as published, else 0.001)", number)
     .option("--momentum <m>", "momentum of sgd (default: 0.9)", number)
-    .option("--weight-decay <w>", "added to the gradient (default: 0)", number)
+    .option("--weight-decay <w>", "added to the gradient (default: as published, else 0)", number)
     .option(
       "--decay-every <epochs>",
       "multiply the rate after so many epochs, 0 for never (default: 0)",
@@ -61,6 +87,7 @@ export function outputFlags(command: Command): Command {
 /** "weightBits" is set by "--weight-bits". */
 export function flagOf(key: string): string {
   if (key === "augment") return "--no-augment";
+  if (key === "layers") return "--layer";
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
@@ -74,7 +101,8 @@ export interface Given {
 export function given(command: Command, model?: string): Given {
   const flags: Record<string, unknown> = model === undefined ? {} : { model };
   for (const [key, value] of Object.entries(command.opts<Record<string, unknown>>())) {
-    if (runKeys.includes(key) && command.getOptionValueSource(key) === "cli") flags[key] = value;
+    const name = key === "layer" ? "layers" : key;
+    if (runKeys.includes(name) && command.getOptionValueSource(key) === "cli") flags[name] = value;
   }
   const { config } = command.opts<{ config?: string }>();
   const file = config === undefined ? {} : readConfigFile(config);

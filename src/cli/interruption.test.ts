@@ -70,7 +70,10 @@ describe("a loss that is no longer a number", () => {
       // Without a quantizer, whose tanh would bound the weights.
       `${training} --optimizer sgd --learning-rate 1e30 --out diverged`,
     );
-    expect([code, stdout]).toEqual([3, ""]);
+    expect([code, stdout]).toEqual([
+      3,
+      "SGD, learning rate 1e+30, weight decay 0.0001 (weightDecay as published for Baseline 32/32 on MNIST)\n",
+    ]);
     expect(stderr).toMatch(
       /^fewbit: the loss became (NaN|-?Infinity) in epoch 1, step \d+: try a learning rate below 1e\+30 in a new run; this one's last checkpoint is kept\n$/,
     );

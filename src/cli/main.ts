@@ -98,6 +98,13 @@ function build(): Command {
     );
 
   program
+    .command("methods")
+    .description("list the quantization methods: what each quantizes, the bits it allows, its paper")
+    .option("--json", "print one JSON array")
+    .action(async (options: { json?: boolean }) => (await import("./methods.js")).methodsCommand(options))
+    .addHelpText("after", examples("fewbit methods"));
+
+  program
     .command("doctor")
     .description("show what this machine has, and which executor fewbit chooses and why")
     .action(async () => (await import("./doctor.js")).doctor())

@@ -3,8 +3,10 @@ import { resolve } from "node:path";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { UserError } from "../errors.js";
+import type { PublishedRow } from "../published/index.js";
+import { methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
-import { resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
+import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
 import { train } from "../training/index.js";
@@ -32,12 +34,16 @@ export async function trainCommand(model: string | undefined, command: Command):
   const from = flags.resume === undefined ? typed : resumed(flags.resume, typed);
   const options = parse(from);
   if (flags.resume === undefined) refuseIdle(from, options);
+  const quiet = (flags.quiet ?? false) || (flags.json ?? false);
   let firstStepSeconds: number | undefined;
   const run = await runTraining(options, from, {
     resume: flags.resume !== undefined,
     overwrite: flags.overwrite ?? false,
-    quiet: (flags.quiet ?? false) || (flags.json ?? false),
-    onFirstStep: () => (firstStepSeconds = performance.now() / 1000),
+    quiet,
+    onFirstStep() {
+      firstStepSeconds = performance.now() / 1000;
+      if (!quiet) console.log(pc.dim(recipeLine(options, from)));
+    },
   });
   const profile = flags.profile === true && !run.interrupted ? await profileOf(options, run) : undefined;
   if (flags.json === true) {
@@ -139,7 +145,10 @@ function resumed(directory: string, flags: Given): Given {
   }
   for (const [key, value] of Object.entries(flags.values)) {
     const before = key === "out" ? directory : stored.options[key];
-    const same = key === "out" ? resolve(directory) === resolve(String(value)) : before === value;
+    const same =
+      key === "out"
+        ? resolve(directory) === resolve(String(value))
+        : JSON.stringify(before) === JSON.stringify(value);
     if (same || changeable.includes(key)) continue;
     throw new UserError(
       `${key} is ${shown(value)}, but ${directory} was begun ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
@@ -152,6 +161,22 @@ function resumed(directory: string, flags: Given): Given {
     sourceOf: (key) => (key === "out" ? "--resume" : sourceOf(key)),
   };
 }
+
+/** The optimizer, and where its settings come from. */
+function recipeLine(options: RunOptions, from: Given): string {
+  const { optimizer, learningRate, weightDecay } = options;
+  const decay = weightDecay === 0 ? "" : `, weight decay ${weightDecay}`;
+  const cell = publishedCell(options);
+  const keys = ["optimizer", "learningRate", "weightDecay"] as const;
+  const open = keys.filter((key) => !Object.hasOwn(from.values, key));
+  const isPublished = cell !== undefined && cell.optimizer === optimizer && open.length > 0;
+  const what = open.length === keys.length ? "" : `${open.join(" and ")} `;
+  const source = isPublished ? ` (${what}as published for ${cellText(cell)})` : "";
+  return `${optimizer === "adam" ? "Adam" : "SGD"}, learning rate ${learningRate}${decay}${source}`;
+}
+
+const cellText = ({ dataset, method, weightBits, activationBits }: PublishedRow): string =>
+  `${methods[method].title} ${weightBits}/${activationBits} on ${dataset}`;
 
 /** Refuses settings that would have no effect: they are a mistake, or a misunderstanding. */
 function refuseIdle(from: Given, { optimizer, decayEvery }: RunOptions): void {

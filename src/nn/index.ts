@@ -3,6 +3,7 @@ export { initialise, normalFanOut, uniformFanIn } from "./initialise.js";
 export type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
 export type {
   BatchNormOptions,
+  BlockOptions,
   ConvolutionLayerOptions,
   LinearOptions,
   NetworkBuilder,
@@ -12,4 +13,4 @@ export { apply, network } from "./network.js";
 export type { ApplyOptions, Network, Tensors, Variables } from "./network.js";
 export { describe, summarise } from "./summary.js";
 export type { Description, LayerSummary, NetworkSummary } from "./summary.js";
-export { constrainWeights, prepareWeights, quantizedWeights } from "./weights.js";
+export { constrainWeights, quantizedWeights } from "./weights.js";

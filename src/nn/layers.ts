@@ -1,6 +1,6 @@
 /** The layers that a network is built from, with a method's hooks where they belong. */
 import { UserError } from "../errors.js";
-import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor } from "../graph/index.js";
+import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor, WindowShape } from "../graph/index.js";
 import {
   add,
   averagePool,
@@ -21,7 +21,7 @@ import {
   transpose,
   where,
 } from "../graph/index.js";
-import type { LayerInfo, Method } from "../quantization/index.js";
+import type { Bits, LayerInfo, Method } from "../quantization/index.js";
 import type { Initialiser, ParameterSpec } from "./initialise.js";
 import { uniformFanIn } from "./initialise.js";
 
@@ -49,18 +49,31 @@ export interface PoolLayerOptions extends PoolOptions {
   readonly kind?: "average" | "maximum";
 }
 
+/** A layer with batch norm, activation and, where said, pooling after it. */
+export type BlockOptions = (ConvolutionLayerOptions | LinearOptions) & {
+  readonly norm: BatchNormOptions & { readonly name: string };
+  readonly pool?: PoolLayerOptions;
+};
+
 /**
  * What a network's `build` is given. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
  * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
  */
 export interface NetworkBuilder {
+  /** How many logits the network returns. */
+  readonly classes: number;
   /** x [N, H, W, C] -> [N, H', W', channels]. */
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;
   /** x [N, K] -> [N, features]. */
   linear(name: string, x: Tensor, options: LinearOptions): Tensor;
+  /**
+   * A convolution (with `channels`) or linear layer (with `features`) as the method orders its parts:
+   * layer, norm, activation, pooling; or norm, layer, activation, pooling.
+   */
+  block(name: string, x: Tensor, options: BlockOptions): Tensor;
   /** Over all axes but the last. */
   batchNorm(name: string, x: Tensor, options?: BatchNormOptions): Tensor;
-  /** The method's activation function; ReLU unless it has one of its own. */
+  /** The method's activation function after the layer built last; ReLU unless it has one of its own. */
   nonlinearity(x: Tensor): Tensor;
   pool(x: Tensor, options: PoolLayerOptions): Tensor;
   /** [N, H, W, C] -> [N, C·H·W] in the order channel, row, column. */
@@ -79,10 +92,12 @@ export interface BuiltLayer {
   readonly quantized: boolean;
   readonly quantizesWeights: boolean;
   readonly quantizesInput: boolean;
+  readonly bits: Bits;
 }
 
 export interface BuildContext {
   readonly network: string;
+  readonly classes: number;
   readonly method: Method;
   /** How many convolution and linear layers there are; undefined while that is being found out, and then nothing is quantized. */
   readonly count?: number;
@@ -92,6 +107,8 @@ export interface BuildContext {
   /** The tensor of a parameter or statistic. */
   variable(spec: ParameterSpec, role: "parameters" | "statistics"): Tensor;
 }
+
+const pair = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
 
 /** Weight of the batch in the running statistics. */
 const statisticsMomentum = 0.1;
@@ -107,33 +124,76 @@ export class Builder implements NetworkBuilder {
 
   constructor(private readonly context: BuildContext) {}
 
-  convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor {
-    const { channels, kernel, initial, ...window } = options;
-    this.expectRank(name, x, 4, "a convolution takes [N, H, W, C]");
-    this.expectCount(name, "channels", channels);
-    const [rows, columns] = typeof kernel === "number" ? [kernel, kernel] : kernel;
-    const shape = [rows, columns, x.shape[3], channels];
-    return this.product(name, "convolution", x, shape, initial, (input, w) => convolution(input, w, window));
+  get classes(): number {
+    return this.context.classes;
   }
 
-  linear(name: string, x: Tensor, { features, initial }: LinearOptions): Tensor {
+  convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor {
+    const { stride = 1, padding = 0 } = options;
+    const info = this.describe(name, x, options);
+    const window = {
+      size: info.shape.slice(0, 2) as [number, number],
+      stride: pair(stride),
+      padding: pair(padding),
+    };
+    return this.product(
+      info,
+      x,
+      options.initial,
+      (input, w) => convolution(input, w, { stride, padding }),
+      window,
+    );
+  }
+
+  linear(name: string, x: Tensor, options: LinearOptions): Tensor {
+    return this.product(this.describe(name, x, options), x, options.initial, matmul);
+  }
+
+  block(name: string, x: Tensor, { norm, pool, ...options }: BlockOptions): Tensor {
+    const { normalisation = "after" } = this.context.method;
+    const before = normalisation === "before" && this.isQuantized(this.describe(name, x, options));
+    const { name: normName, ...normOptions } = norm;
+    const normalise = (value: Tensor) => this.batchNorm(normName, value, normOptions);
+
+    const input = before ? normalise(x) : x;
+    const product =
+      "channels" in options ? this.convolution(name, input, options) : this.linear(name, input, options);
+    const y = this.nonlinearity(before ? product : normalise(product));
+    return pool === undefined ? y : this.pool(y, pool);
+  }
+
+  /** The layer to be built next. */
+  private describe(name: string, x: Tensor, options: ConvolutionLayerOptions | LinearOptions): LayerInfo {
+    const place = { name, index: this.layers.length, count: this.context.count ?? 0 };
+    if ("channels" in options) {
+      this.expectRank(name, x, 4, "a convolution takes [N, H, W, C]");
+      this.expectCount(name, "channels", options.channels);
+      return {
+        ...place,
+        kind: "convolution",
+        shape: [...pair(options.kernel), x.shape[3], options.channels],
+      };
+    }
     this.expectRank(name, x, 2, "a linear layer takes [N, features]; flatten() images before");
-    this.expectCount(name, "features", features);
-    return this.product(name, "linear", x, [x.shape[1], features], initial, matmul);
+    this.expectCount(name, "features", options.features);
+    return { ...place, kind: "linear", shape: [x.shape[1], options.features] };
+  }
+
+  private isQuantized(info: LayerInfo): boolean {
+    return this.context.count !== undefined && !this.context.method.fullPrecision(info);
   }
 
   private product(
-    name: string,
-    kind: LayerInfo["kind"],
+    info: LayerInfo,
     x: Tensor,
-    shape: Shape,
     initial: Initialiser = uniformFanIn,
     multiply: (x: Tensor, w: Tensor) => Tensor,
+    window?: WindowShape,
   ): Tensor {
+    const { name, shape } = info;
     this.claim(name);
     const { method, count, training } = this.context;
-    const info: LayerInfo = { name, kind, index: this.layers.length, count: count ?? 0, shape };
-    const quantized = count !== undefined && !method.fullPrecision(info);
+    const quantized = this.isQuantized(info);
 
     const latent = this.context.variable(
       { name: `${name}.weight`, shape, initial: initial(shape) },
@@ -146,6 +206,7 @@ export class Builder implements NetworkBuilder {
         ? x
         : (method.fullPrecisionInput?.(x, info) ?? x);
     let output = multiply(input, weights);
+    if (quantized && method.output) output = method.output(output, x, info, window);
     if (quantized && training && method.outputGradient) {
       output = method.outputGradient(output, info, this.randomKey(`${method.name}'s gradients`));
     }
@@ -156,6 +217,7 @@ export class Builder implements NetworkBuilder {
       quantized,
       quantizesWeights: quantized && weights !== latent,
       quantizesInput: quantized && input !== x,
+      bits: method.bits?.(info) ?? method,
     });
     return output;
   }
@@ -196,7 +258,8 @@ export class Builder implements NetworkBuilder {
   }
 
   nonlinearity(x: Tensor): Tensor {
-    return this.context.method.nonlinearity?.(x) ?? relu(x);
+    const last = this.layers.at(-1);
+    return (last && this.context.method.nonlinearity?.(x, last.info)) ?? relu(x);
   }
 
   pool(x: Tensor, { kind, ...window }: PoolLayerOptions): Tensor {

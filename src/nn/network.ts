@@ -111,8 +111,8 @@ function countLayers(network: Network, method: Method): number {
 
 const oneImage = ({ input }: Network) => leaf("x", [1, ...input]);
 
-function build(network: Network, x: Tensor, context: Omit<BuildContext, "network">) {
-  const builder = new Builder({ network: network.name, ...context });
+function build(network: Network, x: Tensor, context: Omit<BuildContext, "network" | "classes">) {
+  const builder = new Builder({ network: network.name, classes: network.classes, ...context });
   const logits = network.build(builder, x);
   const expected: Shape = [x.shape[0], network.classes];
   if (logits.shape.join() !== expected.join()) {

@@ -40,7 +40,7 @@ export interface Description {
 /** The parameters, statistics and layers of a network under a method, in the order they are built. */
 export function describe(network: Network, method: Method): Description {
   const { parameters, statistics, layers } = declare(network, method);
-  return { parameters, statistics, layers: layers.map((layer) => summariseLayer(layer, method)) };
+  return { parameters, statistics, layers: layers.map(summariseLayer) };
 }
 
 /** Layers with their costs, and the totals. */
@@ -62,10 +62,10 @@ export function summarise(network: Network, method: Method): NetworkSummary {
   };
 }
 
-function summariseLayer(layer: BuiltLayer, method: Method): LayerSummary {
+function summariseLayer(layer: BuiltLayer): LayerSummary {
   const { name, kind, shape } = layer.info;
   const size = sizeOf(shape);
-  const weightBits = layer.quantizesWeights ? method.weightBits : 32;
+  const weightBits = layer.quantizesWeights ? layer.bits.weightBits : 32;
   return {
     name,
     kind,
@@ -76,7 +76,7 @@ function summariseLayer(layer: BuiltLayer, method: Method): LayerSummary {
     // Each weight is used once for every position of the output.
     multiplyAccumulates: size * sizeOf(layer.output.slice(0, -1)),
     weightBits,
-    activationBits: layer.quantizesInput ? method.activationBits : 32,
+    activationBits: layer.quantizesInput ? layer.bits.activationBits : 32,
     bytes: Math.ceil((size * weightBits) / 8),
     bytes32: 4 * size,
   };

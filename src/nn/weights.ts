@@ -4,14 +4,7 @@ import type { LayerInfo, Method } from "../quantization/index.js";
 import type { Network, Tensors } from "./network.js";
 import { declare } from "./network.js";
 
-/**
- * The parameters with latent weights as the method prepares them (XNOR-Net centres and clamps them),
- * once before a training step, which differentiates and updates these, and before an evaluation.
- */
-export const prepareWeights = (network: Network, method: Method, parameters: Tensors): Tensors =>
-  replaceLatent(network, method, parameters, method.prepare?.bind(method));
-
-/** The parameters after an update, with latent weights as the method constrains them (QNN clamps them). */
+/** The parameters with latent weights as the method constrains them, at the start and after an update (QNN clamps, XNOR-Net also centres them). */
 export const constrainWeights = (network: Network, method: Method, parameters: Tensors): Tensors =>
   replaceLatent(network, method, parameters, method.constrain?.bind(method));
 

@@ -6,3 +6,4 @@ export { constant, stepDecay } from "./schedule.js";
 export type { Schedule } from "./schedule.js";
 export { sgd } from "./sgd.js";
 export type { SgdOptions } from "./sgd.js";
+export { isOwn } from "./records.js";

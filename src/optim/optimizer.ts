@@ -13,11 +13,15 @@ export interface Optimizer {
   initial(parameters: Readonly<Record<string, HostArray>>): Record<string, Record<string, HostArray>>;
   /** What changes from step to step (the first is 1), computed in double: the `scalars` of `update`. */
   scalars(step: number, learningRate: number): Record<string, number>;
-  /** The parameters and own tensors after a step. Every parameter needs a gradient of its name. */
+  /**
+   * The parameters and own tensors after a step. Every parameter needs a gradient of its name.
+   * `steady` names parameters without momentum.
+   */
   update(
     parameters: Tensors,
     gradients: Tensors,
     own: Readonly<Record<string, Tensors>>,
     scalars: Tensors,
+    steady?: (name: string) => boolean,
   ): { parameters: Record<string, Tensor>; own: Record<string, Record<string, Tensor>> };
 }

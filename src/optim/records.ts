@@ -13,9 +13,12 @@ export const mapRecord = <T, U>(
 export const zerosLike = (parameters: Readonly<Record<string, HostArray>>): Record<string, HostArray> =>
   mapRecord(parameters, ({ data, shape }) => ({ data: new Float32Array(data.length), shape }));
 
+/** Whether a parameter is a method's own scalar, such as `conv2.own.positive`: a scale, not a weight. */
+export const isOwn = (name: string): boolean => name.includes(".own.");
+
 /**
- * g + weightDecay·p for every parameter p, the L2 term as PyTorch adds it. A method's own scalars,
- * such as `conv2.own.positive`, do not decay: they are scales, not weights.
+ * g + weightDecay·p for every parameter p, the L2 term as PyTorch adds it. A method's own scalars
+ * do not decay.
  */
 export function decayed(
   gradients: Tensors,
@@ -23,6 +26,6 @@ export function decayed(
   weightDecay: number,
 ): Record<string, Tensor> {
   return mapRecord(parameters, (p, name) =>
-    weightDecay === 0 || name.includes(".own.") ? gradients[name] : add(gradients[name], mul(p, weightDecay)),
+    weightDecay === 0 || isOwn(name) ? gradients[name] : add(gradients[name], mul(p, weightDecay)),
   );
 }

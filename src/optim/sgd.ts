@@ -29,10 +29,14 @@ export function sgd({ learningRate, momentum = 0.9, weightDecay = 0, ...unknown 
     learningRate,
     initial: (parameters) => own(zerosLike(parameters)),
     scalars: (_, rate) => ({ learningRate: rate }),
-    update(parameters, gradients, { velocity: before }, scalars) {
+    update(parameters, gradients, { velocity: before }, scalars, steady = () => false) {
       const g = decayed(gradients, parameters, weightDecay);
       const velocity =
-        momentum === 0 ? g : mapRecord(g, (gradient, name) => add(mul(before[name], momentum), gradient));
+        momentum === 0
+          ? g
+          : mapRecord(g, (gradient, name) =>
+              steady(name) ? gradient : add(mul(before[name], momentum), gradient),
+            );
       return {
         parameters: mapRecord(parameters, (p, name) => sub(p, mul(velocity[name], scalars.learningRate))),
         own: own(velocity),

@@ -8,22 +8,26 @@ import {
   add,
   clip,
   coded,
+  codes,
   customGradient,
   div,
   eq,
+  lt,
   mean,
   mul,
   random as uniform,
   reduceMax,
-  sign,
+  stopGradient,
   straightThrough,
   sub,
   tanh,
   where,
 } from "../graph/index.js";
 import type { LayerInfo, Method } from "./method.js";
+import { isFirst, isLast } from "./method.js";
 import { checkBits, checkPreset } from "./options.js";
-import { centredCodes, steps, unitCodes } from "./primitives.js";
+import type { Preset } from "./primitives.js";
+import { centredCodes, signCodes, steps, unitCodes } from "./primitives.js";
 
 export interface DorefaOptions {
   /** 1 to 8, or 32. */
@@ -31,11 +35,12 @@ export interface DorefaOptions {
   readonly activationBits: number;
   /** Of the gradients at the outputs of quantized layers; 32 unless said. */
   readonly gradientBits?: number;
-  /** "paper", as the authors define it. */
-  readonly preset?: "paper";
+  /**
+   * Default "paper". "redbit": sign(0) = 0 in weights of 1 bit, activations of 1 bit are 1 where x > 0,
+   * the largest weight is a constant for the gradient, and the last layer's input is not limited.
+   */
+  readonly preset?: Preset;
 }
-
-const isLast = ({ index, count }: LayerInfo) => index === count - 1;
 
 /** @throws UserError for bits other than 1 to 8 or 32, and for an unknown preset. */
 export function dorefa({
@@ -47,19 +52,19 @@ export function dorefa({
   checkBits("weightBits", weightBits);
   checkBits("activationBits", activationBits);
   checkBits("gradientBits", gradientBits);
-  checkPreset("dorefa", preset, ["paper"]);
+  checkPreset("dorefa", preset);
   return {
     name: "dorefa",
     options: { weightBits, activationBits, gradientBits, preset },
     weightBits,
     activationBits,
     // Section 2.7: the first and the last layer stay as they are.
-    fullPrecision: (layer) => layer.index === 0 || isLast(layer),
-    weights: (w) => quantizeWeights(w, weightBits),
-    activations: (x) => quantizeActivations(x, activationBits),
+    fullPrecision: (layer) => isFirst(layer) || isLast(layer),
+    weights: (w) => quantizeWeights(w, weightBits, preset),
+    activations: (x) => quantizeActivations(x, activationBits, preset),
     // The last layer's input is bounded like every other's, but not rounded.
     fullPrecisionInput: (x, layer) =>
-      activationBits < 32 && layer.index > 0 && isLast(layer) ? clip(x, 0, 1) : x,
+      preset === "paper" && activationBits < 32 && isLast(layer) && !isFirst(layer) ? clip(x, 0, 1) : x,
     ...(gradientBits < 32 && {
       outputGradient: (y: Tensor, { index }: LayerInfo, key: Tensor) =>
         quantizeGradient(y, gradientBits, uniform(key, y.shape, index)),
@@ -72,20 +77,25 @@ export function dorefa({
  * k > 1: 2·q_k(tanh(w) / (2·max |tanh w|) + 1/2) - 1; the gradient passes the rounding unchanged and
  * goes through tanh and the maximum. 0 / 0 counts as 0.
  */
-function quantizeWeights(w: Tensor, bits: number): Tensor {
+function quantizeWeights(w: Tensor, bits: number, preset: Preset): Tensor {
   if (bits === 32) return w;
-  if (bits === 1) return straightThrough(coded(sign(w), mean(abs(w))), w);
+  if (bits === 1) return straightThrough(coded(signCodes(w, preset), mean(abs(w))), w);
   const t = tanh(w);
-  const largest = reduceMax(abs(t));
+  const maximum = reduceMax(abs(t));
+  const largest = preset === "paper" ? maximum : stopGradient(maximum);
   const half = div(t, where(eq(largest, 0), 1, mul(largest, 2)));
   return straightThrough(coded(centredCodes(add(half, 0.5), bits), 1 / steps(bits)), mul(half, 2));
 }
 
-/** Section 2.4: q_k(clip(x, 0, 1)); the gradient is g·1{0 <= x <= 1}. */
-function quantizeActivations(x: Tensor, bits: number): Tensor {
+/** Section 2.4: q_k(clip(x, 0, 1)), in "redbit" with k = 1 1{x > 0}; the gradient is g·1{0 <= x <= 1}. */
+function quantizeActivations(x: Tensor, bits: number, preset: Preset): Tensor {
   if (bits === 32) return x;
   const clipped = clip(x, 0, 1);
-  return straightThrough(coded(unitCodes(clipped, bits), 1 / steps(bits)), clipped);
+  const levels =
+    bits === 1 && preset === "redbit"
+      ? codes(lt(0, x), { lo: 0, hi: 1, step: 1 })
+      : coded(unitCodes(clipped, bits), 1 / steps(bits));
+  return straightThrough(levels, clipped);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What a quantization method is, and a quantizer written as in a paper: its forward and its backward. */
-import type { Lattice, Tensor } from "../graph/index.js";
+import type { Lattice, Tensor, WindowShape } from "../graph/index.js";
 import { codes, customGradient } from "../graph/index.js";
 
 /** A convolution or linear layer as a method sees it. */
@@ -11,6 +11,15 @@ export interface LayerInfo {
   readonly count: number;
   /** Of its weights: [rows, columns, inputs, outputs] or [inputs, outputs]. */
   readonly shape: readonly number[];
+}
+
+export const isFirst = ({ index }: LayerInfo): boolean => index === 0;
+export const isLast = ({ index, count }: LayerInfo): boolean => index === count - 1;
+
+/** The bits of one layer; 32 is full precision. */
+export interface Bits {
+  readonly weightBits: number;
+  readonly activationBits: number;
 }
 
 /**
@@ -33,16 +42,22 @@ export interface Method {
   fullPrecisionInput?(x: Tensor, layer: LayerInfo): Tensor;
   /** The layer's output with another gradient, in training. `random` is the key (i32 [2]) of the step's random numbers. */
   outputGradient?(y: Tensor, layer: LayerInfo, random: Tensor): Tensor;
-  /** What latent weights become before each training step, and before an evaluation. */
-  prepare?(w: Tensor, layer: LayerInfo): Tensor;
-  /** What latent weights become after each update. */
+  /** What latent weights become at the start and after each update. */
   constrain?(w: Tensor, layer: LayerInfo): Tensor;
-  /** Trained scalars of a layer and their initial values. */
+  /** The layer's output from its product `y` and its input `x` before quantization; `window` in a convolution. */
+  output?(y: Tensor, x: Tensor, layer: LayerInfo, window?: WindowShape): Tensor;
+  /** Trained scalars of a layer and their initial values. Weight decay leaves them alone. */
   own?(layer: LayerInfo): Readonly<Record<string, number>>;
-  /** Between layers; ReLU unless given. */
-  nonlinearity?(x: Tensor): Tensor;
+  /** Whether an optimizer's momentum applies to them; true unless given. */
+  readonly ownMomentum?: boolean;
+  /** After a layer (in blocks, and where networks ask); ReLU unless given. */
+  nonlinearity?(x: Tensor, layer: LayerInfo): Tensor;
   /** How networks pool that leave it to the method; "average" unless given. */
   readonly pooling?: "average" | "maximum";
+  /** Where a block normalises: after the layer unless given, or before it if the layer is quantized. */
+  readonly normalisation?: "before" | "after";
+  /** The bits of layers that have bits of their own. */
+  bits?(layer: LayerInfo): Bits;
 }
 
 export interface QuantizerRule {

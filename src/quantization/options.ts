@@ -11,10 +11,27 @@ export function checkBits(field: string, bits: unknown): void {
   }
 }
 
-/** @throws UserError unless the method has the preset. */
-export function checkPreset(method: string, preset: string, allowed: readonly string[]): void {
-  if (!allowed.includes(preset)) {
-    const names = allowed.map((name) => `"${name}"`).join(" or ");
-    throw new UserError(`preset must be ${names} for ${method}, got "${preset}"`, "preset");
+/** @throws UserError unless `value` is one of those allowed. */
+export function checkChoice(
+  method: string,
+  field: string,
+  value: unknown,
+  allowed: readonly unknown[],
+): void {
+  if (!allowed.includes(value)) {
+    throw new UserError(
+      `${field} must be ${allowed.join(" or ")} for ${method}, got ${String(value)}`,
+      field,
+    );
+  }
+}
+
+export const presets = ["paper", "redbit"] as const;
+
+/** @throws UserError for an unknown preset. */
+export function checkPreset(method: string, preset: unknown): void {
+  if (!presets.includes(preset as (typeof presets)[number])) {
+    const names = presets.map((name) => `"${name}"`).join(" or ");
+    throw new UserError(`preset must be ${names} for ${method}, got "${String(preset)}"`, "preset");
   }
 }

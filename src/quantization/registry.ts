@@ -4,7 +4,15 @@ import { baseline } from "./baseline.js";
 import type { DorefaOptions } from "./dorefa.js";
 import { dorefa } from "./dorefa.js";
 import type { Method } from "./method.js";
-import { checkPreset, uniformBits } from "./options.js";
+import { checkPreset, presets, uniformBits } from "./options.js";
+import type { QnnOptions } from "./qnn.js";
+import { qnn } from "./qnn.js";
+import type { TtqOptions } from "./ttq.js";
+import { ttq } from "./ttq.js";
+import type { TwnOptions } from "./twn.js";
+import { twn } from "./twn.js";
+import type { XnorOptions } from "./xnor.js";
+import { xnor } from "./xnor.js";
 
 /** Options as they come from outside; the method checks them. */
 export interface MethodOptions {
@@ -12,41 +20,98 @@ export interface MethodOptions {
   readonly activationBits?: number;
   readonly gradientBits?: number;
   readonly preset?: string;
+  readonly reluAfterConvolution?: boolean;
+  readonly inputScale?: boolean;
 }
 
+type OptionName = keyof MethodOptions;
+
 export interface MethodEntry {
+  readonly title: string;
+  /** What it quantizes, in a line. */
   readonly description: string;
-  /** The bits that it allows. */
+  /** Authors, year and arXiv number; empty for none. */
+  readonly paper: string;
+  /** The bits that it allows; the first is taken where there is only one, or the method has a natural one. */
   readonly weightBits: readonly number[];
   readonly activationBits: readonly number[];
-  readonly gradientBits: readonly number[];
   readonly presets: readonly string[];
-  /** @throws UserError for options that the method does not allow. */
+  /** Options beside bits and preset. */
+  readonly options: readonly OptionName[];
+  /** Bits that a configuration need not say. */
+  readonly defaults: Pick<MethodOptions, "weightBits" | "activationBits">;
   create(options: MethodOptions): Method;
 }
 
 export const methods: Readonly<Record<string, MethodEntry>> = {
   baseline: {
-    description: "full precision, to compare with",
+    title: "Baseline",
+    description: "nothing: full precision, to compare with",
+    paper: "",
     weightBits: [32],
     activationBits: [32],
-    gradientBits: [32],
-    presets: ["paper"],
-    create({ preset = "paper", ...bits }) {
-      for (const [field, value = 32] of Object.entries(bits)) {
-        if (value !== 32) throw new UserError(`${field} must be 32 for baseline, got ${value}`, field);
-      }
-      checkPreset("baseline", preset, ["paper"]);
+    presets,
+    options: [],
+    defaults: { weightBits: 32, activationBits: 32 },
+    create({ preset = "paper" }) {
+      checkPreset("baseline", preset);
       return baseline();
     },
   },
-  dorefa: {
-    description: "DoReFa-Net (Zhou et al. 2016): uniform weights, activations and gradients",
+  qnn: {
+    title: "QNN",
+    description: "weights and activations of all layers, the images not",
+    paper: "Hubara et al. 2016, arXiv 1609.07061",
     weightBits: uniformBits,
     activationBits: uniformBits,
-    gradientBits: uniformBits,
-    presets: ["paper"],
+    presets,
+    options: [],
+    defaults: {},
+    create: (options) => qnn(options as QnnOptions),
+  },
+  dorefa: {
+    title: "DoReFa-Net",
+    description: "weights, activations and gradients of all layers but the first and the last",
+    paper: "Zhou et al. 2016, arXiv 1606.06160",
+    weightBits: uniformBits,
+    activationBits: uniformBits,
+    presets,
+    options: ["gradientBits"],
+    defaults: {},
     create: (options) => dorefa(options as DorefaOptions),
+  },
+  xnor: {
+    title: "XNOR-Net, BWN",
+    description: "weights, and in XNOR-Net activations, to signs; all layers but the first and the last",
+    paper: "Rastegari et al. 2016, arXiv 1603.05279",
+    weightBits: [1, 32],
+    activationBits: [1, 32],
+    presets,
+    options: ["reluAfterConvolution", "inputScale"],
+    defaults: { weightBits: 1 },
+    create: (options) => xnor(options as XnorOptions),
+  },
+  twn: {
+    title: "TWN",
+    description: "weights of all layers to -α, 0, α",
+    paper: "Li et al. 2016, arXiv 1605.04711",
+    weightBits: [2, 32],
+    activationBits: [32],
+    presets,
+    options: [],
+    defaults: { weightBits: 2, activationBits: 32 },
+    create: (options) => twn(options as TwnOptions),
+  },
+  ttq: {
+    title: "TTQ",
+    description: "weights of all layers but the first and the last to -n, 0, p, which are trained",
+    paper: "Zhu et al. 2016, arXiv 1612.01064",
+    weightBits: [2, 32],
+    activationBits: [32],
+    presets,
+    options: [],
+    defaults: { weightBits: 2, activationBits: 32 },
+    create: (options) => ttq(options as TtqOptions),
   },
 };
 
@@ -55,5 +120,34 @@ export function createMethod(name: string, options: MethodOptions = {}): Method 
   if (!Object.hasOwn(methods, name)) {
     throw new UserError(`method must be one of ${Object.keys(methods).join(", ")}, got "${name}"`, "method");
   }
-  return methods[name].create(options);
+  const entry = methods[name];
+  const { preset, ...rest } = { ...entry.defaults, ...given(options) };
+  for (const field of ["weightBits", "activationBits"] as const) {
+    const allowed = entry[field];
+    const value = rest[field];
+    if (value === undefined) {
+      throw new UserError(`${field} is needed for method ${name}; give ${bitsText(allowed)}`, field);
+    }
+    if (!allowed.includes(value)) {
+      throw new UserError(`${field} must be ${bitsText(allowed)} for ${name}, got ${String(value)}`, field);
+    }
+  }
+  for (const [field, value] of Object.entries(rest)) {
+    const known = field === "weightBits" || field === "activationBits";
+    const neutral = field === "gradientBits" && value === 32;
+    if (known || neutral || entry.options.includes(field as OptionName)) continue;
+    const has = entry.options.length === 0 ? "" : `; it has ${entry.options.join(", ")}`;
+    throw new UserError(`${name} has no option "${field}"${has}`, field);
+  }
+  return entry.create({ ...rest, preset });
+}
+
+/** The options that have a value. */
+function given(options: MethodOptions): MethodOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** "an integer from 1 to 8 or 32", "1 or 32", "32". */
+export function bitsText(allowed: readonly number[]): string {
+  return allowed === uniformBits ? "an integer from 1 to 8 or 32" : allowed.join(" or ");
 }

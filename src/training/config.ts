@@ -10,8 +10,10 @@ import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
-import type { Method } from "../quantization/index.js";
-import { createMethod, methods } from "../quantization/index.js";
+import { describe } from "../nn/index.js";
+import { publishedRow } from "../published/index.js";
+import type { Bits, Method } from "../quantization/index.js";
+import { createMethod, methods, withLayers } from "../quantization/index.js";
 
 /** A rule whose message reads "FIELD must be ALLOWED, got VALUE". */
 function field<T>(allowed: string, schema: z.ZodType<T>, test: (value: T) => boolean = () => true) {
@@ -35,6 +37,15 @@ const text = field("a text that is not empty", z.string(), (x) => x.length > 0);
 const oneOf = <T extends string>(...names: readonly T[]) =>
   field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>);
 
+const flag = field("true or false", z.boolean());
+const layerBits = field(
+  'bits by layer, as {"fc2": {"weightBits": 8}}',
+  z.record(
+    z.string(),
+    z.strictObject({ weightBits: z.number().int().optional(), activationBits: z.number().int().optional() }),
+  ),
+);
+
 /** Every key of a configuration, with its default where it has one. */
 export const runSchema = z.strictObject({
   model: oneOf(...Object.keys(models)),
@@ -43,14 +54,17 @@ export const runSchema = z.strictObject({
   activationBits: bits.optional(),
   gradientBits: bits.optional(),
   preset: text.default("paper"),
+  reluAfterConvolution: flag.optional(),
+  inputScale: flag.optional(),
+  layers: layerBits.default({}),
   data: oneOf("digits", "mnist").default("digits"),
   dataDir: text.optional(),
-  augment: field("true or false", z.boolean()).default(true),
+  augment: flag.default(true),
   validation: whole(0, 1_000_000).default(0),
-  optimizer: oneOf("adam", "sgd").default("adam"),
-  learningRate: positive.default(0.001),
+  optimizer: oneOf("adam", "sgd").optional(),
+  learningRate: positive.optional(),
   momentum: fraction.default(0.9),
-  weightDecay: notNegative.default(0),
+  weightDecay: notNegative.optional(),
   decayEvery: whole(0, 1_000_000).default(0),
   decayFactor: positive.default(0.1),
   epochs: whole(1, 100_000).default(20),
@@ -61,7 +75,11 @@ export const runSchema = z.strictObject({
   out: text.optional(),
 });
 
-export type RunOptions = z.output<typeof runSchema>;
+type Parsed = z.output<typeof runSchema>;
+type OptimizerOptions = Required<Pick<Parsed, "optimizer" | "learningRate" | "weightDecay">>;
+
+/** A configuration with every setting; `published` is the cell of the table that gave the optimizer's. */
+export type RunOptions = Omit<Parsed, keyof OptimizerOptions> & OptimizerOptions;
 
 /** The configuration's keys. */
 export const runKeys: readonly string[] = Object.keys(runSchema.shape);
@@ -74,7 +92,7 @@ export const runKeys: readonly string[] = Object.keys(runSchema.shape);
  */
 export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: string) => string): RunOptions {
   const result = runSchema.safeParse(raw);
-  if (result.success) return result.data;
+  if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing.
   const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
@@ -98,22 +116,53 @@ export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", 
   throw new UserError(`${String(path[0])} ${message}`, String(path[0]));
 }
 
-/** The network and the method of a configuration. @throws UserError for unknown names and bits not allowed. */
-export function resolveNetwork(options: RunOptions): { model: Network; method: Method } {
-  const { weightBits, activationBits, gradientBits, preset } = options;
-  const quantizes = options.method !== "baseline";
-  for (const [name, value] of Object.entries({ weightBits, activationBits })) {
-    if (quantizes && value === undefined) {
-      throw new UserError(
-        `${name} is needed for method ${options.method}; give an integer from 1 to 8 or 32`,
-        name,
-      );
-    }
-  }
+/** The cell of the published table that a configuration stands in. The shipped digits are a part of MNIST. */
+export function publishedCell(
+  options: Pick<Parsed, "model" | "method" | "data" | "weightBits" | "activationBits">,
+) {
+  const { model, method, data } = options;
+  const { weightBits = 0, activationBits = 0 } = { ...methods[method].defaults, ...definedBits(options) };
+  if (data !== "digits" && data !== "mnist") return undefined;
+  return publishedRow({ dataset: "MNIST", model, method, weightBits, activationBits });
+}
+
+function definedBits(options: Pick<Parsed, "weightBits" | "activationBits">) {
+  const { weightBits, activationBits } = options;
   return {
-    model: modelNamed(options.model),
-    method: createMethod(options.method, { weightBits, activationBits, gradientBits, preset }),
+    ...(weightBits !== undefined && { weightBits }),
+    ...(activationBits !== undefined && { activationBits }),
   };
+}
+
+/** What a configuration leaves open is as published for its cell, unless it names another optimizer; else Adam at 0.001. */
+function optimizerDefaults(options: Parsed): OptimizerOptions {
+  const cell = publishedCell(options);
+  const { optimizer = cell?.optimizer ?? "adam" } = options;
+  const known = cell?.optimizer === optimizer ? cell : undefined;
+  return {
+    optimizer,
+    learningRate: options.learningRate ?? known?.learningRate ?? 0.001,
+    weightDecay: options.weightDecay ?? known?.weightDecay ?? 0,
+  };
+}
+
+/** The network and the method of a configuration. @throws UserError for unknown names, layers and bits not allowed. */
+export function resolveNetwork(options: RunOptions): { model: Network; method: Method } {
+  const { method: name, weightBits, activationBits, layers } = options;
+  const { gradientBits, preset, reluAfterConvolution, inputScale } = options;
+  const create = (bits: Partial<Bits>): Method =>
+    createMethod(name, { ...bits, gradientBits, preset, reluAfterConvolution, inputScale });
+  const model = modelNamed(options.model);
+  const common = create({ weightBits, activationBits });
+  const known = describe(model, common).layers.map((layer) => layer.name);
+  const unknown = Object.keys(layers).find((layer) => !known.includes(layer));
+  if (unknown !== undefined) {
+    throw new UserError(
+      `layers has "${unknown}", but the layers of ${model.name} are ${known.join(", ")}`,
+      "layers",
+    );
+  }
+  return { model, method: withLayers(common, layers, create) };
 }
 
 /** The optimizer and the schedule of a configuration. */
@@ -140,8 +189,9 @@ export async function resolveData({ data, dataDir, augment }: RunOptions): Promi
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 
-/** A name for a run's directory: lenet5-dorefa-w1a2. */
+/** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. */
 export function runName(model: Network, method: Method): string {
   const bitsText = method.name === "baseline" ? "" : `-w${method.weightBits}a${method.activationBits}`;
-  return `${model.name}-${method.name}${bitsText}`;
+  const preset = method.options.preset === "redbit" ? "-redbit" : "";
+  return `${model.name}-${method.name}${bitsText}${preset}`;
 }

@@ -4,8 +4,9 @@ import { compile } from "../compiler/compile.js";
 import type { Tensor } from "../graph/index.js";
 import { softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
 import type { Network, Tensors } from "../nn/index.js";
-import { apply, constrainWeights, prepareWeights, quantizedWeights } from "../nn/index.js";
+import { apply, constrainWeights, quantizedWeights } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
+import { isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 
@@ -19,15 +20,21 @@ type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars
 
 /** One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers. */
 export function compileStep(network: Network, method: Method, optimizer: Optimizer, executor: Executor) {
+  const steady = (name: string) => method.ownMomentum === false && isOwn(name);
   return compile(
     (state: TrainingTensors, { images, labels, random, scalars }: StepTensors) => {
-      const latent = prepareWeights(network, method, state.parameters);
       const { value, auxiliary, gradients } = valueAndGradients((parameters: Tensors) => {
         const weights = { parameters, statistics: state.statistics };
         const { logits, statistics } = apply(network, method, weights, images, { training: true, random });
         return { value: softmaxCrossEntropy(logits, labels), auxiliary: { logits, statistics } };
-      }, latent);
-      const { parameters, own } = optimizer.update(latent, gradients, state.optimizer, scalars);
+      }, state.parameters);
+      const { parameters, own } = optimizer.update(
+        state.parameters,
+        gradients,
+        state.optimizer,
+        scalars,
+        steady,
+      );
       return {
         state: {
           parameters: constrainWeights(network, method, parameters),
@@ -38,6 +45,16 @@ export function compileStep(network: Network, method: Method, optimizer: Optimiz
         ...rightAnswers(auxiliary.logits, labels),
       };
     },
+    { executor },
+  );
+}
+
+/** What training starts from: the initial parameters as the method constrains them. */
+export function compileStart(network: Network, method: Method, executor: Executor) {
+  return compile(
+    ({ parameters }: { readonly parameters: Tensors }, _batch: Record<string, never>) => ({
+      state: { parameters: constrainWeights(network, method, parameters) },
+    }),
     { executor },
   );
 }
@@ -74,9 +91,7 @@ export function compileQuantizedWeights(network: Network, method: Method, execut
 }
 
 function logitsOf(network: Network, method: Method, state: WeightTensors, images: Tensor): Tensor {
-  const parameters = prepareWeights(network, method, state.parameters);
-  const weights = { parameters, statistics: state.statistics };
-  return apply(network, method, weights, images, { training: false }).logits;
+  return apply(network, method, state, images, { training: false }).logits;
 }
 
 /** With fewer than five classes the top five are all of them. */

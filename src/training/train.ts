@@ -1,12 +1,14 @@
 /** `train`: the epoch loop, from checked options to a finished run. */
+import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
-import type { LayerSummary, Network } from "../nn/index.js";
+import type { LayerSummary, Network, Tensors } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorName } from "../runtime/executor.js";
+import type { Executor } from "../runtime/executor.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { checkRunNumbers } from "./config.js";
@@ -17,6 +19,7 @@ import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
 import type { Recipe, RunConfig } from "./run.js";
 import { identityOf, makeConfig } from "./run.js";
+import { compileStart } from "./step.js";
 
 export interface TrainOptions {
   readonly model: Network;
@@ -97,7 +100,7 @@ export async function train(options: TrainOptions): Promise<Run> {
 
   const { executor } = chooseExecutor(options);
   const { parameters: specs, statistics, layers } = describe(model, method);
-  const parameters = initialise(specs, seed);
+  const parameters = await start(model, method, initialise(specs, seed), executor);
   const initial: TrainingValues = {
     parameters,
     statistics: initialise(statistics, seed),
@@ -155,6 +158,20 @@ export async function train(options: TrainOptions): Promise<Run> {
   } finally {
     directory?.close();
   }
+}
+
+/** The initial parameters as the method constrains them. */
+async function start(
+  model: Network,
+  method: Method,
+  parameters: Weights["parameters"],
+  executor: Executor,
+): Promise<Weights["parameters"]> {
+  if (method.constrain === undefined) return parameters;
+  const constrain = compileStart(model, method, executor);
+  const initial = createState<{ parameters: Tensors }>({ parameters }, { executor });
+  const { state } = await constrain(initial, {});
+  return state.read().parameters;
 }
 
 type Settings = TrainOptions & Required<Pick<TrainOptions, "batchSize" | "seed" | "validation">>;

@@ -1,0 +1,58 @@
+/**
+ * QNN: Hubara et al. 2016, "Quantized neural networks: training neural networks with low precision
+ * weights and activations", arXiv 1609.07061. k > 1 bits are two's complement fractions:
+ * clamp(round(n·x)/n, -1, 1 - 1/n), n = 2^(k-1).
+ */
+import type { Tensor } from "../graph/index.js";
+import { abs, clip, coded, div, eq, reduceMax, relu, straightThrough, where } from "../graph/index.js";
+import type { Method } from "./method.js";
+import { checkBits, checkPreset } from "./options.js";
+import type { Preset } from "./primitives.js";
+import { passWithinOne, signCodes, signedCodes } from "./primitives.js";
+
+export interface QnnOptions {
+  /** 1 to 8, or 32. */
+  readonly weightBits: number;
+  readonly activationBits: number;
+  /** Default "paper". "redbit" scales weights of 2 bits and more by their largest, and does not clamp latent weights. */
+  readonly preset?: Preset;
+}
+
+/** @throws UserError for bits other than 1 to 8 or 32, and for an unknown preset. */
+export function qnn({ weightBits, activationBits, preset = "paper" }: QnnOptions): Method {
+  checkBits("weightBits", weightBits);
+  checkBits("activationBits", activationBits);
+  checkPreset("qnn", preset);
+  const open = preset === "redbit";
+  return {
+    name: "qnn",
+    options: { weightBits, activationBits, preset },
+    weightBits,
+    activationBits,
+    pooling: "maximum",
+    fullPrecision: () => false,
+    weights: (w) => quantizeWeights(w, weightBits, preset),
+    // The first layer takes the images as they are.
+    activations: (x, { index }) => (index === 0 ? x : quantizeActivations(x, activationBits, preset)),
+    nonlinearity: (x) => (activationBits === 32 ? relu(x) : passWithinOne(clip(x, -1, 1), x, open)),
+    ...(preset === "paper" && weightBits < 32 && { constrain: (w: Tensor) => clip(w, -1, 1) }),
+  };
+}
+
+/** k = 1: sign(w). k > 1: as above, in "redbit" of w/m and times m = max |w|. The gradient passes unchanged. */
+function quantizeWeights(w: Tensor, bits: number, preset: Preset): Tensor {
+  if (bits === 32) return w;
+  if (bits === 1) return straightThrough(signCodes(w, preset), w);
+  const n = 2 ** (bits - 1);
+  if (preset === "paper") return straightThrough(coded(signedCodes(w, bits), 1 / n), w);
+  const largest = reduceMax(abs(w));
+  const relative = div(w, where(eq(largest, 0), 1, largest));
+  return straightThrough(coded(signedCodes(relative, bits), div(largest, n)), w);
+}
+
+/** Of Hardtanh's values: k = 1: sign(x). The gradient is g·1{|x| <= 1}, in "redbit" g·1{|x| < 1}. */
+function quantizeActivations(x: Tensor, bits: number, preset: Preset): Tensor {
+  if (bits === 32) return x;
+  const value = bits === 1 ? signCodes(x, preset) : coded(signedCodes(x, bits), 1 / 2 ** (bits - 1));
+  return passWithinOne(value, x, preset === "redbit");
+}

@@ -1,0 +1,110 @@
+/**
+ * XNOR-Net and, with activations in full precision, BWN: Rastegari et al. 2016, "XNOR-Net: ImageNet
+ * classification using binary convolutional neural networks", arXiv 1603.05279.
+ *
+ * Batch normalisation stands before the signs that a quantized layer multiplies, not after the layer.
+ */
+import type { Tensor, WindowShape } from "../graph/index.js";
+import {
+  abs,
+  add,
+  averagePool,
+  clip,
+  coded,
+  customGradient,
+  lt,
+  mean,
+  mul,
+  relu,
+  sizeOf,
+  stopGradient,
+  sub,
+  sum,
+  where,
+} from "../graph/index.js";
+import type { LayerInfo, Method } from "./method.js";
+import { isFirst, isLast } from "./method.js";
+import { checkChoice, checkPreset } from "./options.js";
+import type { Preset } from "./primitives.js";
+import { passWithinOne, signCodes } from "./primitives.js";
+
+export interface XnorOptions {
+  /** 1, or 32 for the method's network without its quantizer. Default 1. */
+  readonly weightBits?: number;
+  /** 1 (XNOR-Net), or 32 (BWN). Default 1. */
+  readonly activationBits?: number;
+  /** Default "paper". */
+  readonly preset?: Preset;
+  /** ReLU after quantized layers too, as the published table has it. Default: in "redbit", and with activations in full precision. */
+  readonly reluAfterConvolution?: boolean;
+  /** Multiplies outputs by K, the mean |x| over each window (section 3.2). Only in "paper"; default false, as in the authors' code. */
+  readonly inputScale?: boolean;
+}
+
+/** @throws UserError for other bits, an unknown preset, and options that do not go together. */
+export function xnor({
+  weightBits = 1,
+  activationBits = 1,
+  preset = "paper",
+  reluAfterConvolution = preset === "redbit" || activationBits === 32,
+  inputScale = false,
+}: XnorOptions = {}): Method {
+  checkChoice("xnor", "weightBits", weightBits, [1, 32]);
+  checkChoice("xnor", "activationBits", activationBits, [1, 32]);
+  checkPreset("xnor", preset);
+  if (activationBits === 32) {
+    checkChoice("xnor with activations of 32 bits", "reluAfterConvolution", reluAfterConvolution, [true]);
+  }
+  if (preset === "redbit" || activationBits === 32) {
+    const where = preset === "redbit" ? "preset redbit" : "activations of 32 bits";
+    checkChoice(`xnor with ${where}`, "inputScale", inputScale, [false]);
+  }
+  const fullPrecision = (layer: LayerInfo) => isFirst(layer) || isLast(layer);
+  return {
+    name: "xnor",
+    options: { weightBits, activationBits, preset, reluAfterConvolution, inputScale },
+    weightBits,
+    activationBits,
+    pooling: "maximum",
+    normalisation: "before",
+    fullPrecision,
+    weights: (w) => (weightBits === 32 ? w : binarize(w, preset)),
+    activations: (x) => (activationBits === 32 ? x : passWithinOne(signCodes(x, preset), x, true)),
+    nonlinearity: (x, layer) => (reluAfterConvolution || fullPrecision(layer) ? relu(x) : x),
+    ...(weightBits < 32 && { constrain: centre }),
+    ...(inputScale && { output: scaleByInput }),
+  };
+}
+
+/** The axis of a layer's weights that runs over its inputs. */
+const inputAxis = (w: Tensor) => w.shape.length - 2;
+
+/** What latent weights are kept at (the authors' code): centred over the input channels, then clamped. */
+const centre = (w: Tensor): Tensor => clip(sub(w, mean(w, inputAxis(w), true)), -1, 1);
+
+/**
+ * Section 3.1: α·sign(w), α = mean |w| for each output channel. With N weights an output channel and C
+ * inputs, the gradient is in "paper" (the authors' code) g·(1/N + α·1{|w| < 1})·(1 - 1/C), in "redbit"
+ * the exact chain rule (1 - 1/C)·N·(α·g + sign(w)/N·Σ sign(w)·g), the sum over the output channel.
+ */
+function binarize(w: Tensor, preset: Preset): Tensor {
+  const axes = w.shape.map((_, axis) => axis).slice(0, -1);
+  const count = sizeOf(w.shape.slice(0, -1));
+  const centring = 1 - 1 / w.shape[inputAxis(w)];
+  const scale = mean(abs(w), axes);
+  const signs = signCodes(w, preset);
+  return customGradient(coded(signs, scale), [w], (g) => {
+    if (preset === "paper") {
+      const factor = add(where(lt(abs(w), 1), scale, 0), 1 / count);
+      return [mul(g, mul(factor, centring))];
+    }
+    const along = mul(sum(mul(signs, g), axes), 1 / count);
+    return [mul(add(mul(scale, g), mul(signs, along)), centring * count)];
+  });
+}
+
+/** y·K: K is the mean |x| over the inputs of each output, a constant for the gradient. */
+function scaleByInput(y: Tensor, x: Tensor, _: LayerInfo, window?: WindowShape): Tensor {
+  const size = mean(abs(x), -1, true);
+  return mul(y, stopGradient(window === undefined ? size : averagePool(size, window)));
+}
