@@ -124,7 +124,7 @@ describe("train", () => {
     const out = await lines(`${training} --epochs 1 --out profile --profile`);
     expect(out[2]).toMatch(/^instructions +count +ms +share +Gop\/s +peak +GB\/s +peak$/);
     const end = out.findIndex((line) => line.startsWith("a step of"));
-    const shares = out.slice(2, end).map((line) => Number(/ ([\d.]+)% /.exec(`${line} `)?.[1]));
+    const shares = out.slice(3, end).map((line) => Number(/ ([\d.]+)% /.exec(`${line} `)?.[1]));
     expect(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 100)).toBeLessThan(1);
     expect(out[end]).toMatch(
       /^a step of 64 images takes \d+\.\d\d ms; a batch is prepared meanwhile in \d+\.\d\d ms$/,

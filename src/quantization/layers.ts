@@ -16,13 +16,11 @@ export function withLayers(method: Method, layers: LayerOverrides, create: (bits
   const common = { weightBits: method.weightBits, activationBits: method.activationBits };
   // Made now, so that bits which are not allowed are refused before anything runs.
   const variants = new Map(
-    Object.entries(layers).map(([name, bits]) => [
-      name,
-      {
-        plain: create({ ...common, ...bits }),
-        full: create({ weightBits: 32, activationBits: 32, ...bits }),
-      },
-    ]),
+    Object.entries(layers).map(([name, bits]) => {
+      const plain = createFor(name, () => create({ ...common, ...bits }));
+      const full = createFor(name, () => create({ weightBits: 32, activationBits: 32, ...bits }));
+      return [name, { plain, full }];
+    }),
   );
   const of = (layer: LayerInfo): Method => {
     const variant = variants.get(layer.name);
