@@ -150,7 +150,7 @@ function leaves(layout: Layout, segment: "state" | "inputs"): TensorTree {
       name: `${segment}/${path}`,
       kind: segment === "state" ? "state" : "input",
       shape,
-      dtype: storage,
+      dtype: storage === "i32" ? "i32" : "f32",
     }),
   );
 }

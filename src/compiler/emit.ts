@@ -9,6 +9,7 @@ import type {
   Instruction,
   MapInstruction,
   MapOp,
+  MapOperation,
   Operand,
   Program,
   Segment,
@@ -26,6 +27,7 @@ import { place } from "./place.js";
 import { alignUp } from "./memory.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
+import { chooseStorage } from "./storage.js";
 
 type OperandOf = (tensor: Tensor) => Operand;
 
@@ -39,7 +41,8 @@ export function emit(outputs: Readonly<Record<string, Tensor>>, places: Places):
   const order = topologicalOrder(results);
   const grouping = groupMaps(order, chooseMaterialised(order, results));
   const units = schedule(grouping);
-  const placed = place({ units, producers: grouping.producers, outputs: legal, places });
+  const storages = chooseStorage(units, grouping.producers, results);
+  const placed = place({ units, producers: grouping.producers, outputs: legal, places, storages });
   const { operandOf } = placed;
 
   const instructions = units.flatMap((unit) =>
@@ -69,12 +72,12 @@ function emitMap(group: MapGroup, producers: Producers, operandOf: OperandOf): M
     return { ...operandOf(sourceOf(operand, producers)), axes: space.axesOf(mask) };
   });
   // Groups that joined interleave their work; the order of recording puts inputs first.
-  const body = [...group.body]
-    .sort((a, b) => a.id - b.id)
-    .map((node, i) => {
-      slots.set(node, operands.length + i);
-      return { op: node.op as MapOp, arguments: node.inputs.map((input) => slots.get(input)!) };
-    });
+  const body: MapOperation[] = [];
+  for (const node of [...group.body].sort((a, b) => a.id - b.id)) {
+    const inputs = node.inputs.map((input) => slots.get(input)!);
+    slots.set(node, node.op === "codes" ? inputs[0] : operands.length + body.length);
+    if (node.op !== "codes") body.push({ op: node.op as MapOp, arguments: inputs });
+  }
   const results = group.roots.map((root) => {
     const reduction = reductionOf[root.op] ?? "none";
     const value = reduction === "none" ? root : root.inputs[0];

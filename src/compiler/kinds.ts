@@ -4,9 +4,10 @@ import { sizeOf } from "../graph/tensor.js";
 import type { MapOp, Reduction } from "../runtime/program.js";
 import { mapOps } from "../runtime/program.js";
 
-const elementwise: ReadonlySet<string> = new Set(mapOps);
+const elementwise: ReadonlySet<string> = new Set([...mapOps, "codes"]);
 
-export function isElementwise(op: OpName): op is MapOp {
+/** A register operation, or codes: the operation's result with a lattice. */
+export function isElementwise(op: OpName): op is MapOp | "codes" {
   return elementwise.has(op);
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
-import type { Operand } from "../runtime/program.js";
+import type { Operand, Storage } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
 import { ConstantPool } from "./constants.js";
 import type { Producers, Unit } from "./group.js";
@@ -32,10 +32,14 @@ export interface Setting {
   readonly producers: Producers;
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly places: Places;
+  /** Of values that are not kept as their element type. */
+  readonly storages: ReadonlyMap<Tensor, Storage>;
 }
 
 export function place(setting: Setting): Placement {
-  const { units, producers, outputs, places } = setting;
+  const { units, producers, outputs, places, storages } = setting;
+  const storageOf = (node: Tensor): Storage => storages.get(node) ?? node.dtype;
+  const byteSize = (node: Tensor): number => sizeOf(node.shape) * storageBytes[storageOf(node)];
   const direct = new Map<Tensor, Operand>();
   const pending: { from: Tensor; to: Operand; name: string }[] = [];
   for (const [name, tensor] of Object.entries(outputs)) {
@@ -83,7 +87,9 @@ export function place(setting: Setting): Placement {
     const at = ((): Pick<Operand, "segment" | "offset" | "storage"> => {
       if (isConstant(owner.op)) return pool.operandOf(owner);
       if (owner.op === "leaf") return places[owner.attributes.name!];
-      return direct.get(owner) ?? { segment: "scratch", offset: inScratch.get(owner)!, storage: owner.dtype };
+      return (
+        direct.get(owner) ?? { segment: "scratch", offset: inScratch.get(owner)!, storage: storageOf(owner) }
+      );
     })();
     return {
       segment: at.segment,
@@ -140,8 +146,4 @@ function mayWrite(
     unit.body.has(node) &&
     [...unit.operands].every((operand) => elementwise(operand) || !isOld(sourceOf(operand, producers)))
   );
-}
-
-function byteSize(node: Tensor): number {
-  return sizeOf(node.shape) * storageBytes[node.dtype];
 }

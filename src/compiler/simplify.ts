@@ -3,17 +3,22 @@
  * and makes equal expressions one node.
  *
  * Gradients were taken before, so the identities that exist for them (`stopGradient`,
- * `customGradient`, `codes`) disappear here; `coded` becomes the product it stands for.
+ * `customGradient`) disappear here; `coded` becomes the product it stands for, and products of two
+ * coded values become products of their codes.
  */
 import { node } from "../graph/node.js";
 import { ops } from "../graph/ops.js";
 import type { Attributes, OpName, Tensor } from "../graph/tensor.js";
 import { topologicalOrder } from "../graph/order.js";
+import type { Build } from "./integers.js";
+import { asFloats, lowerConvolution, lowerFilterGradient } from "./integers.js";
 import { isElementwise } from "./kinds.js";
 
 export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const interned = new Map<string, Tensor>();
   const simplified = new Map<Tensor, Tensor>();
+  /** Codes that a product of codes reads. */
+  const multiplied = new Set<Tensor>();
 
   function intern(op: OpName, inputs: readonly Tensor[], attributes: Attributes): Tensor {
     const key = keyOf(op, inputs, attributes);
@@ -24,16 +29,33 @@ export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<stri
     return made;
   }
 
+  const build: Build = { simple: (...parts) => rewrite(...parts), plain: (...parts) => intern(...parts) };
+
   /** The simplest node equal to op(inputs): peepholes first, then sharing. */
   function rewrite(op: OpName, inputs: readonly Tensor[], attributes: Attributes): Tensor {
     const [x, y] = inputs;
     switch (op) {
-      case "codes":
       case "stopGradient":
       case "customGradient":
         return x;
+      case "codes":
+        return intern("codes", [x.op === "codes" ? x.inputs[0] : x], attributes);
       case "coded":
-        return rewrite("mul", inputs, {});
+        return rewrite("mul", [rewrite("codes", [x], { lattice: x.lattice }), y], {});
+      case "convolution": {
+        const product = lowerConvolution(inputs, attributes, node(op, inputs, attributes).shape, build);
+        if (product === undefined) break;
+        product.codes.forEach((codes) => multiplied.add(codes));
+        return product.value;
+      }
+      case "convolutionInputGradient":
+        if (multiplied.has(y)) return intern(op, [x, asFloats(y, build)], attributes);
+        break;
+      case "convolutionFilterGradient": {
+        const product = lowerFilterGradient(inputs, attributes, multiplied, build);
+        if (product === undefined) break;
+        return product;
+      }
       case "reshape": {
         if (x.op === "reshape") return rewrite("reshape", x.inputs, attributes);
         if (equal(x.shape, attributes.shape!)) return x;

@@ -6,13 +6,12 @@
 import { sizeOf } from "../graph/tensor.js";
 import { allocateRegisters } from "./registers.js";
 import type { Geometry, Instruction, MapInstruction, MoveInstruction, Operand, Program } from "./program.js";
-import { mapOps, segments } from "./program.js";
+import { mapOps, segments, storages } from "./program.js";
 
 /** Changes with the words' layout; the executor refuses another. */
 const version = 1;
 
 const kinds = ["map", "product", "window", "move"] as const;
-const storages = ["f32", "i32"] as const;
 const reductions = ["none", "sum", "max", "moments"] as const;
 const productOps = ["convolution", "convolutionInputGradient", "convolutionFilterGradient"] as const;
 const windowOps = ["windowSum", "windowMax", "windowSumGradient", "windowMaxGradient"] as const;

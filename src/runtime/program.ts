@@ -12,8 +12,10 @@
 export type Segment = "constants" | "state" | "inputs" | "outputs" | "scratch";
 export const segments: readonly Segment[] = ["constants", "state", "inputs", "outputs", "scratch"];
 
-export type Storage = "f32" | "i32";
-export const storageBytes: Readonly<Record<Storage, number>> = { f32: 4, i32: 4 };
+/** How values lie in memory. The narrow ones hold codes: whole numbers within their range. */
+export const storages = ["f32", "i32", "i16", "u8", "s8"] as const;
+export type Storage = (typeof storages)[number];
+export const storageBytes: Readonly<Record<Storage, number>> = { f32: 4, i32: 4, i16: 2, u8: 1, s8: 1 };
 
 export interface Operand {
   readonly segment: Segment;
@@ -61,7 +63,7 @@ export interface MapOperation {
 }
 
 /**
- * `none` stores a value of axes 7. Reductions run over the axes that the result lacks: `sum`,
+ * `none` stores a value of axes 7, as f32 or, where it is codes, narrower. Reductions write f32 and run over the axes that the result lacks: `sum`,
  * `max`, and `moments`, which writes the mean and then the biased variance (twice the elements).
  * A reduced result has axes 0, 1, 4, 5 or, for sum and max, 6.
  */
@@ -100,6 +102,9 @@ export interface Geometry {
  * convolution: inputs x, w (HWIO); out y. convolutionInputGradient: inputs g (as y), w; out as x.
  * convolutionFilterGradient: inputs x, g; out as w. A matrix product is a 1x1 convolution of
  * `images` one-pixel images.
+ *
+ * All operands are f32, or: a convolution of codes x (u8 or s8) and w (s8), whose out is their exact
+ * sum (i16 or i32); and a filter gradient whose x is codes.
  */
 export interface ProductInstruction {
   readonly kind: "product";

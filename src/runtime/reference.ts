@@ -20,6 +20,14 @@ import type {
 } from "./program.js";
 import { verify } from "./verify.js";
 
+const arrays = {
+  f32: Float32Array,
+  i32: Int32Array,
+  i16: Int16Array,
+  u8: Uint8Array,
+  s8: Int8Array,
+} as const;
+
 type Memory = Readonly<Record<Segment, ArrayBuffer>>;
 
 export function createReferenceExecutor(): Executor {
@@ -160,8 +168,6 @@ function view(operand: Operand, memory: Memory, shape = operand.shape): View {
 }
 
 /** The segment's elements from an operand's offset to the segment's end. */
-function open({ segment, offset, storage }: Operand, memory: Memory): Float32Array | Int32Array {
-  return storage === "i32"
-    ? new Int32Array(memory[segment], offset)
-    : new Float32Array(memory[segment], offset);
+function open({ segment, offset, storage }: Operand, memory: Memory) {
+  return new arrays[storage](memory[segment], offset);
 }

@@ -102,7 +102,7 @@ function isDirect(
   i: number,
   lastRead: readonly number[],
 ): boolean {
-  if (to.reduction !== "none") return false;
+  if (to.reduction !== "none" || to.storage !== "f32") return false;
   return operands.every((operand, slot) => lastRead[slot] <= i || !overlap(space, operand, to));
 }
 

@@ -99,7 +99,7 @@ describe("refused", () => {
     [
       "a product of integers",
       { ...product, inputs: [{ ...product.inputs[0], storage: "i32" }, product.inputs[1]] },
-      "takes f32, got i32",
+      "convolution cannot take i32,f32,f32",
     ],
   ];
   test.each(cases)("%s", (_, instruction, message) => {

@@ -13,6 +13,7 @@ import type {
   Operand,
   ProductInstruction,
   Program,
+  Storage,
   WindowInstruction,
 } from "./program.js";
 import { mapOps, segments, storageBytes } from "./program.js";
@@ -81,7 +82,8 @@ function verifyMap({ space, operands, body, results }: MapInstruction, read: Acc
   });
   for (const { slot, reduction, ...to } of results) {
     checkCount(slot, "slot", 0, operands.length + body.length - 1);
-    check(to.storage === "f32", `a map writes f32, not ${to.storage}`);
+    const writes: readonly Storage[] = reduction === "none" ? ["f32", "i16", "u8", "s8"] : ["f32"];
+    check(writes.includes(to.storage), `${reduction} cannot write ${to.storage}`);
     const allowed = { none: [7], sum: [0, 1, 4, 5, 6], max: [0, 1, 4, 5, 6], moments: [0, 1, 4, 5] }[
       reduction
     ];
@@ -94,6 +96,13 @@ function valuesWith(space: readonly number[], axes: Axes): number {
   return space.reduce((product, extent, i) => (axes & (4 >> i) ? product * extent : product), 1);
 }
 
+/** x, w, y; g, w, dx; x, g, dw. */
+const productStorages: Readonly<Record<ProductInstruction["op"], readonly string[]>> = {
+  convolution: ["f32,f32,f32", "u8,s8,i16", "u8,s8,i32", "s8,s8,i16", "s8,s8,i32"],
+  convolutionInputGradient: ["f32,f32,f32"],
+  convolutionFilterGradient: ["f32,f32,f32", "u8,f32,f32", "s8,f32,f32"],
+};
+
 function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: Access, write: Access): void {
   const { x, y } = checkGeometry(geometry);
   const [height, width] = geometry.kernel;
@@ -103,7 +112,8 @@ function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: 
     convolutionInputGradient: [y, w, x],
     convolutionFilterGradient: [x, y, w],
   }[op];
-  checkF32([...inputs, out]);
+  const storages = [...inputs, out].map((operand) => operand.storage).join();
+  check(productStorages[op].includes(storages), `${op} cannot take ${storages}`);
   read(inputs[0], first);
   read(inputs[1], second);
   write(out, result);
@@ -152,7 +162,7 @@ function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): 
   const { extents, from, fromStrides, to, toStrides } = instruction;
   check(extents.length <= 8, "at most 8 extents");
   check(fromStrides.length === extents.length && toStrides.length === extents.length, "one stride an extent");
-  check(from.storage === to.storage, "a copy does not convert");
+  check(from.storage === to.storage && storageBytes[to.storage] === 4, "a copy moves f32 or i32 as they are");
   extents.forEach((extent) => checkCount(extent, "extent", 1));
   const reach = (strides: readonly number[]): number =>
     strides.reduce((last, stride, i) => {

@@ -1,0 +1,196 @@
+/**
+ * Products of coded values on integers.
+ *
+ * Σ (codes·scale)·(codes·scale) becomes scale · Σ codes·codes where both operands are codes times a
+ * scale that is constant along the reduced axes. The sum of codes is exact; the result rounds once,
+ * in the scale. Which of these products then run on bytes is decided in `storage.ts`.
+ */
+import type { Attributes, Lattice, OpName, Tensor } from "../graph/tensor.js";
+import { sizeOf } from "../graph/tensor.js";
+
+type Make = (op: OpName, inputs: readonly Tensor[], attributes: Attributes) => Tensor;
+
+/** Makes nodes: simplified ones, and products as they are. */
+export interface Build {
+  readonly simple: Make;
+  readonly plain: Make;
+}
+
+/** codes · scale; the scale is one number, or one a value of the tensor's first or last axis. */
+interface Scale {
+  readonly scale: Tensor;
+  readonly along: "all" | "first" | "last";
+}
+interface Coded extends Partial<Scale> {
+  readonly codes: Tensor;
+}
+
+/** v = step·stored + offset, where `stored` fits a byte. */
+interface Stored {
+  readonly stored: Tensor;
+  readonly step: number;
+  readonly offset: number;
+}
+
+const signedByte: Lattice = { lo: -128, hi: 127, step: 1 };
+const unsignedByte: Lattice = { lo: 0, hi: 255, step: 1 };
+const within = (a: Lattice, b: Lattice): boolean => a.lo >= b.lo && a.hi <= b.hi;
+
+/** The bytes that hold codes of a lattice. */
+export function bytesFor(lattice: Lattice): readonly ("u8" | "s8")[] {
+  const fits = { u8: within(lattice, unsignedByte), s8: within(lattice, signedByte) };
+  return (["u8", "s8"] as const).filter((byte) => fits[byte]);
+}
+
+/** The largest |Σ a·b| of so many products of codes. */
+export function productBound(a: Lattice, b: Lattice, count: number): number {
+  return count * Math.max(-a.lo, a.hi) * Math.max(-b.lo, b.hi);
+}
+
+/** Products whose sums need more bits are left in floating point. */
+const mostBound = 2 ** 31;
+
+/**
+ * A convolution of simplified inputs on codes, or undefined where a condition fails: an operand is no
+ * codes times a scale, a scale varies along a reduced axis, or the sum may pass 2^31.
+ */
+export function lowerConvolution(
+  [x, w]: readonly Tensor[],
+  attributes: Attributes,
+  shape: readonly number[],
+  build: Build,
+): { value: Tensor; codes: readonly Tensor[] } | undefined {
+  const [a, b] = [codedOf(x, build), codedOf(w, build)];
+  if (a === undefined || b === undefined || a.along === "last" || b.along === "first") return undefined;
+  const [p, q] = [
+    storedOf(a.codes, [unsignedByte, signedByte], build),
+    storedOf(b.codes, [signedByte], build),
+  ];
+  if (p === undefined || q === undefined) return undefined;
+  const count = sizeOf(w.shape.slice(0, 3));
+  if (productBound(a.codes.lattice!, b.codes.lattice!, count) >= mostBound) return undefined;
+  if (productBound(p.stored.lattice!, q.stored.lattice!, count) >= mostBound) return undefined;
+
+  const convolve = (left: Tensor, right: Tensor): Tensor =>
+    build.plain("convolution", [left, right], attributes);
+  const times = (value: Tensor, factor: number): Tensor =>
+    build.simple("mul", [value, filled(factor, value.shape, build)], {});
+  let sum = times(convolve(p.stored, q.stored), p.step * q.step);
+  const corrections: Tensor[] = [];
+  // Sums over the taps that exist: where an offset is multiplied, padding counts nothing.
+  if (q.offset !== 0) {
+    const ones = onesLike([...w.shape.slice(0, 3), 1], build);
+    const perPixel = times(convolve(p.stored, ones), p.step * q.offset);
+    corrections.push(
+      repeat(build.simple("reshape", [perPixel], { shape: shape.slice(0, 3) }), shape, [0, 1, 2], build),
+    );
+  }
+  if (p.offset !== 0) {
+    const ones = onesLike([1, ...x.shape.slice(1)], build);
+    const perPlace = times(convolve(ones, q.stored), p.offset * q.step);
+    corrections.push(
+      repeat(build.simple("reshape", [perPlace], { shape: shape.slice(1) }), shape, [1, 2, 3], build),
+    );
+    if (q.offset !== 0) {
+      const taps = times(convolve(ones, onesLike([...w.shape.slice(0, 3), 1], build)), p.offset * q.offset);
+      corrections.push(
+        repeat(build.simple("reshape", [taps], { shape: shape.slice(1, 3) }), shape, [1, 2], build),
+      );
+    }
+  }
+  for (const correction of corrections) sum = build.simple("add", [sum, correction], {});
+  for (const scale of together(a, b, build))
+    sum = build.simple("mul", [sum, spread(scale, shape, build)], {});
+  return { value: sum.op === "convolution" ? asFloats(sum, build) : sum, codes: [p.stored, q.stored] };
+}
+
+/** x·1: what reads this gets floats, whatever x is kept as. */
+export const asFloats = (x: Tensor, build: Build): Tensor =>
+  build.plain("mul", [x, filled(1, x.shape, build)], {});
+
+/** The filter gradient from codes that a convolution has in memory, or undefined where x is none of these. */
+export function lowerFilterGradient(
+  [x, g]: readonly Tensor[],
+  attributes: Attributes,
+  inMemory: ReadonlySet<Tensor>,
+  build: Build,
+): Tensor | undefined {
+  const coded = codedOf(x, build);
+  if (coded === undefined || !inMemory.has(coded.codes)) return undefined;
+  const sum = build.plain("convolutionFilterGradient", [coded.codes, g], attributes);
+  if (!isScaled(coded)) return sum;
+  // The sum runs over all images.
+  return coded.along === "all" ? build.simple("mul", [sum, spread(coded, sum.shape, build)], {}) : undefined;
+}
+
+/** Takes a simplified tensor apart into codes and scale. */
+function codedOf(tensor: Tensor, build: Build): Coded | undefined {
+  if (tensor.op === "codes") return { codes: tensor };
+  if (tensor.op === "reshape") {
+    const inner = codedOf(tensor.inputs[0], build);
+    if (inner === undefined) return undefined;
+    const [before, after] = [tensor.inputs[0].shape, tensor.shape];
+    if (inner.along === "first" && before[0] !== after[0]) return undefined;
+    if (inner.along === "last" && before.at(-1) !== after.at(-1)) return undefined;
+    return { ...inner, codes: build.simple("reshape", [inner.codes], tensor.attributes) };
+  }
+  if (tensor.op !== "mul") return undefined;
+  for (const [codes, scale] of [tensor.inputs, [...tensor.inputs].reverse()]) {
+    if (codes.op !== "codes" || scale.op !== "broadcast") continue;
+    const axes = scale.attributes.axes!.join();
+    const last = codes.shape.length - 1;
+    const along = axes === "" ? "all" : axes === "0" ? "first" : axes === `${last}` ? "last" : undefined;
+    if (along !== undefined) return { codes, scale: scale.inputs[0], along };
+  }
+  return undefined;
+}
+
+/** Codes as they fit one of the bytes: themselves, or moved and divided by their step. */
+function storedOf(codes: Tensor, bytes: readonly Lattice[], build: Build): Stored | undefined {
+  const lattice = codes.lattice!;
+  if (bytes.some((byte) => within(lattice, byte))) return { stored: codes, step: 1, offset: 0 };
+  const { lo, hi, step } = lattice;
+  if ((hi - lo) / step > 255) return undefined;
+  const offset = lo - signedByte.lo * step;
+  const moved = build.simple("sub", [codes, filled(offset, codes.shape, build)], {});
+  const divided = build.simple("mul", [moved, filled(1 / step, codes.shape, build)], {});
+  const place = (value: number): number => (value - offset) / step;
+  return {
+    stored: build.simple("codes", [divided], { lattice: { lo: place(lo), hi: place(hi), step: 1 } }),
+    step,
+    offset,
+  };
+}
+
+const isScaled = (coded: Coded): coded is Coded & Scale => coded.scale !== undefined;
+
+/** The scales of two operands as few factors: one number is multiplied into the other's. */
+function together(a: Coded, b: Coded, build: Build): Scale[] {
+  const [first, second] = [a, b]
+    .filter(isScaled)
+    .sort((x, y) => Number(x.along !== "all") - Number(y.along !== "all"));
+  if (second === undefined) return first === undefined ? [] : [first];
+  if (first.along !== "all") return [first, second];
+  const { scale, along } = second;
+  return [{ scale: build.simple("mul", [scale, repeat(first.scale, scale.shape, [], build)], {}), along }];
+}
+
+/** A scale repeated to the shape of a product of [first, ..., last]. */
+function spread({ scale, along }: Scale, shape: readonly number[], build: Build): Tensor {
+  const axes = { all: [], first: [0], last: [shape.length - 1] }[along];
+  return repeat(scale, shape, axes, build);
+}
+
+function repeat(value: Tensor, shape: readonly number[], axes: readonly number[], build: Build): Tensor {
+  return build.simple("broadcast", [value], { shape, axes });
+}
+
+function filled(value: number, shape: readonly number[], build: Build): Tensor {
+  return repeat(build.simple("constant", [], { value }), shape, [], build);
+}
+
+/** Codes that are all 1. They are data, since what is one number has no codes. */
+function onesLike(shape: readonly number[], build: Build): Tensor {
+  const ones = build.simple("constant", [], { data: new Float32Array(sizeOf(shape)).fill(1), shape });
+  return build.simple("codes", [ones], { lattice: { lo: 1, hi: 1, step: 1 } });
+}
