@@ -12,25 +12,11 @@
 #include <string>
 
 #include "executor.h"
-#include "peak.h"
+#include "instruction_sets.h"
 
 namespace {
 
 using namespace fewbit;
-
-struct InstructionSet {
-  const char* name;
-  const Kernels& kernels;
-  const MultiplyAdds& multiplyAdds;
-  bool supported;
-};
-// Fastest first. The builtins also ask whether the operating system saves the registers.
-const InstructionSet instructionSets[] = {
-    {"avx512", avx512Kernels, avx512MultiplyAdds,
-     __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")},
-    {"avx2", avx2Kernels, avx2MultiplyAdds, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-};
 
 constexpr size_t largeBytes = 1 << 20, maximumArguments = 9;
 
@@ -71,10 +57,10 @@ struct Call {
     napi_get_value_double(env, arguments[i], &value);
     return value;
   }
-  const InstructionSet& instructionSet(int i) const {
+  const InstructionSet& set(int i) const {
     char name[16] = "";
     napi_get_value_string_utf8(env, arguments[i], name, sizeof name, nullptr);
-    return strcmp(name, instructionSets[0].name) == 0 ? instructionSets[0] : instructionSets[1];
+    return instructionSet(name);
   }
   template <typename T>
   T* external(int i) const {
@@ -155,7 +141,7 @@ napi_value load(napi_env env, napi_callback_info info) {
   napi_get_typedarray_info(env, call.arguments[0], nullptr, &count, &words, nullptr, nullptr);
   try {
     return call.own(std::make_unique<Executable>(static_cast<const int32_t*>(words), count,
-                                                 call.instructionSet(1).kernels, static_cast<int>(call.number(2))));
+                                                 call.set(1).kernels, static_cast<int>(call.number(2))));
   } catch (const std::exception& error) {
     return call.fail(error.what());
   }
@@ -253,7 +239,7 @@ napi_value peak(napi_env env, napi_callback_info info) {
   const int64_t chunks = 4 * pool.threads();
 
   constexpr int64_t rounds = 100000;
-  const MultiplyAdds& multiplyAdds = call.instructionSet(1).multiplyAdds;
+  const MultiplyAdds& multiplyAdds = call.set(1).multiplyAdds;
   const auto calculate = [](const void* context, int64_t) {
     volatile float result = static_cast<const MultiplyAdds*>(context)->run(rounds);
     (void)result;

@@ -3,13 +3,14 @@
 // The space is cut into blocks of at most BLOCK elements: whole channel rows of one sample, or a
 // piece of one row. Each operation is a vector loop over a block. Slots are pointers: an operand with
 // all axes is read where it lies and a stored result written where it belongs, if the block's length is a
-// multiple of GRAIN; else both go through a buffer. Operands with fewer axes are repeated into a
-// buffer when they change.
+// multiple of GRAIN; else both go through a buffer, as stored integers do. Operands with fewer axes
+// are repeated into a buffer when they change.
 #pragma once
 #include <string.h>
 
 #include "cut.h"
 #include "reduce.h"
+#include "simd_integer.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
@@ -111,12 +112,23 @@ static inline int64_t elementIndex(const Layout& l, const Block& b, int32_t axes
   return index;
 }
 
+// `n` adjacent elements as floats; may write up to a whole vector.
+static inline void readElements(float* to, const Memory& memory, const Operand& operand, int64_t index, int64_t n) {
+  if (operand.storage == F32) {
+    memcpy(to, memory.f32(operand) + index, n * sizeof(float));
+  } else {
+    readIntegers(to, memory.at(operand), operand.storage, index, n);
+  }
+}
 static inline float readOne(const Memory& memory, const Operand& operand, int64_t index) {
-  const float* p = memory.f32(operand) + index;
-  if (operand.storage == F32) return *p;
-  int32_t i;
-  memcpy(&i, p, sizeof i);
-  return (float)i;
+  const char* const from = memory.at(operand);
+  switch (operand.storage) {
+    case I32: return (float)((const int32_t*)from)[index];
+    case I16: return ((const int16_t*)from)[index];
+    case U8: return ((const uint8_t*)from)[index];
+    case S8: return ((const int8_t*)from)[index];
+    default: return ((const float*)from)[index];
+  }
 }
 
 // What one result's reduction has taken in so far.
@@ -177,21 +189,14 @@ static void repeatOperands(Frame& f, const Block& b, bool ofSample) {
     float* const to = f.buffer(i);
     const int64_t from = elementIndex(f.l, b, axes), length = f.l.rows * b.width;
     const int64_t distinct = axes & CHANNEL ? b.width : 1;
-    for (int64_t k = 0; k < distinct; k++) to[k] = readOne(f.memory, operand, from + k);
+    readElements(to, f.memory, operand, from, distinct);
     for (int64_t n = distinct; n < length; n *= 2) memcpy(to + n, to, least(n, length - n) * sizeof(float));
   }
 }
 
 static float* contiguousOperand(const Operand& operand, const Memory& memory, int64_t from, const Block& b, float* buffer) {
-  float* const p = memory.f32(operand) + from;
-  if (operand.storage == I32) {
-    const int64_t whole = b.length / LANES * LANES;
-    for (int64_t k = 0; k < whole; k += LANES) store(buffer + k, toFloats((Ints)load(p + k)));
-    for (int64_t k = whole; k < b.length; k++) buffer[k] = readOne(memory, operand, from + k);
-    return buffer;
-  }
-  if (b.length == b.padded) return p;
-  memcpy(buffer, p, b.length * sizeof(float));
+  if (operand.storage == F32 && b.length == b.padded) return memory.f32(operand) + from;
+  readElements(buffer, memory, operand, from, b.length);
   return buffer;
 }
 
@@ -257,8 +262,10 @@ static void operate(const MapOperation& o, float* const* slots, int64_t n) {
 }
 
 static void storeResult(const Frame& f, const MapResult& result, const Block& b) {
-  float* const to = f.memory.f32(result.to) + elementIndex(f.l, b, FULL);
+  const int64_t index = elementIndex(f.l, b, FULL);
   const float* const from = f.slots[result.slot];
+  if (result.to.storage != F32) return writeIntegers(f.memory.at(result.to), result.to.storage, index, from, b.length);
+  float* const to = f.memory.f32(result.to) + index;
   if (to != from) memmove(to, from, b.length * sizeof(float));
 }
 

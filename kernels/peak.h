@@ -9,7 +9,9 @@ struct MultiplyAdds {
   int32_t operationsPerRound;
 };
 extern const MultiplyAdds avx2MultiplyAdds;
+extern const MultiplyAdds avx2vnniMultiplyAdds;
 extern const MultiplyAdds avx512MultiplyAdds;
+extern const MultiplyAdds avx512vnniMultiplyAdds;
 
 #ifdef FEWBIT_ISA
 namespace FEWBIT_ISA {

@@ -1,11 +1,13 @@
-// Products: f32 NHWC convolutions, their two gradients, and matrix products as 1x1 convolutions.
+// Products: NHWC convolutions, their two gradients, and matrix products as 1x1 convolutions.
 //
-// An output of the forward product is one chain of fused multiply-adds from zero in the order
-// (kernel row, column, channel). How each of the others is summed depends on shapes only.
+// An output of the f32 forward product is one chain of fused multiply-adds from zero in the order
+// (kernel row, column, channel). How each of the others is summed depends on shapes only. The
+// forward product of codes is exact.
 #pragma once
 #include "product_filter_gradient.h"
 #include "product_forward.h"
 #include "product_input_gradient.h"
+#include "product_integer.h"
 #include "product_matrix.h"
 
 namespace fewbit {
@@ -49,8 +51,14 @@ static Geometry flippedGeometry(Geometry g) {
   return g;
 }
 
+static bool isInteger(const ProductInstruction& p) { return p.op == CONVOLUTION && p.a.storage != F32; }
+static IntegerProduct integerProduct(const ProductInstruction& p) {
+  return {isMatrix(p.geometry) ? asColumn(p.geometry) : p.geometry, p.a.storage == S8, p.out.storage == I16};
+}
+
 static Plan planProduct(const ProductInstruction& p) {
   const Geometry& g = p.geometry;
+  if (isInteger(p)) return planInteger(integerProduct(p));
   switch (p.op) {
     case CONVOLUTION:
       return isMatrix(g) ? planMatrix(forwardMatrix(g)) : planForward({g, false});
@@ -58,12 +66,15 @@ static Plan planProduct(const ProductInstruction& p) {
       if (isMatrix(g)) return planMatrix(inputGradientMatrix(g));
       return flips(g) ? planForward({flippedGeometry(g), true}) : planGather(g);
     default:
-      return planFilter(isMatrix(g) ? asColumn(g) : g);
+      return planFilter(isMatrix(g) ? asColumn(g) : g, p.a.storage);
   }
 }
 
 static void runProduct(const ProductInstruction& p, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
   const Geometry& g = p.geometry;
+  if (isInteger(p))
+    return runInteger(integerProduct(p), (const uint8_t*)memory.at(p.a), (const int8_t*)memory.at(p.b),
+                      memory.at(p.out), phase, chunk, work);
   const float *a = memory.f32(p.a), *b = memory.f32(p.b);
   float* out = memory.f32(p.out);
   switch (p.op) {
@@ -75,7 +86,7 @@ static void runProduct(const ProductInstruction& p, const Memory& memory, int32_
       if (flips(g)) return runForward({flippedGeometry(g), true}, a, b, out, phase, chunk, work);
       return runGather(g, a, b, out, phase, chunk, work);
     default:
-      return runFilter(isMatrix(g) ? asColumn(g) : g, a, b, out, phase, chunk, work);
+      return runFilter(isMatrix(g) ? asColumn(g) : g, {memory.at(p.a), p.a.storage}, b, out, phase, chunk, work);
   }
 }
 

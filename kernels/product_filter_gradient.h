@@ -4,8 +4,12 @@
 // zero; a group adds its units in order to one partial sum, and a second phase adds the groups in
 // order. Vectors run over output channels, or over the taps of a kernel row where that leaves
 // fewer lanes idle; partial sums are transposed then.
+//
+// Inputs that are stored as bytes are converted unit by unit into a thread's own panel, as padded ones
+// are copied; the sums are the same.
 #pragma once
 #include "product_forward.h"
+#include "simd_integer.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
@@ -57,7 +61,14 @@ static FilterCut cutFilter(const Geometry& g) {
   return cut;
 }
 
-static Plan planFilter(const Geometry& g) {
+// The inputs: f32 or bytes.
+struct Inputs {
+  const char* data;
+  int32_t storage;
+};
+static bool packs(const Geometry& g, int32_t storage) { return padded(g) || storage != F32; }
+
+static Plan planFilter(const Geometry& g, int32_t storage) {
   const FilterCut cut = cutFilter(g);
   const bool direct = cut.groups == 1 && !cut.alongTaps;
   const int64_t rows = ceilDivide(g.outHeight, cut.bands);
@@ -67,8 +78,24 @@ static Plan planFilter(const Geometry& g) {
   plan.chunks[1] = direct ? 0 : cut.foldChunks;
   const int64_t weights = g.kernelHeight * g.kernelWidth * g.channels * g.outChannels;
   plan.sharedBytes = direct ? 0 : cut.groups * weights * sizeof(float);
-  plan.ownBytes = padded(g) ? cut.unitImages * panelRows(g, rows) * panelRow(g) * sizeof(float) : 0;
+  const int64_t panel = cut.unitImages * panelRows(g, rows) * panelRow(g);
+  plan.ownBytes = packs(g, storage) ? (panel + LANES) * sizeof(float) : 0;
   return plan;
+}
+
+// Rows first ... first + rows of an image, counted from the top of its padding, with their borders, as floats.
+static void packRows(const Geometry& g, const Inputs& x, int64_t image, int64_t first, int64_t rows, float* to) {
+  const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
+  const int64_t start = image * g.height * row;
+  if (x.storage == F32) return padRows(g, (const float*)x.data + start, first, rows, to);
+  if (!padded(g)) return readIntegers(to, x.data, x.storage, start + first * row, rows * row);
+  for (int64_t i = 0; i < rows; i++, to += row + 2 * border) {
+    const int64_t h = first + i - g.paddingHeight;
+    const bool inside = h >= 0 && h < g.height;
+    if (inside) readIntegers(to + border, x.data, x.storage, start + h * row, row);
+    zero(to, inside ? border : border + row);
+    zero(to + border + row, border);
+  }
 }
 
 // Adds one unit, whose inputs start at `x`, to the strips of `sum`.
@@ -107,20 +134,21 @@ static void runUnit(const Geometry& g, bool alongTaps, const float* x, int64_t x
   }
 }
 
-static void runGroup(const Geometry& g, const FilterCut& cut, const float* x, const float* gradient, Range units,
+static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, const float* gradient, Range units,
                      Range strips, float* own, float* sum) {
   const int64_t xImage = g.height * g.width * g.channels, gradientRow = g.outWidth * g.outChannels;
+  const bool packed = packs(g, x.storage);
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const Range images = part(g.images, cut.imageUnits, unit / cut.bands);
     const Range rows = part(g.outHeight, cut.bands, unit % cut.bands);
     const int64_t count = images.end - images.begin, first = rows.begin * g.strideHeight;
-    const int64_t panel = panelRows(g, rows.end - rows.begin) * panelRow(g);
-    if (padded(g))
-      for (int64_t i = 0; i < count; i++)
-        padRows(g, x + (images.begin + i) * xImage, first, panelRows(g, rows.end - rows.begin), own + i * panel);
-    runUnit(g, cut.alongTaps, padded(g) ? own : x + images.begin * xImage + first * panelRow(g),
-            padded(g) ? panel : xImage, gradient + (images.begin * g.outHeight + rows.begin) * gradientRow, count,
-            rows.end - rows.begin, strips, sum, unit > units.begin);
+    const int64_t xRows = panelRows(g, rows.end - rows.begin), panel = xRows * panelRow(g);
+    if (packed)
+      for (int64_t i = 0; i < count; i++) packRows(g, x, images.begin + i, first, xRows, own + i * panel);
+    const float* from = packed ? own : (const float*)x.data + images.begin * xImage + first * panelRow(g);
+    runUnit(g, cut.alongTaps, from, packed ? panel : xImage,
+            gradient + (images.begin * g.outHeight + rows.begin) * gradientRow, count, rows.end - rows.begin, strips,
+            sum, unit > units.begin);
   }
 }
 
@@ -155,7 +183,7 @@ static void foldGroups(const Geometry& g, const FilterCut& cut, const float* par
     }
 }
 
-static void runFilter(const Geometry& g, const float* x, const float* gradient, float* dw, int32_t phase,
+static void runFilter(const Geometry& g, const Inputs& x, const float* gradient, float* dw, int32_t phase,
                       int64_t chunk, Work work) {
   const FilterCut cut = cutFilter(g);
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;

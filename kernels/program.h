@@ -9,7 +9,7 @@
 namespace fewbit {
 
 enum Segment : int32_t { CONSTANTS, STATE, INPUTS, OUTPUTS, SCRATCH, SEGMENTS };
-enum Storage : int32_t { F32, I32 };
+enum Storage : int32_t { F32, I32, I16, U8, S8 };  // a stored integer means just that number
 enum Kind : int32_t { MAP, PRODUCT, WINDOW, MOVE };
 
 // Which axes of [sample, position, channel] a value has: 4 + 2 + 1, as in src/runtime/program.ts.
@@ -51,7 +51,7 @@ enum ProductOp : int32_t { CONVOLUTION, CONVOLUTION_INPUT_GRADIENT, CONVOLUTION_
 struct ProductInstruction {
   int32_t op;
   Geometry geometry;
-  Operand a, b, out;  // x, w, y; g, w, dx; x, g, dw
+  Operand a, b, out;  // x, w, y; g, w, dx; x, g, dw; x may be U8 or S8 (in CONVOLUTION with S8 w and integer y)
 };
 
 enum WindowOp : int32_t { WINDOW_SUM, WINDOW_MAX, WINDOW_SUM_GRADIENT, WINDOW_MAX_GRADIENT };
@@ -82,9 +82,8 @@ struct Instruction {
 // The base address of each segment.
 struct Memory {
   char* base[SEGMENTS];
-  float* f32(const Operand& operand) const {
-    return reinterpret_cast<float*>(base[operand.segment] + operand.offset);
-  }
+  char* at(const Operand& operand) const { return base[operand.segment] + operand.offset; }
+  float* f32(const Operand& operand) const { return reinterpret_cast<float*>(at(operand)); }
 };
 
 // Memory for one instruction beside its operands, 64-byte aligned, contents undefined at the start:
@@ -111,6 +110,8 @@ struct Kernels {
 
 // One table per instruction set, each in its own translation unit (isa.cpp) and namespace.
 extern const Kernels avx2Kernels;
+extern const Kernels avx2vnniKernels;
 extern const Kernels avx512Kernels;
+extern const Kernels avx512vnniKernels;
 
 }  // namespace fewbit

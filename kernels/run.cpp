@@ -1,5 +1,5 @@
 // Runs programs that src/runtime/dump.ts wrote, without Node, so that sanitizers can watch them:
-//   run THREADS avx2|avx512 RESULT FILE...
+//   run THREADS INSTRUCTION-SET RESULT FILE...
 // RESULT receives each program's state and outputs. Every segment and the work memory is an
 // allocation of its own.
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "executor.h"
+#include "instruction_sets.h"
 
 namespace {
 
@@ -62,7 +63,7 @@ void run(const char* path, Pool& pool, const Kernels& kernels, std::ofstream& re
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    fprintf(stderr, "usage: run THREADS avx2|avx512 RESULT FILE...\n");
+    fprintf(stderr, "usage: run THREADS INSTRUCTION-SET RESULT FILE...\n");
     return 2;
   }
   Pool pool(atoi(argv[1]));
@@ -70,7 +71,7 @@ int main(int argc, char** argv) {
   for (int i = 4; i < argc; i++) {
     fprintf(stderr, "%s\n", argv[i]);  // so that a report names its program
     try {
-      run(argv[i], pool, strcmp(argv[2], "avx512") == 0 ? avx512Kernels : avx2Kernels, result);
+      run(argv[i], pool, instructionSet(argv[2]).kernels, result);
     } catch (const std::exception& error) {
       fprintf(stderr, "%s\n", error.what());
       return 1;

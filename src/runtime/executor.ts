@@ -19,7 +19,7 @@ export interface LoadedProgram {
 
 export interface Executor {
   readonly name: ExecutorName;
-  /** "avx512", "avx2" or "typescript". */
+  /** "avx512vnni", "avx512", "avx2vnni", "avx2" or "typescript". */
   readonly instructionSet: string;
   readonly threads: number;
   /** Zeroed memory, aligned to 64 bytes where the executor can. */

@@ -11,7 +11,7 @@ import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn } from "./executor.js";
 import { verify } from "./verify.js";
 
-export type InstructionSet = "avx512" | "avx2";
+export type InstructionSet = "avx512vnni" | "avx512" | "avx2vnni" | "avx2";
 
 type Pool = { readonly brand: "pool" };
 type Executable = { readonly brand: "executable" };

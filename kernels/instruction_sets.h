@@ -1,0 +1,43 @@
+// The instruction sets that kernels are built for, fastest first, and which of them this CPU has.
+#pragma once
+#include <cpuid.h>
+#include <string.h>
+
+#include "peak.h"
+#include "program.h"
+
+namespace fewbit {
+
+struct InstructionSet {
+  const char* name;
+  const Kernels& kernels;
+  const MultiplyAdds& multiplyAdds;
+  bool supported;
+};
+
+// Not all compilers know the name of AVX-VNNI.
+inline bool hasAvxVnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+
+// The builtins also ask whether the operating system saves the registers.
+inline const bool hasAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+inline const bool hasAvx512 = hasAvx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+
+inline const InstructionSet instructionSets[] = {
+    {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, hasAvx512 && __builtin_cpu_supports("avx512vnni")},
+    {"avx512", avx512Kernels, avx512MultiplyAdds, hasAvx512},
+    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, hasAvx2 && hasAvxVnni()},
+    {"avx2", avx2Kernels, avx2MultiplyAdds, hasAvx2},
+};
+
+// The set of this name, or the last.
+inline const InstructionSet& instructionSet(const char* name) {
+  const InstructionSet* set = instructionSets;
+  while (set + 1 < instructionSets + sizeof instructionSets / sizeof *instructionSets && strcmp(set->name, name)) set++;
+  return *set;
+}
+
+}  // namespace fewbit
