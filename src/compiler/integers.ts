@@ -135,14 +135,27 @@ function codedOf(tensor: Tensor, build: Build): Coded | undefined {
     return { ...inner, codes: build.simple("reshape", [inner.codes], tensor.attributes) };
   }
   if (tensor.op !== "mul") return undefined;
-  for (const [codes, scale] of [tensor.inputs, [...tensor.inputs].reverse()]) {
-    if (codes.op !== "codes" || scale.op !== "broadcast") continue;
-    const axes = scale.attributes.axes!.join();
-    const last = codes.shape.length - 1;
-    const along = axes === "" ? "all" : axes === "0" ? "first" : axes === `${last}` ? "last" : undefined;
-    if (along !== undefined) return { codes, scale: scale.inputs[0], along };
+  for (const [codes, factor] of [tensor.inputs, [...tensor.inputs].reverse()]) {
+    const scale = codes.op === "codes" ? scaleOf(factor, build) : undefined;
+    if (scale !== undefined) return { codes, ...scale };
   }
   return undefined;
+}
+
+/** A factor as a scale, if it varies along the first or the last axis at most. */
+function scaleOf(factor: Tensor, build: Build): Scale | undefined {
+  const [scale] = factor.inputs;
+  const last = factor.shape.length - 1;
+  if (factor.op === "broadcast") {
+    const axes = factor.attributes.axes!.join();
+    const along = axes === "" ? "all" : axes === "0" ? "first" : axes === `${last}` ? "last" : undefined;
+    return along && { scale, along };
+  }
+  // Where only one axis is longer than 1, nothing repeats.
+  const size = sizeOf(factor.shape);
+  if (factor.op !== "reshape" || (size !== 1 && size !== factor.shape[last])) return undefined;
+  const along = size === 1 ? "all" : "last";
+  return { scale: build.simple("reshape", [scale], { shape: size === 1 ? [] : [size] }), along };
 }
 
 /** Codes as they fit one of the bytes: themselves, or moved and divided by their step. */
