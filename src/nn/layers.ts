@@ -199,9 +199,10 @@ export class Builder implements NetworkBuilder {
       { name: `${name}.weight`, shape, initial: initial(shape) },
       "parameters",
     );
-    const weights = quantized ? method.weights(latent, info, this.own(info)) : latent;
+    const own = quantized ? this.own(info) : {};
+    const weights = quantized ? method.weights(latent, info, own) : latent;
     const input = quantized
-      ? method.activations(x, info)
+      ? method.activations(x, info, own)
       : count === undefined
         ? x
         : (method.fullPrecisionInput?.(x, info) ?? x);

@@ -26,7 +26,7 @@ const layer: LayerInfo = { name: "fc", kind: "linear", index: 1, count: 3, shape
 function quantize({ kind, bits }: Case, x: Tensor): Tensor {
   if (kind === "weights") return dorefa({ weightBits: bits, activationBits: 32 }).weights(x, layer, {});
   const method = dorefa({ weightBits: 32, activationBits: bits });
-  return method.activations(bits === 32 ? relu(x) : x, layer);
+  return method.activations(bits === 32 ? relu(x) : x, layer, {});
 }
 
 /** Output and gradient for the upstream gradient, as the oracle computes them. */

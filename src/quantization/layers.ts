@@ -38,7 +38,7 @@ export function withLayers(method: Method, layers: LayerOverrides, create: (bits
     options: { ...method.options, layers },
     fullPrecision: isFull,
     weights: (w, layer, own) => of(layer).weights(w, layer, own),
-    activations: (x, layer) => of(layer).activations(x, layer),
+    activations: (x, layer, own) => of(layer).activations(x, layer, own),
     constrain: (w, layer) => of(layer).constrain?.(w, layer) ?? w,
     own: (layer) => of(layer).own?.(layer) ?? {},
     bits: (layer) => of(layer),

@@ -37,7 +37,7 @@ export interface Method {
   /** The weights that a layer multiplies with. `own` holds its trained scalars. */
   weights(w: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
   /** The input that a layer multiplies, after pooling. */
-  activations(x: Tensor, layer: LayerInfo): Tensor;
+  activations(x: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
   /** The input of a layer in full precision; as it is unless given. */
   fullPrecisionInput?(x: Tensor, layer: LayerInfo): Tensor;
   /** The layer's output with another gradient, in training. `random` is the key (i32 [2]) of the step's random numbers. */
