@@ -20,7 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   optim: [...base, "graph"],
   data: base,
   training: [...base, "graph", "runtime", "compiler", "quantization", "nn", "models", "optim", "data"],
-  cli: [...base, "runtime", "nn", "training"],
+  cli: [...base, "runtime", "nn", "data", "training"],
   "index.ts": [
     ...base,
     "graph",

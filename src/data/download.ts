@@ -48,16 +48,16 @@ export function isMirror(text: string): boolean {
 }
 
 /**
- * The bytes of a file, as `judge` returns them, and the URL they came from.
+ * A file as `judge` makes it of the bytes that a server sent, and the URL they came from.
  *
- * @param judge looks at what a server sent and throws `Unfit` unless it is the file.
+ * @param judge throws `Unfit` for bytes that are not the file.
  * @throws UserError with each failure on a line of its own, if no mirror has the file.
  */
-export async function download(
+export async function download<T>(
   name: string,
-  judge: (bytes: Uint8Array) => Promise<Uint8Array>,
+  judge: (bytes: Uint8Array) => Promise<T>,
   options: DownloadOptions,
-): Promise<{ bytes: Uint8Array; url: string }> {
+): Promise<{ result: T; url: string }> {
   const { mirrors, retries = 2, backoffMilliseconds = 1000, signal } = options;
   const failures: string[] = [];
   for (const mirror of mirrors) {
@@ -65,7 +65,7 @@ export async function download(
     for (let attempt = 0; attempt <= retries; attempt++) {
       if (attempt > 0) await sleep(backoffMilliseconds * 2 ** (attempt - 1), undefined, { signal });
       try {
-        return { bytes: await judge(await bytesOf(url, options)), url };
+        return { result: await judge(await bytesOf(url, options)), url };
       } catch (error) {
         if (!(error instanceof Unfit)) throw error;
         failures.push(`${url}: ${error.message}`);

@@ -1,6 +1,7 @@
 /** Files that are downloaded when they are first asked for, and known by their contents ever after. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
@@ -9,7 +10,6 @@ import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import type { LoadListeners } from "./dataset.js";
 import type { DownloadOptions } from "./download.js";
 import { Unfit, download, isMirror } from "./download.js";
-import { readMaybeGzip } from "./idx.js";
 
 /** A packed file by what it unpacks to. */
 export interface RemoteFile {
@@ -67,20 +67,18 @@ async function remoteFile(
   const path = join(directory, name);
   if (!force && existsSync(path)) {
     try {
-      return { path, bytes: await unpack(file, await readMaybeGzip(path)), from: undefined };
+      return { path, bytes: await unpack(file, await readFile(path)), from: undefined };
     } catch (error) {
       onWarning?.(`${path} does not count and is downloaded again: ${(error as Error).message}`);
     }
   }
   checkWritable(directory);
-  let packed: Uint8Array = new Uint8Array();
-  const { bytes, url } = await download(
+  const { result, url } = await download(
     name,
     async (sent) => {
-      const unpacked = await unpack(file, sent);
+      const bytes = await unpack(file, sent);
       // Some servers unpack what they send, or the connection does.
-      packed = isPacked(sent) ? sent : await promisify(gzip)(sent);
-      return unpacked;
+      return { bytes, packed: isPacked(sent) ? sent : await promisify(gzip)(sent) };
     },
     {
       maximumBytes: unpackedBytes + 2 ** 16,
@@ -88,6 +86,7 @@ async function remoteFile(
       onProgress: ({ bytes: done, total }) => onProgress?.({ what: name, unit: "bytes", done, total }),
     },
   );
+  const { bytes, packed } = result;
   await writeWhole(path, packed);
   onProgress?.({ what: name, unit: "bytes", done: packed.length, total: packed.length, from: url });
   return { path, bytes, from: url };

@@ -18,5 +18,5 @@ export const lenet5 = network("lenet5", { input: [28, 28, 1], classes: 10 }, (ne
   x = net.nonlinearity(net.batchNorm("bn3", x, { epsilon }));
   x = net.linear("fc2", x, { features: 250 });
   x = net.nonlinearity(net.batchNorm("bn4", x, { epsilon }));
-  return net.linear("fc3", x, { features: 10 });
+  return net.linear("fc3", x, { features: net.classes });
 });

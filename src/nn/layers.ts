@@ -54,6 +54,8 @@ export interface PoolLayerOptions extends PoolOptions {
  * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
  */
 export interface NetworkBuilder {
+  /** How many logits the network must return. */
+  readonly classes: number;
   /** x [N, H, W, C] -> [N, H', W', channels]. */
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;
   /** x [N, K] -> [N, features]. */
@@ -83,6 +85,7 @@ export interface BuiltLayer {
 
 export interface BuildContext {
   readonly network: string;
+  readonly classes: number;
   readonly method: Method;
   /** How many convolution and linear layers there are; undefined while that is being found out, and then nothing is quantized. */
   readonly count?: number;
@@ -106,6 +109,10 @@ export class Builder implements NetworkBuilder {
   private dropouts = 0;
 
   constructor(private readonly context: BuildContext) {}
+
+  get classes(): number {
+    return this.context.classes;
+  }
 
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor {
     const { channels, kernel, initial, ...window } = options;

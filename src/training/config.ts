@@ -3,11 +3,12 @@
  * say. One schema validates both; `resolve` makes the objects that `train` takes.
  */
 import { z } from "zod";
-import type { Dataset } from "../data/dataset.js";
-import { datasets } from "../data/index.js";
+import type { Dataset, LoadListeners, Preparation } from "../data/index.js";
+import { datasets, isMirror } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
+import { fitted } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -43,8 +44,15 @@ export const runSchema = z.strictObject({
   activationBits: bits.optional(),
   gradientBits: bits.optional(),
   preset: text.default("paper"),
-  data: oneOf("digits", "mnist").default("digits"),
+  data: oneOf("digits", "mnist", "images").default("digits"),
   dataDir: text.optional(),
+  mirrors: field(
+    "http or https URLs of folders, at least one",
+    z.array(z.string()),
+    (urls) => urls.length > 0 && urls.every(isMirror),
+  ).optional(),
+  imageSize: whole(1, 4096).optional(),
+  channels: field("1 (grey) or 3 (colour)", z.number(), (x) => x === 1 || x === 3).optional(),
   augment: field("true or false", z.boolean()).default(true),
   validation: whole(0, 1_000_000).default(0),
   optimizer: oneOf("adam", "sgd").default("adam"),
@@ -110,8 +118,12 @@ export function resolveNetwork(options: RunOptions): { model: Network; method: M
       );
     }
   }
+  const model = modelNamed(options.model);
+  const { data, imageSize, channels } = options;
+  const [height, width, depth] = model.input;
+  const input = [imageSize ?? height, imageSize ?? width, channels ?? depth] as const;
   return {
-    model: modelNamed(options.model),
+    model: data === "images" ? fitted(model, { input, classes: model.classes }) : model,
     method: createMethod(options.method, { weightBits, activationBits, gradientBits, preset }),
   };
 }
@@ -128,15 +140,35 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
   };
 }
 
-/** Loads a configuration's data set. @throws UserError for missing or damaged files. */
-export async function resolveData({ data, dataDir, augment }: RunOptions): Promise<Dataset> {
-  if (data === "mnist" && dataDir === undefined) {
-    throw new UserError("dataDir is needed for data mnist: the folder with its four IDX files", "dataDir");
-  }
+/**
+ * Loads a configuration's data set for a network, whose input's shape images get.
+ *
+ * @param preparation that of a trained network, to score it: see `ImagesOptions`.
+ * @throws UserError for missing or damaged files.
+ */
+export async function resolveData(
+  { data, dataDir, mirrors, augment }: RunOptions,
+  { input }: Pick<Network, "input">,
+  { preparation, ...listeners }: LoadListeners & { readonly preparation?: Preparation } = {},
+): Promise<Dataset> {
   if (data === "digits" && dataDir !== undefined) {
-    throw new UserError(`dataDir "${dataDir}" goes with data mnist; the shipped digits need none`, "dataDir");
+    throw new UserError(
+      `dataDir "${dataDir}" goes with data mnist or images; the shipped digits need none`,
+      "dataDir",
+    );
   }
-  const loaded = data === "mnist" ? await datasets.mnist({ directory: dataDir! }) : await datasets.digits();
+  if (data === "images" && dataDir === undefined) {
+    throw new UserError(
+      "dataDir is needed for data images: a folder with a folder of images for each class",
+      "dataDir",
+    );
+  }
+  const loaded =
+    data === "digits"
+      ? await datasets.digits()
+      : data === "mnist"
+        ? await datasets.mnist({ directory: dataDir, mirrors, ...listeners })
+        : await datasets.images({ directory: dataDir!, shape: input, preparation, ...listeners });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 
