@@ -24,9 +24,8 @@ export function storedRun(folder: string, command: Command, there: string): Stor
   if (config.options === undefined) throw new UserError(`${folder} was trained from code; ${there}`);
   const flags = given(command);
   // Another data set than the run's has another folder, or none.
-  const { data, dataDir: _, ...rest } = config.options;
-  const another = "data" in flags.values && flags.values.data !== data;
-  const from = overStored(another ? rest : config.options, folder, flags);
+  const { data: _data, dataDir: _dataDir, ...rest } = config.options;
+  const from = overStored("data" in flags.values ? rest : config.options, folder, flags);
   const options = parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
   return { ...run, from, options, method, model: fitted(model, config.model) };

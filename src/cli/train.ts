@@ -158,14 +158,13 @@ function resumed(directory: string, flags: Given): Given {
 }
 
 /** Refuses settings that would have no effect: they are a mistake, or a misunderstanding. */
-function refuseIdle(from: Given, { optimizer, decayEvery, data, dataDir }: RunOptions): void {
+function refuseIdle(from: Given, { optimizer, decayEvery, data }: RunOptions): void {
   const refuse = (key: string, needs: string): void => {
     if (!Object.hasOwn(from.values, key)) return;
     throw new UserError(`${key} has no effect without ${needs} (from ${from.sourceOf(key)})`, key);
   };
   if (optimizer !== "sgd") refuse("momentum", "optimizer sgd");
   if (decayEvery === 0) refuse("decayFactor", "decayEvery");
-  if (data !== "mnist" || dataDir !== undefined) refuse("mirrors", "data mnist and no dataDir");
   if (data !== "images") for (const key of ["imageSize", "channels"]) refuse(key, "data images");
 }
 

@@ -22,7 +22,7 @@ export function cacheDirectory(
 
 /** Refuses a directory that cannot be written or made, without making it. */
 export function checkWritable(directory: string): void {
-  let there = resolve(directory);
+  let there = directory;
   while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
   if (!statSync(there, { throwIfNoEntry: false })?.isDirectory()) throw unwritable(directory, `${there} is not a directory`);
   try {

@@ -163,6 +163,9 @@ export async function resolveData(
       "dataDir",
     );
   }
+  if (mirrors !== undefined && (data !== "mnist" || dataDir !== undefined)) {
+    throw new UserError("mirrors has an effect only with data mnist and without dataDir", "mirrors");
+  }
   const loaded =
     data === "digits"
       ? await datasets.digits()
