@@ -51,10 +51,20 @@ export type {
 } from "./quantization/index.js";
 export type { AdamOptions, Optimizer, Schedule, SgdOptions } from "./optim/index.js";
 export { models } from "./models/index.js";
-export { apply, describe, initialise, network, summarise } from "./nn/index.js";
+export { apply, describe, fitted, initialise, network, summarise } from "./nn/index.js";
 export type { LayerSummary, Network, NetworkBuilder, NetworkSummary, ParameterSpec } from "./nn/index.js";
 export { datasets } from "./data/index.js";
-export type { ArraysOptions, Augmentation, Dataset, ImageSet } from "./data/index.js";
+export type {
+  ArraysOptions,
+  Augmentation,
+  Dataset,
+  ImageSet,
+  ImagesOptions,
+  LoadListeners,
+  LoadProgress,
+  MnistOptions,
+  Preparation,
+} from "./data/index.js";
 export * from "./training/index.js";
 export { profileStep } from "./training/profile.js";
 export type { Profile, ProfileOptions, ProfileRow } from "./training/profile.js";

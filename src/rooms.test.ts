@@ -32,7 +32,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "data",
     "published",
   ],
-  cli: [...base, "runtime", "quantization", "nn", "published", "training"],
+  cli: [...base, "runtime", "quantization", "nn", "data", "published", "training"],
   "index.ts": [
     ...base,
     "graph",

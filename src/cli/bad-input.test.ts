@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { build, dorefa, fewbit, listing, newFolder, training } from "./cli.test.fixture.js";
+import { build, dorefa, expectRefusal, fewbit, newFolder, training } from "./cli.test.fixture.js";
 
 let folder: string;
 
@@ -111,11 +111,7 @@ const configFiles: Readonly<Record<string, string>> = {
   "empty.json": "{}",
 };
 
-async function refused(args: string | readonly string[], message: string): Promise<void> {
-  const before = listing(folder);
-  expect(await fewbit(folder, args)).toEqual({ code: 2, stdout: "", stderr: `fewbit: ${message}\n` });
-  expect(listing(folder)).toEqual(before);
-}
+const refused = (args: string | readonly string[], message: string) => expectRefusal(folder, args, message);
 
 describe("commands and flags that do not exist", () => {
   test.each([
@@ -298,7 +294,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out',
+      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],
@@ -319,14 +315,10 @@ describe("configuration files", () => {
 describe("data", () => {
   const on = (data: string) => `train lenet5 --data mnist --data-dir ${data} --out new`;
   test.each([
-    ["train lenet5 --data cifar", 'data must be one of digits, mnist, got "cifar" (from --data)'],
-    [
-      "train lenet5 --data mnist",
-      "dataDir is needed for data mnist: the folder with its four IDX files (set it with --data-dir)",
-    ],
+    ["train lenet5 --data cifar", 'data must be one of digits, mnist, images, got "cifar" (from --data)'],
     [
       "train lenet5 --data-dir mnist",
-      'dataDir "mnist" goes with data mnist; the shipped digits need none (from --data-dir)',
+      'dataDir "mnist" goes with data mnist or images; the shipped digits need none (from --data-dir)',
     ],
     [
       on("nowhere"),

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { expect } from "vitest";
 
 const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
@@ -108,6 +109,18 @@ export function listing(folder: string): string[] {
       const entry = lstatSync(join(folder, name));
       return entry.isDirectory() ? `${name}/` : `${name} ${entry.size} ${entry.mtimeMs}`;
     });
+}
+
+/** A command must end with exit code 2 and this message alone, and leave the folder as it was. */
+export async function expectRefusal(
+  folder: string,
+  args: string | readonly string[],
+  message: string,
+  manner?: Manner,
+): Promise<void> {
+  const before = listing(folder);
+  expect(await fewbit(folder, args, manner)).toEqual({ code: 2, stdout: "", stderr: `fewbit: ${message}\n` });
+  expect(listing(folder)).toEqual(before);
 }
 
 /** SHA-256 of what a run has learned. */

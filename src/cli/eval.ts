@@ -1,37 +1,39 @@
 /** `fewbit eval`. */
 import type { Command } from "commander";
-import { UserError } from "../errors.js";
-import { resolveData, resolveNetwork } from "../training/config.js";
-import { evaluateRun, loadRun } from "../training/index.js";
-import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
+import { resolveData } from "../training/config.js";
+import { evaluateRun } from "../training/index.js";
+import { withSourceAsync } from "./flags.js";
+import { showLoading } from "./loading.js";
+import { storedRun } from "./stored.js";
 import { chosenText, percent } from "./text.js";
 
+interface Flags {
+  readonly last?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
 export async function evalCommand(folder: string, command: Command): Promise<void> {
-  const { last, json } = command.opts<{ last?: boolean; json?: boolean }>();
-  const { config, summary } = loadRun(folder);
-  if (config.options === undefined) {
-    throw new UserError(`${folder} was trained from code; evaluate it there, with evaluateRun()`);
-  }
-  const flags = given(command);
-  // Another data set than the run's has another folder, or none.
-  const { data: _data, dataDir: _dataDir, ...rest } = config.options;
-  const stored = "data" in flags.values ? rest : config.options;
-  const from = overStored(stored, folder, flags);
-  const options = parse(from);
-  const { model, method } = withSource(from, () => resolveNetwork(options));
-  const data = await withSourceAsync(from, () => resolveData(options));
+  const { last, quiet = false, json = false } = command.opts<Flags>();
+  const run = storedRun(folder, command, "evaluate it there, with evaluateRun()");
+  const { from, options, model, method, config, summary } = run;
+  const loading = showLoading(quiet || json);
+  const data = await withSourceAsync(from, () =>
+    resolveData(options, model, { preparation: config.preparation, ...loading }),
+  ).finally(loading.stop);
   const { executor, threads } = options;
   const which = last === true ? "last" : "best";
   const scores = await withSourceAsync(from, () =>
     evaluateRun(folder, { model, method, data, which, executor, threads }),
   );
-  if (json === true) {
+  if (json) {
     console.log(JSON.stringify({ ...scores, data: data.name, images: data.test.count, directory: folder }));
     return;
   }
   const images = data.test.count.toLocaleString("en-US");
+  const name = options.data === "images" ? options.dataDir : data.name;
   console.log(
-    `${percent(scores.top1)} of ${images} test images of ${data.name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
+    `${percent(scores.top1)} of ${images} test images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
   );
   const chosen = summary === undefined ? "" : `; ${chosenText(summary.chosenOn, config.validation)}`;
   console.log(

@@ -49,8 +49,26 @@ function collectLayer(text: string, layers: Record<string, Record<string, unknow
 
 export function dataFlags(command: Command): Command {
   return command
-    .option("--data <name>", "digits (shipped), or mnist (default: digits)")
-    .option("--data-dir <folder>", "the folder with MNIST's four IDX files, gzip or not");
+    .option("--data <name>", "digits (shipped), mnist, or images (default: digits)")
+    .option(
+      "--data-dir <folder>",
+      "MNIST's four IDX files (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
+    );
+}
+
+export function imageFlags(command: Command): Command {
+  return command
+    .option("--image-size <pixels>", "side of the square that images become (default: the network's)", number)
+    .option("--channels <n>", "1 for grey images, 3 for colour (default: the network's)", number);
+}
+
+export function mirrorFlag(command: Command): Command {
+  const collect = (url: string, urls: readonly string[] = []) => [...urls, url];
+  return command.option(
+    "--mirror <url>",
+    "folder to download MNIST from; may be repeated (default: public ones)",
+    collect,
+  );
 }
 
 export function executorFlags(command: Command): Command {
@@ -88,6 +106,7 @@ export function outputFlags(command: Command): Command {
 export function flagOf(key: string): string {
   if (key === "augment") return "--no-augment";
   if (key === "layers") return "--layer";
+  if (key === "mirrors") return "--mirror";
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
@@ -100,9 +119,9 @@ export interface Given {
 /** The values of flags that were given, over those of `--config FILE`. */
 export function given(command: Command, model?: string): Given {
   const flags: Record<string, unknown> = model === undefined ? {} : { model };
-  for (const [key, value] of Object.entries(command.opts<Record<string, unknown>>())) {
-    const name = key === "layer" ? "layers" : key;
-    if (runKeys.includes(name) && command.getOptionValueSource(key) === "cli") flags[name] = value;
+  for (const [option, value] of Object.entries(command.opts<Record<string, unknown>>())) {
+    const key = option === "mirror" ? "mirrors" : option === "layer" ? "layers" : option;
+    if (runKeys.includes(key) && command.getOptionValueSource(option) === "cli") flags[key] = value;
   }
   const { config } = command.opts<{ config?: string }>();
   const file = config === undefined ? {} : readConfigFile(config);

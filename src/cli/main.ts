@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { DivergenceError, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
-import { dataFlags, executorFlags, methodFlags, outputFlags, trainingFlags } from "./flags.js";
+import {
+  dataFlags,
+  executorFlags,
+  imageFlags,
+  methodFlags,
+  mirrorFlag,
+  outputFlags,
+  trainingFlags,
+} from "./flags.js";
 
 const exitText = `
 Exit codes:
@@ -45,7 +53,7 @@ function build(): Command {
     .description("train a network")
     .argument("[model]", "the network: lenet5");
   methodFlags(train);
-  dataFlags(train);
+  mirrorFlag(imageFlags(dataFlags(train)));
   trainingFlags(train)
     .option("--out <folder>", "where the run is kept (default: runs/MODEL-METHOD-BITS, numbered)")
     .option("--config <file>", "JSON with the same settings, as weightBits; flags override it")
@@ -61,7 +69,8 @@ function build(): Command {
       "after",
       examples(
         "fewbit train lenet5 --method dorefa --weight-bits 1 --activation-bits 2 --learning-rate 0.01",
-        "fewbit train lenet5 --data mnist --data-dir ~/mnist --epochs 20 --out runs/float",
+        "fewbit train lenet5 --data mnist --epochs 20 --out runs/float",
+        "fewbit train lenet5 --data images --data-dir pets --image-size 64 --channels 3",
         "fewbit train --config run.json --seed 2 --out runs/second",
         "fewbit train --resume runs/float --epochs 40",
       ),
@@ -72,7 +81,7 @@ function build(): Command {
     .description("score a run's network on its test set")
     .argument("<folder>", "the run")
     .option("--last", "the last epoch's weights instead of the best epoch's");
-  dataFlags(evaluate);
+  mirrorFlag(dataFlags(evaluate));
   executorFlags(evaluate);
   outputFlags(evaluate)
     .action(async (folder: string, _: unknown, command: Command) =>
@@ -81,6 +90,40 @@ function build(): Command {
     .addHelpText(
       "after",
       examples("fewbit eval runs/first-digits", "fewbit eval runs/float --data-dir ~/mnist --json"),
+    );
+
+  const predict = program
+    .command("predict")
+    .description("say what a run's network sees in image files, as they are: a digit is light on dark")
+    .argument("<folder>", "the run")
+    .argument("<files...>", "images of any size: PNG, JPEG, WebP, GIF, TIFF or AVIF")
+    .option("--last", "the last epoch's weights instead of the best epoch's")
+    .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
+    .option("--json", "print one JSON object, with the probability of each class");
+  executorFlags(predict)
+    .action(async (folder: string, files: string[], _: unknown, command: Command) =>
+      (await import("./predict.js")).predictCommand(folder, files, command),
+    )
+    .addHelpText(
+      "after",
+      examples("fewbit predict runs/first-digits seven.png", "fewbit predict runs/pets photos/*.jpg --json"),
+    );
+
+  const data = program
+    .command("data")
+    .description(
+      "download a data set into the cache: FEWBIT_CACHE, or fewbit in the system's folder for caches",
+    )
+    .argument("<name>", "mnist")
+    .option("--cache <folder>", "another folder for it")
+    .option("--force", "download what is there already, too");
+  outputFlags(mirrorFlag(data))
+    .action(async (name: string, _: unknown, command: Command) =>
+      (await import("./data.js")).dataCommand(name, command),
+    )
+    .addHelpText(
+      "after",
+      examples("fewbit data mnist", "fewbit data mnist --mirror https://example.org/mnist/ --cache /data"),
     );
 
   const summary = program

@@ -9,11 +9,13 @@ import type { RunOptions } from "../training/config.js";
 import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
+import { fitted } from "../nn/index.js";
 import { train } from "../training/index.js";
 import { readConfig } from "../training/run.js";
 import type { Given } from "./flags.js";
 import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
+import { showLoading } from "./loading.js";
 import { createDisplay } from "./progress.js";
 import { duration, pc, resultLines, table } from "./text.js";
 
@@ -68,9 +70,11 @@ export async function runTraining(
   from: Given,
   { resume, overwrite, quiet, onFirstStep }: Manner,
 ): Promise<Run> {
-  const { model, method } = withSource(from, () => resolveNetwork(options));
+  const { model: named, method } = withSource(from, () => resolveNetwork(options));
   const { optimizer, schedule } = withSource(from, () => resolveOptimizer(options));
-  const data = await withSourceAsync(from, () => resolveData(options));
+  const loading = showLoading(quiet);
+  const data = await withSourceAsync(from, () => resolveData(options, named, loading)).finally(loading.stop);
+  const model = withSource(from, () => fitted(named, { input: data.shape, classes: data.classes }));
   const directory = options.out ?? freeFolder(`runs/${runName(model, method)}`);
   const stop = new AbortController();
   const onSigint = (): void => {
@@ -91,7 +95,7 @@ export async function runTraining(
         validation: options.validation,
       },
       ...{ executor: options.executor, threads: options.threads },
-      options: { ...options, out: undefined, threads: undefined, executor: undefined },
+      options: { ...options, out: undefined, mirrors: undefined, threads: undefined, executor: undefined },
       signal: stop.signal,
       onProgress(progress) {
         if (steps++ === 0) onFirstStep?.();
@@ -119,16 +123,16 @@ function freeFolder(name: string): string {
 }
 
 /** Errors that read better with what only the command line knows: its flags, and the data's folder. */
-function explained(error: unknown, directory: string, { dataDir }: RunOptions): unknown {
+function explained(error: unknown, directory: string, { data, dataDir }: RunOptions): unknown {
   if (!(error instanceof UserError)) return error;
   if (error.message.includes("holds a run already")) {
     return new UserError(
       `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
     );
   }
-  if (error.field === "data") {
+  if (["data", "model", "preparation"].includes(error.field ?? "")) {
     return new UserError(
-      `${dataDir ?? "the shipped digits"} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
+      `${dataDir ?? (data === "mnist" ? "MNIST" : "the shipped digits")} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
       "dataDir",
     );
   }
@@ -179,17 +183,18 @@ const cellText = ({ dataset, method, weightBits, activationBits }: PublishedRow)
   `${methods[method].title} ${weightBits}/${activationBits} on ${dataset}`;
 
 /** Refuses settings that would have no effect: they are a mistake, or a misunderstanding. */
-function refuseIdle(from: Given, { optimizer, decayEvery }: RunOptions): void {
+function refuseIdle(from: Given, { optimizer, decayEvery, data }: RunOptions): void {
   const refuse = (key: string, needs: string): void => {
     if (!Object.hasOwn(from.values, key)) return;
     throw new UserError(`${key} has no effect without ${needs} (from ${from.sourceOf(key)})`, key);
   };
   if (optimizer !== "sgd") refuse("momentum", "optimizer sgd");
   if (decayEvery === 0) refuse("decayFactor", "decayEvery");
+  if (data !== "images") for (const key of ["imageSize", "channels"]) refuse(key, "data images");
 }
 
 /** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */
-const changeable = ["epochs", "dataDir", "executor", "threads"];
+const changeable = ["epochs", "dataDir", "mirrors", "executor", "threads"];
 
 const shown = (value: unknown): string => (typeof value === "number" ? String(value) : JSON.stringify(value));
 
@@ -224,10 +229,9 @@ function report(run: Run): void {
   );
 }
 
-async function profileOf(options: RunOptions, { data }: Run): Promise<Profile> {
+async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
   const { executor, threads, batchSize } = options;
-  const { model, method } = resolveNetwork(options);
   const { optimizer } = resolveOptimizer(options);
   return profileStep({ model, method, optimizer, data, batchSize, executor, threads });
 }

@@ -15,6 +15,8 @@ export interface ImageSet {
 export interface Dataset {
   readonly name: string;
   readonly classes: number;
+  /** What the classes are called, in the order of their labels; by default by their labels. */
+  readonly classNames?: readonly string[];
   /** Height, width and channels of an image. */
   readonly shape: readonly [height: number, width: number, channels: number];
   readonly train: ImageSet;
@@ -26,6 +28,24 @@ export interface Dataset {
   readonly augmentation?: Augmentation;
   /** SHA-256 over images and labels, so that a run is continued on the data that it started on. */
   readonly checksum: string;
+}
+
+/** How far the loading of a data set is. */
+export interface LoadProgress {
+  /** The file that is downloaded, or the folder whose images are read. */
+  readonly what: string;
+  readonly unit: "bytes" | "images";
+  readonly done: number;
+  /** Undefined while nobody knows. */
+  readonly total: number | undefined;
+  /** Where a downloaded file came from, once it is there. */
+  readonly from?: string;
+}
+
+/** What loading tells while it takes its time. */
+export interface LoadListeners {
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly onWarning?: (message: string) => void;
 }
 
 export function checksumOf(...parts: readonly (Uint8Array | Float32Array | Int32Array)[]): string {

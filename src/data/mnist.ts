@@ -6,66 +6,105 @@ import { UserError } from "../errors.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import { checkCounts, parseImages, parseLabels, readMaybeGzip } from "./idx.js";
+import type { LocalFile, RemoteFile, RemoteOptions } from "./remote.js";
+import { remoteFiles } from "./remote.js";
 
 const classes = 10;
 const side = 28;
 
 /** Mean and standard deviation of MNIST's training pixels, and RedBit's augmentation (rotation ±10°, random crop). */
 const protocol = {
+  classNames: Array.from({ length: classes }, (_, digit) => String(digit)),
   mean: [0.1307],
   std: [0.3081],
   augmentation: { rotation: 10, cropPadding: 4 },
 } as const;
 
-export interface MnistOptions {
+export interface MnistOptions extends RemoteOptions {
   /** Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`, gzip or not. */
-  readonly directory: string;
+  readonly directory?: string;
 }
 
-/** MNIST's 60,000 training and 10,000 test images from the four canonical files. */
-export async function mnist({ directory }: MnistOptions): Promise<Dataset> {
+/** MNIST's 60,000 training and 10,000 test images from the four files of a directory, or else downloaded. */
+export async function mnist({ directory, ...options }: MnistOptions = {}): Promise<Dataset> {
+  if (directory === undefined) return assemble("mnist", (await downloadMnist(options)).files);
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `${directory} is not a directory; give the one that holds MNIST's four files`,
       "dataDirectory",
     );
   }
-  return load("mnist", {
-    trainImages: locate(directory, "train-images", 3),
-    trainLabels: locate(directory, "train-labels", 1),
-    testImages: locate(directory, "t10k-images", 3),
-    testLabels: locate(directory, "t10k-labels", 1),
-  });
+  return load("mnist", [
+    locate(directory, "train-images", 3),
+    locate(directory, "train-labels", 1),
+    locate(directory, "t10k-images", 3),
+    locate(directory, "t10k-labels", 1),
+  ]);
 }
 
 /** The shipped 10,000 training and 2,000 test images of MNIST (see data/digits/README.md). */
 export async function digits(): Promise<Dataset> {
   const shipped = (name: string) => fileURLToPath(new URL(`../../data/digits/${name}`, import.meta.url));
-  return load("digits", {
-    trainImages: shipped("train-images.idx3.gz"),
-    trainLabels: shipped("train-labels.idx1.gz"),
-    testImages: shipped("test-images.idx3.gz"),
-    testLabels: shipped("test-labels.idx1.gz"),
-  });
+  return load("digits", [
+    shipped("train-images.idx3.gz"),
+    shipped("train-labels.idx1.gz"),
+    shipped("test-images.idx3.gz"),
+    shipped("test-labels.idx1.gz"),
+  ]);
 }
 
-type Files = Readonly<Record<"trainImages" | "trainLabels" | "testImages" | "testLabels", string>>;
+/** Public folders that hold the four files under their own names. */
+const mirrors = [
+  "https://storage.googleapis.com/cvdf-datasets/mnist/",
+  "https://ossci-datasets.s3.amazonaws.com/mnist/",
+  "https://azureopendatastorage.blob.core.windows.net/mnist/",
+  "https://raw.githubusercontent.com/fgnt/mnist/master/",
+];
 
-async function load(name: string, files: Files): Promise<Dataset> {
-  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
-    readMaybeGzip(files.trainImages),
-    readMaybeGzip(files.trainLabels),
-    readMaybeGzip(files.testImages),
-    readMaybeGzip(files.testLabels),
-  ]);
+const remote: readonly RemoteFile[] = [
+  {
+    name: "train-images-idx3-ubyte.gz",
+    unpackedBytes: 47_040_016,
+    sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+  },
+  {
+    name: "train-labels-idx1-ubyte.gz",
+    unpackedBytes: 60_008,
+    sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+  },
+  {
+    name: "t10k-images-idx3-ubyte.gz",
+    unpackedBytes: 7_840_016,
+    sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+  },
+  {
+    name: "t10k-labels-idx1-ubyte.gz",
+    unpackedBytes: 10_008,
+    sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+  },
+];
+
+/** MNIST's four files in the cache, downloaded where they are not there. @throws UserError if no mirror has them. */
+export function downloadMnist(options: RemoteOptions = {}): Promise<{ directory: string; files: LocalFile[] }> {
+  return remoteFiles("mnist", remote, mirrors, options);
+}
+
+async function load(name: string, paths: readonly string[]): Promise<Dataset> {
+  const files = paths.map(async (path) => ({ path, bytes: await readMaybeGzip(path) }));
+  return assemble(name, await Promise.all(files));
+}
+
+/** A data set of unpacked files: training images and labels, test images and labels. */
+function assemble(name: string, files: readonly Pick<LocalFile, "path" | "bytes">[]): Dataset {
+  const [trainImages, trainLabels, testImages, testLabels] = files;
   return {
     name,
     classes,
     shape: [side, side, 1],
-    train: imageSet(trainImages, files.trainImages, trainLabels, files.trainLabels),
-    test: imageSet(testImages, files.testImages, testLabels, files.testLabels),
+    train: imageSet(trainImages.bytes, trainImages.path, trainLabels.bytes, trainLabels.path),
+    test: imageSet(testImages.bytes, testImages.path, testLabels.bytes, testLabels.path),
     ...protocol,
-    checksum: checksumOf(trainImages, trainLabels, testImages, testLabels),
+    checksum: checksumOf(...files.map(({ bytes }) => bytes)),
   };
 }
 

@@ -9,7 +9,7 @@ export type {
   NetworkBuilder,
   PoolLayerOptions,
 } from "./layers.js";
-export { apply, network } from "./network.js";
+export { apply, fitted, network } from "./network.js";
 export type { ApplyOptions, Network, Tensors, Variables } from "./network.js";
 export { describe, summarise } from "./summary.js";
 export type { Description, LayerSummary, NetworkSummary } from "./summary.js";

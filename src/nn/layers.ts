@@ -60,7 +60,7 @@ export type BlockOptions = (ConvolutionLayerOptions | LinearOptions) & {
  * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
  */
 export interface NetworkBuilder {
-  /** How many logits the network returns. */
+  /** How many logits the network must return. */
   readonly classes: number;
   /** x [N, H, W, C] -> [N, H', W', channels]. */
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;

@@ -8,6 +8,7 @@ import { UserError } from "../errors.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { leaf } from "../graph/index.js";
 import type { Method } from "../quantization/index.js";
+import { baseline } from "../quantization/index.js";
 import type { ParameterSpec } from "./initialise.js";
 import type { BuildContext, BuiltLayer, NetworkBuilder } from "./layers.js";
 import { Builder } from "./layers.js";
@@ -53,6 +54,29 @@ export function network(
     throw new UserError(`network ${name}: classes must be a positive integer, got ${classes}`);
   }
   return { name, input, classes, build };
+}
+
+/**
+ * The network for images of another shape and other classes. Its `build` must take the number of
+ * classes from `net.classes`.
+ *
+ * @throws UserError if it cannot be built so, as where the image is too small for its layers.
+ */
+export function fitted(original: Network, { input, classes }: Pick<Network, "input" | "classes">): Network {
+  if (original.input.join() === input.join() && original.classes === classes) return original;
+  const { name } = original;
+  const other = network(name, { input, classes }, (net, x) => original.build(net, x));
+  try {
+    countLayers(other, baseline());
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const reason = error.message.replace(`network ${name}: `, "");
+    throw new UserError(
+      `${name} cannot take images of ${input.join("x")} to ${classes} classes: ${reason}`,
+      "imageSize",
+    );
+  }
+  return other;
 }
 
 /**

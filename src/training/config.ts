@@ -3,14 +3,14 @@
  * say. One schema validates both; `resolve` makes the objects that `train` takes.
  */
 import { z } from "zod";
-import type { Dataset } from "../data/dataset.js";
-import { datasets } from "../data/index.js";
+import type { Dataset, LoadListeners, Preparation } from "../data/index.js";
+import { datasets, isMirror } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
-import { describe } from "../nn/index.js";
+import { describe, fitted } from "../nn/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
@@ -57,8 +57,15 @@ export const runSchema = z.strictObject({
   reluAfterConvolution: flag.optional(),
   inputScale: flag.optional(),
   layers: layerBits.default({}),
-  data: oneOf("digits", "mnist").default("digits"),
+  data: oneOf("digits", "mnist", "images").default("digits"),
   dataDir: text.optional(),
+  mirrors: field(
+    "http or https URLs of folders, at least one",
+    z.array(z.string()),
+    (urls) => urls.length > 0 && urls.every(isMirror),
+  ).optional(),
+  imageSize: whole(1, 4096).optional(),
+  channels: field("1 (grey) or 3 (colour)", z.number(), (x) => x === 1 || x === 3).optional(),
   augment: flag.default(true),
   validation: whole(0, 1_000_000).default(0),
   optimizer: oneOf("adam", "sgd").optional(),
@@ -78,7 +85,7 @@ export const runSchema = z.strictObject({
 type Parsed = z.output<typeof runSchema>;
 type OptimizerOptions = Required<Pick<Parsed, "optimizer" | "learningRate" | "weightDecay">>;
 
-/** A configuration with every setting; `published` is the cell of the table that gave the optimizer's. */
+/** A configuration with every setting. */
 export type RunOptions = Omit<Parsed, keyof OptimizerOptions> & OptimizerOptions;
 
 /** The configuration's keys. */
@@ -146,13 +153,22 @@ function optimizerDefaults(options: Parsed): OptimizerOptions {
   };
 }
 
+/** The network named, for images of the size and channels asked for. */
+function modelFor({ model: name, data, imageSize, channels }: RunOptions): Network {
+  const model = modelNamed(name);
+  if (data !== "images") return model;
+  const [height, width, depth] = model.input;
+  const input = [imageSize ?? height, imageSize ?? width, channels ?? depth] as const;
+  return fitted(model, { input, classes: model.classes });
+}
+
 /** The network and the method of a configuration. @throws UserError for unknown names, layers and bits not allowed. */
 export function resolveNetwork(options: RunOptions): { model: Network; method: Method } {
   const { method: name, weightBits, activationBits, layers } = options;
   const { gradientBits, preset, reluAfterConvolution, inputScale } = options;
   const create = (bits: Partial<Bits>): Method =>
     createMethod(name, { ...bits, gradientBits, preset, reluAfterConvolution, inputScale });
-  const model = modelNamed(options.model);
+  const model = modelFor(options);
   const common = create({ weightBits, activationBits });
   const known = describe(model, common).layers.map((layer) => layer.name);
   const unknown = Object.keys(layers).find((layer) => !known.includes(layer));
@@ -177,15 +193,38 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
   };
 }
 
-/** Loads a configuration's data set. @throws UserError for missing or damaged files. */
-export async function resolveData({ data, dataDir, augment }: RunOptions): Promise<Dataset> {
-  if (data === "mnist" && dataDir === undefined) {
-    throw new UserError("dataDir is needed for data mnist: the folder with its four IDX files", "dataDir");
-  }
+/**
+ * Loads a configuration's data set for a network, whose input's shape images get.
+ *
+ * @param preparation that of a trained network, to score it: see `ImagesOptions`.
+ * @throws UserError for missing or damaged files.
+ */
+export async function resolveData(
+  { data, dataDir, mirrors, augment }: RunOptions,
+  { input }: Pick<Network, "input">,
+  { preparation, ...listeners }: LoadListeners & { readonly preparation?: Preparation } = {},
+): Promise<Dataset> {
   if (data === "digits" && dataDir !== undefined) {
-    throw new UserError(`dataDir "${dataDir}" goes with data mnist; the shipped digits need none`, "dataDir");
+    throw new UserError(
+      `dataDir "${dataDir}" goes with data mnist or images; the shipped digits need none`,
+      "dataDir",
+    );
   }
-  const loaded = data === "mnist" ? await datasets.mnist({ directory: dataDir! }) : await datasets.digits();
+  if (data === "images" && dataDir === undefined) {
+    throw new UserError(
+      "dataDir is needed for data images: a folder with a folder of images for each class",
+      "dataDir",
+    );
+  }
+  if (mirrors !== undefined && (data !== "mnist" || dataDir !== undefined)) {
+    throw new UserError("mirrors has an effect only with data mnist and without dataDir", "mirrors");
+  }
+  const loaded =
+    data === "digits"
+      ? await datasets.digits()
+      : data === "mnist"
+        ? await datasets.mnist({ directory: dataDir, mirrors, ...listeners })
+        : await datasets.images({ directory: dataDir!, shape: input, preparation, ...listeners });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 

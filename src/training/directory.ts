@@ -223,6 +223,7 @@ function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
     "batchSize",
     "seed",
     "validation",
+    ...(previous.preparation === undefined ? [] : (["preparation"] as const)),
   ] as const;
   for (const key of keys) {
     const [before, now] = [previous[key], config[key]].map((value) => JSON.stringify(value));

@@ -9,7 +9,7 @@ import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { Weights } from "./checkpoint.js";
-import { feed } from "./feed.js";
+import { checkFits, feed } from "./feed.js";
 import type { Scores, Sums } from "./metrics.js";
 import { addBatch, noImages, scoresOf } from "./metrics.js";
 import type { Which } from "./run.js";
@@ -56,6 +56,7 @@ export async function evaluateTrained(
   data: Dataset,
   options: ExecutorOptions & { readonly batchSize?: number } = {},
 ): Promise<Scores> {
+  checkFits(model, data);
   const { executor } = chooseExecutor(options);
   const state = createState<WeightTensors>(plain(weights), { executor });
   const step = compileScores(model, method, executor);
@@ -99,15 +100,23 @@ export async function classify(
   const step = compileLogits(model, method, executor);
   const batches = evaluationBatches(data.test, data, 1);
   const size = data.shape[0] * data.shape[1] * data.shape[2];
-  const images = new Float32Array(indices.length * size);
-  const labels = new Int32Array(indices.length);
-  indices.forEach((index, i) => batches.prepare(0, index, images.subarray(i * size), labels.subarray(i)));
-  const { logits } = await step(state, { images: { data: images, shape: [indices.length, ...data.shape] } });
-  return indices.map((_, i) => {
-    const probabilities = softmaxOfRow(logits, i);
-    return { label: labels[i], answer: probabilities.indexOf(Math.max(...probabilities)), probabilities };
-  });
+  const answers: Answer[] = [];
+  for (let first = 0; first < indices.length; first += atOnce) {
+    const some = indices.slice(first, first + atOnce);
+    const images = new Float32Array(some.length * size);
+    const labels = new Int32Array(some.length);
+    some.forEach((index, i) => batches.prepare(0, index, images.subarray(i * size), labels.subarray(i)));
+    const { logits } = await step(state, { images: { data: images, shape: [some.length, ...data.shape] } });
+    labels.forEach((label, i) => {
+      const probabilities = softmaxOfRow(logits, i);
+      answers.push({ label, answer: probabilities.indexOf(Math.max(...probabilities)), probabilities });
+    });
+  }
+  return answers;
 }
+
+/** Images that `classify` takes in one go: the memory that it needs does not grow with their number. */
+const atOnce = 256;
 
 function softmaxOfRow({ data, shape: [, classes] }: HostArray, row: number): Float32Array {
   const logits = data.slice(row * classes, (row + 1) * classes);

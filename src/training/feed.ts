@@ -1,6 +1,9 @@
 /** Gives a compiled step its batches, as arrays of the shapes that it wants. */
 import type { Batches } from "../data/batches.js";
+import type { Dataset } from "../data/dataset.js";
+import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
+import type { Network } from "../nn/index.js";
 
 export interface ImageBatch {
   /** f32 [N, height, width, channels]. */
@@ -40,4 +43,16 @@ export async function feed(
     if (!(await running)) return false;
   }
   return true;
+}
+
+/** @throws UserError for a data set whose images or classes are not those of the network. */
+export function checkFits({ name, input, classes }: Network, data: Dataset): void {
+  if (input.join() !== data.shape.join()) {
+    throw new UserError(
+      `${name} takes images of ${input.join("x")}, but those of ${data.name} are ${data.shape.join("x")}`,
+    );
+  }
+  if (classes !== data.classes) {
+    throw new UserError(`${name} has ${classes} classes, but ${data.name} has ${data.classes}`);
+  }
 }

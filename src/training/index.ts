@@ -4,6 +4,8 @@ export type { Answer, EvaluateRunOptions, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";
 export type { LayerLine } from "./layers.js";
 export type { EpochMetrics, Scores, Split } from "./metrics.js";
+export type { PredictOptions, Prediction, Predictions } from "./predict.js";
+export { predictRun } from "./predict.js";
 export type { TrainProgress } from "./progress.js";
 export type { Recipe, RunConfig, StoredRun, Summary, Which } from "./run.js";
 export { loadRun, loadWeights } from "./run.js";

@@ -5,7 +5,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
+import type { Preparation } from "../data/images.js";
 import { UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
@@ -34,7 +36,7 @@ interface Named {
 
 /** What decides every bit of a run. It cannot change when the run is resumed. */
 export interface Recipe {
-  readonly model: { readonly name: string; readonly input: readonly number[]; readonly classes: number };
+  readonly model: Pick<Network, "name" | "input" | "classes">;
   readonly method: Named;
   readonly optimizer: Named;
   readonly schedule: Named | null;
@@ -43,6 +45,8 @@ export interface Recipe {
     readonly checksum: string;
     readonly augmentation: Augmentation | null;
   };
+  /** Runs of the first versions have none. */
+  readonly preparation?: Preparation;
   readonly batchSize: number;
   readonly seed: number;
   /** Training images held out; 0 for none. */
@@ -165,8 +169,34 @@ export function readConfig(directory: string): RunConfig {
   if (!Number.isInteger(config.epochs) || (config.options !== undefined && !isRecord(config.options))) {
     throw new UserError(`${path} is damaged: its epochs or options are not what a run writes`);
   }
+  if (!described.safeParse(config).success) {
+    throw new UserError(`${path} is damaged: its model or preparation is not what a run writes`);
+  }
   return config as RunConfig;
 }
+
+const count = z.number().int().positive();
+const described = z
+  .object({
+    model: z.object({ name: z.string(), input: z.tuple([count, count, count]), classes: count }),
+    preparation: z
+      .object({
+        mean: z.array(z.number()),
+        std: z.array(z.number().positive()),
+        classNames: z.array(z.string()).optional(),
+      })
+      .optional(),
+  })
+  .refine(({ model, preparation }) => {
+    if (preparation === undefined) return true;
+    const { mean, std, classNames } = preparation;
+    const channels = model.input[2];
+    return (
+      mean.length === channels &&
+      std.length === channels &&
+      (classNames === undefined || classNames.length === model.classes)
+    );
+  });
 
 function parseJson(path: string): unknown {
   try {

@@ -13,6 +13,7 @@ import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
+import { checkFits } from "./feed.js";
 import { runJob } from "./loop.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch } from "./metrics.js";
@@ -193,6 +194,7 @@ function recipeOf({
     optimizer: named(optimizer),
     schedule: schedule === undefined ? null : named(schedule),
     data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
+    preparation: { mean: data.mean, std: data.std, classNames: data.classNames },
     batchSize,
     seed,
     validation,
@@ -215,14 +217,7 @@ function check({
   if (!Number.isInteger(validation) || validation < 0 || validation > most) {
     throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
   }
-  if (model.input.join() !== data.shape.join()) {
-    throw new UserError(
-      `${model.name} takes images of ${model.input.join("x")}, but those of ${data.name} are ${data.shape.join("x")}`,
-    );
-  }
-  if (model.classes !== data.classes) {
-    throw new UserError(`${model.name} has ${model.classes} classes, but ${data.name} has ${data.classes}`);
-  }
+  checkFits(model, data);
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
   }

@@ -1,0 +1,63 @@
+/** Shows a data set being loaded: a bar on a terminal; elsewhere a line for each file that was downloaded. */
+import cliProgress from "cli-progress";
+import type { LoadListeners, LoadProgress } from "../data/index.js";
+import { bytesText, isFancy, pc } from "./text.js";
+
+export interface Loading extends Required<LoadListeners> {
+  stop(): void;
+}
+
+const warn = (message: string): void => console.error(pc.yellow(`warning: ${message}`));
+
+export function showLoading(quiet: boolean): Loading {
+  if (quiet) return { onProgress: () => {}, onWarning: warn, stop: () => {} };
+  if (isFancy()) return bar();
+  return { onProgress: (progress) => downloaded(progress), onWarning: warn, stop: () => {} };
+}
+
+function downloaded({ what, done, from }: LoadProgress): void {
+  if (from !== undefined) console.log(`${what}  ${bytesText(done)} from ${from}`);
+}
+
+function bar(): Loading {
+  const bar = new cliProgress.SingleBar({
+    format: `{what} ${pc.cyan("{bar}")} {amount}`,
+    hideCursor: true,
+    clearOnComplete: true,
+    barsize: 14,
+    fps: 15,
+    barCompleteChar: "━",
+    barIncompleteChar: "─",
+    noTTYOutput: false,
+  });
+  let shown: string | undefined;
+  const stop = (): void => {
+    if (shown !== undefined) bar.stop();
+    shown = undefined;
+  };
+  return {
+    onProgress(progress) {
+      const { what, unit, done, total, from } = progress;
+      if (from !== undefined) {
+        stop();
+        return downloaded(progress);
+      }
+      const text = unit === "bytes" ? bytesText(done) : `${done.toLocaleString("en-US")} images`;
+      const payload = { what, amount: text };
+      // A server may be wrong about the length, and another begins anew.
+      const most = Math.max(total ?? done, done);
+      if (what !== shown) {
+        stop();
+        shown = what;
+        bar.start(most, done, payload);
+      }
+      bar.setTotal(most);
+      bar.update(done, payload);
+    },
+    onWarning(message) {
+      stop();
+      warn(message);
+    },
+    stop,
+  };
+}

@@ -1,0 +1,54 @@
+/** `fewbit predict`. */
+import type { Command } from "commander";
+import { predictRun } from "../training/index.js";
+import { withSourceAsync } from "./flags.js";
+import { storedRun } from "./stored.js";
+import { percent, table } from "./text.js";
+
+interface Flags {
+  readonly last?: boolean;
+  readonly invert?: boolean;
+  readonly json?: boolean;
+}
+
+/** Classes shown after the best. */
+const others = 2;
+
+export async function predictCommand(
+  folder: string,
+  files: readonly string[],
+  command: Command,
+): Promise<void> {
+  const { last, invert, json = false } = command.opts<Flags>();
+  const { from, model, method, options } = storedRun(folder, command, "classify there, with predictRun()");
+  const { executor, threads } = options;
+  const which = last === true ? "last" : "best";
+  const { classNames, epoch, predictions } = await withSourceAsync(from, () =>
+    predictRun(folder, files, { model, method, which, invert, executor, threads }),
+  );
+  if (json) {
+    const answers = predictions.map(({ file, answer, probabilities }) => ({
+      file,
+      class: classNames[answer],
+      probability: probabilities[answer],
+      probabilities: Array.from(probabilities),
+    }));
+    console.log(
+      JSON.stringify({ directory: folder, weights: which, epoch, classes: classNames, predictions: answers }),
+    );
+    return;
+  }
+  const rows = predictions.map(({ file, probabilities }) => {
+    const ranked = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
+    const [best, ...rest] = ranked.map((k) => [classNames[k], percent(100 * probabilities[k])]);
+    return [
+      file,
+      ...best,
+      rest
+        .slice(0, others)
+        .map((pair) => pair.join(" "))
+        .join(", "),
+    ];
+  });
+  console.log(table(rows).join("\n"));
+}

@@ -1,0 +1,32 @@
+/** A stored run as `eval` and `predict` take it: its settings with flags over them, and its network. */
+import type { Command } from "commander";
+import { UserError } from "../errors.js";
+import type { Network } from "../nn/index.js";
+import { fitted } from "../nn/index.js";
+import type { RunOptions } from "../training/config.js";
+import { resolveNetwork } from "../training/config.js";
+import type { StoredRun, TrainOptions } from "../training/index.js";
+import { loadRun } from "../training/index.js";
+import type { Given } from "./flags.js";
+import { given, overStored, parse, withSource } from "./flags.js";
+
+export interface Stored extends StoredRun {
+  readonly from: Given;
+  readonly options: RunOptions;
+  readonly model: Network;
+  readonly method: TrainOptions["method"];
+}
+
+/** @throws UserError for a folder without a run of the command line; `there` is what does it in code. */
+export function storedRun(folder: string, command: Command, there: string): Stored {
+  const run = loadRun(folder);
+  const { config } = run;
+  if (config.options === undefined) throw new UserError(`${folder} was trained from code; ${there}`);
+  const flags = given(command);
+  // Another data set than the run's has another folder, or none.
+  const { data: _data, dataDir: _dataDir, ...rest } = config.options;
+  const from = overStored("data" in flags.values ? rest : config.options, folder, flags);
+  const options = parse(from);
+  const { model, method } = withSource(from, () => resolveNetwork(options));
+  return { ...run, from, options, method, model: fitted(model, config.model) };
+}

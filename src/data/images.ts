@@ -1,0 +1,97 @@
+/** A folder of images by class as a data set. */
+import { UserError } from "../errors.js";
+import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
+import { checksumOf } from "./dataset.js";
+import { decodeImages } from "./decode.js";
+import type { ImageFile } from "./folder.js";
+import { listImages } from "./folder.js";
+
+/** How a network's images were prepared, which all that it is asked about must be too. */
+export interface Preparation {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly classNames?: readonly string[];
+}
+
+export interface ImagesOptions extends LoadListeners {
+  /** Holds train/CLASS and test/CLASS (or val/CLASS), or CLASS alone. */
+  readonly directory: string;
+  /** What every image becomes: height and width, and 1 channel of grey or 3 of colour. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  /** That of a trained network, to score it: then only test images are read, and `train` is empty. */
+  readonly preparation?: Preparation;
+}
+
+/**
+ * Images in folders named by their classes, decoded and resized (see `decode.ts`), with the training
+ * images' mean and standard deviation. Augmentation: a crop after padding by an eighth of a side.
+ *
+ * Without folders for training and test a tenth of each class is held out for test: see `folder.ts`.
+ * The checksum is of decoded pixels, labels and class names.
+ *
+ * @throws UserError for folders that are not laid out so, and for images that cannot be read.
+ */
+export async function images(options: ImagesOptions): Promise<Dataset> {
+  const { directory, shape, preparation, onProgress, onWarning } = options;
+  const [height, width, channels] = shape;
+  if (![height, width].every((side) => Number.isInteger(side) && side >= 1 && side <= 65536)) {
+    throw new UserError(`shape must have a height and width from 1 to 65536, got [${shape.join(", ")}]`);
+  }
+  if (channels !== 1 && channels !== 3) {
+    throw new UserError(`images have 1 channel (grey) or 3 (red, green, blue), not ${channels}`, "channels");
+  }
+  const { classNames, train, test, ignored } = listImages(directory, preparation?.classNames);
+  if (ignored !== undefined) onWarning?.(`ignored in ${directory}: ${ignored}`);
+  const files = [...train, ...test];
+  const pixels = await decodeImages(
+    files.map(({ path }) => path),
+    {
+      shape,
+      onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
+    },
+  );
+  const boundary = train.length * height * width * channels;
+  const trainSet = imageSet(train, pixels.subarray(0, boundary));
+  const testSet = imageSet(test, pixels.subarray(boundary));
+  return {
+    name: "images",
+    classes: classNames.length,
+    classNames,
+    shape,
+    train: trainSet,
+    test: testSet,
+    ...(preparation ?? momentsOf(trainSet.images, channels, directory)),
+    augmentation: { cropPadding: Math.round(Math.min(height, width) / 8) },
+    checksum: checksumOf(
+      trainSet.images,
+      trainSet.labels,
+      testSet.images,
+      testSet.labels,
+      Buffer.from(JSON.stringify(classNames)),
+    ),
+  };
+}
+
+function imageSet(files: readonly ImageFile[], bytes: Uint8Array): ImageSet & { images: Uint8Array } {
+  return { images: bytes, labels: Int32Array.from(files, ({ label }) => label), count: files.length };
+}
+
+/** Mean and standard deviation of the pixels / 255 in each channel, exactly: by counting each of 256 values. */
+function momentsOf(pixels: Uint8Array, channels: number, directory: string): Pick<Dataset, "mean" | "std"> {
+  const counts = Array.from({ length: channels }, () => new Float64Array(256));
+  for (let i = 0; i < pixels.length; ) for (const count of counts) count[pixels[i++]]++;
+  const total = pixels.length / channels;
+  const average = (f: (value: number) => number) => (count: Float64Array) =>
+    count.reduce((sum, times, value) => sum + times * f(value), 0) / total;
+  const mean = counts.map(average((value) => value));
+  const std = counts.map((count, c) => Math.sqrt(average((value) => (value - mean[c]) ** 2)(count)));
+  const flat = std.indexOf(0);
+  if (flat >= 0) {
+    const where = channels === 1 ? "" : ` in ${["red", "green", "blue"][flat]}`;
+    throw new UserError(
+      `all pixels of the training images in ${directory} have one value${where}; nothing can be learned from that`,
+      "dataDirectory",
+    );
+  }
+  return { mean: mean.map((value) => value / 255), std: std.map((value) => value / 255) };
+}

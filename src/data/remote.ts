@@ -1,0 +1,109 @@
+/** Files that are downloaded when they are first asked for, and known by their contents ever after. */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip, gzip } from "node:zlib";
+import { UserError } from "../errors.js";
+import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
+import type { LoadListeners } from "./dataset.js";
+import type { DownloadOptions } from "./download.js";
+import { Unfit, download, isMirror } from "./download.js";
+
+/** A packed file by what it unpacks to. */
+export interface RemoteFile {
+  /** With `.gz`. */
+  readonly name: string;
+  readonly unpackedBytes: number;
+  /** SHA-256 of the unpacked bytes: packers differ. */
+  readonly sha256: string;
+}
+
+export interface RemoteOptions extends LoadListeners, Partial<Omit<DownloadOptions, "onProgress">> {
+  /** The folder of all downloads; default `cacheDirectory()`. */
+  readonly cache?: string;
+  /** Downloads what is there already, too. */
+  readonly force?: boolean;
+}
+
+export interface LocalFile {
+  readonly path: string;
+  /** Unpacked. */
+  readonly bytes: Uint8Array;
+  /** The URL, if it was downloaded just now. */
+  readonly from: string | undefined;
+}
+
+/**
+ * The files of a data set in CACHE/SET, downloaded where they are not there or not whole.
+ *
+ * @throws UserError if no mirror has one, or the cache cannot be written.
+ */
+export async function remoteFiles(
+  set: string,
+  files: readonly RemoteFile[],
+  mirrors: readonly string[],
+  options: RemoteOptions = {},
+): Promise<{ directory: string; files: LocalFile[] }> {
+  const from = options.mirrors ?? mirrors;
+  const bad = from.find((mirror) => !isMirror(mirror));
+  if (bad !== undefined || from.length === 0) {
+    throw new UserError(`mirrors must be http or https URLs of folders, got "${bad ?? "none"}"`, "mirrors");
+  }
+  const directory = join(options.cache ?? cacheDirectory(), set);
+  const found: LocalFile[] = [];
+  // One after the other: a mirror's bandwidth is the limit, and the first failure ends it.
+  for (const file of files) found.push(await remoteFile(directory, file, { ...options, mirrors: from }));
+  return { directory, files: found };
+}
+
+async function remoteFile(
+  directory: string,
+  file: RemoteFile,
+  { force = false, onProgress, onWarning, ...options }: RemoteOptions & Pick<DownloadOptions, "mirrors">,
+): Promise<LocalFile> {
+  const { name, unpackedBytes } = file;
+  const path = join(directory, name);
+  if (!force && existsSync(path)) {
+    try {
+      return { path, bytes: await unpack(file, await readFile(path)), from: undefined };
+    } catch (error) {
+      onWarning?.(`${path} does not count and is downloaded again: ${(error as Error).message}`);
+    }
+  }
+  checkWritable(directory);
+  const { result, url } = await download(
+    name,
+    async (sent) => {
+      const bytes = await unpack(file, sent);
+      // Some servers unpack what they send, or the connection does.
+      return { bytes, packed: isPacked(sent) ? sent : await promisify(gzip)(sent) };
+    },
+    {
+      maximumBytes: unpackedBytes + 2 ** 16,
+      ...options,
+      onProgress: ({ bytes: done, total }) => onProgress?.({ what: name, unit: "bytes", done, total }),
+    },
+  );
+  const { bytes, packed } = result;
+  await writeWhole(path, packed);
+  onProgress?.({ what: name, unit: "bytes", done: packed.length, total: packed.length, from: url });
+  return { path, bytes, from: url };
+}
+
+const isPacked = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+/** Unpacks bytes, which may be unpacked already, and throws `Unfit` unless they are the file. */
+async function unpack({ unpackedBytes, sha256 }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
+  const unpacked = isPacked(bytes)
+    ? await promisify(gunzip)(bytes, { maxOutputLength: unpackedBytes }).catch((error: NodeJS.ErrnoException) => {
+        const large = error.code === "ERR_BUFFER_TOO_LARGE";
+        throw new Unfit(large ? `it unpacks to more than ${unpackedBytes} bytes` : `it does not unpack: ${error.message}`, !large);
+      })
+    : bytes;
+  const digest = createHash("sha256").update(unpacked).digest("hex");
+  if (digest === sha256) return unpacked;
+  if (/^\s*</.test(Buffer.from(unpacked.subarray(0, 64)).toString("latin1"))) throw new Unfit("it is a web page", false);
+  throw new Unfit(`it is another file: ${unpacked.length} bytes with SHA-256 ${digest}`, false);
+}

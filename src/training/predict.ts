@@ -1,0 +1,65 @@
+/** What a stored run's network answers to image files. */
+import { decodeImages } from "../data/index.js";
+import { UserError } from "../errors.js";
+import type { Network } from "../nn/index.js";
+import type { Method } from "../quantization/index.js";
+import type { ExecutorOptions } from "../runtime/choose.js";
+import { classify } from "./evaluate.js";
+import type { Which } from "./run.js";
+import { loadWeights, readConfig } from "./run.js";
+
+export interface PredictOptions extends ExecutorOptions {
+  readonly model: Network;
+  readonly method: Method;
+  /** Default "best". */
+  readonly which?: Which;
+  /** For dark on light where the network learned from light on dark, as digits are, or the reverse. */
+  readonly invert?: boolean;
+}
+
+export interface Prediction {
+  readonly file: string;
+  /** The index of the likeliest class. */
+  readonly answer: number;
+  /** Of each class. */
+  readonly probabilities: Float32Array;
+}
+
+export interface Predictions {
+  readonly classNames: readonly string[];
+  /** How many epochs the weights were trained. */
+  readonly epoch: number;
+  /** One a file, in their order. */
+  readonly predictions: readonly Prediction[];
+}
+
+/**
+ * Classifies image files of any size, prepared as the run's own test images were: of the network's
+ * size and channels, with the training images' mean and standard deviation.
+ *
+ * @throws UserError for a run that is damaged or another network's, and for files that are no images.
+ */
+export async function predictRun(
+  directory: string,
+  files: readonly string[],
+  { model, method, which = "best", invert, ...options }: PredictOptions,
+): Promise<Predictions> {
+  const { preparation } = readConfig(directory);
+  if (preparation === undefined) {
+    throw new UserError(
+      `${directory} does not say how its images were prepared; train it again with this fewbit`,
+    );
+  }
+  const { weights, epoch } = loadWeights(directory, which, model, method);
+  const { input: shape, classes } = model;
+  const images = await decodeImages(files, { shape, invert });
+  const set = { images, labels: new Uint8Array(files.length), count: files.length };
+  const data = { name: "files", classes, shape, ...preparation, train: set, test: set, checksum: "" };
+  const indices = files.map((_, index) => index);
+  const answers = await classify({ model, method, weights }, data, indices, options);
+  return {
+    classNames: preparation.classNames ?? Array.from({ length: classes }, (_, label) => String(label)),
+    epoch,
+    predictions: answers.map(({ answer, probabilities }, i) => ({ file: files[i], answer, probabilities })),
+  };
+}
