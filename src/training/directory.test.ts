@@ -79,20 +79,20 @@ interface Changes {
   epochs?: number;
   recipe?: Partial<Recipe>;
   identity?: string;
-  expected?: Checkpoint["values"];
+  values?: Checkpoint["values"];
   onWarning?: (message: string) => void;
 }
 
 function open(changes: Changes = {}): RunDirectory {
   const { resume = false, overwrite = false, epochs = 3, onWarning = () => {} } = changes;
   const config = makeConfig({ ...recipe, ...changes.recipe }, epochs, createReferenceExecutor(), undefined);
-  const expected = changes.expected ?? checkpoint(0).values;
+  const { values, signs } = checkpoint(0);
   return RunDirectory.open(path, {
     resume,
     overwrite,
     config,
     identity: changes.identity ?? identity,
-    expected,
+    expected: { values: changes.values ?? values, signs },
     onWarning,
   });
 }
@@ -155,7 +155,7 @@ test("a checkpoint is read as it was written, sums to the last bit", () => {
   run.save(checkpoint(2, 3));
   run.close();
   const file = join(path, "checkpoint.safetensors");
-  expect(readCheckpoint(file, identity, checkpoint(0).values)).toEqual(checkpoint(2, 3));
+  expect(readCheckpoint(file, identity, checkpoint(0))).toEqual(checkpoint(2, 3));
 });
 
 describe("a process killed in epoch 3", () => {
@@ -243,13 +243,13 @@ describe("refuses, and changes nothing, when", () => {
     ],
     [
       "a shape differs",
-      { resume: true, expected: other },
+      { resume: true, values: other },
       /for parameters\/fc1.weight it has .*\[2\], .* needs .*\[3\]/,
     ],
-    ["a weight is missing", { resume: true, expected: more }, /for parameters\/fc2.weight it has nothing/],
+    ["a weight is missing", { resume: true, values: more }, /for parameters\/fc2.weight it has nothing/],
     [
       "a weight is too many",
-      { resume: true, expected: { ...values, optimizer: {} } },
+      { resume: true, values: { ...values, optimizer: {} } },
       /it has optimizer\/m\/fc1.weight/,
     ],
     [
