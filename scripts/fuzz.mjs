@@ -10,7 +10,7 @@
  * clean line; anything else, a case of more than `--limit` seconds or one that takes much memory is
  * a failure, whose files are made small and kept in `build/fuzz/`. Reads `dist/`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,14 +45,15 @@ const cases = number("cases", Infinity);
 const seconds = number("seconds", values.cases === undefined ? 60 : Infinity) / chosen.length;
 const seed = number("seed", Math.floor(Math.random() * 2 ** 31));
 const limit = number("limit", 10);
-const work = mkdtempSync(join(tmpdir(), "fewbit-fuzz-"));
+// In memory where there is such a folder: a run's files are flushed thousands of times.
+const work = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "fewbit-fuzz-"));
 
 /** Runs a worker until it ends, or one case of it takes too long; calls `heard` with its messages. */
 function watch(data, progress, heard) {
   return new Promise((resolve) => {
     const worker = new Worker(new URL("../tools/fuzz/worker.mjs", import.meta.url), {
       workerData: { ...data, progress },
-      resourceLimits: { maxOldGenerationSizeMb: 512 },
+      resourceLimits: { maxOldGenerationSizeMb: 256 },
     });
     let since = performance.now();
     let last = -1;
@@ -79,10 +80,9 @@ function watch(data, progress, heard) {
 async function fuzz(name) {
   const began = performance.now();
   const until = Date.now() + 1000 * seconds;
-  const progress = new Int32Array(new SharedArrayBuffer(4));
+  const progress = new Int32Array(new SharedArrayBuffer(12));
   const data = { name, seed, cases, until, folder: join(work, name), kept: join(root, "build", "fuzz") };
   const failures = new Map();
-  let outcomes = { accepted: 0, refused: 0 };
   let done = 0;
   let ready = false;
   const fail = (at, signature, message, path) => {
@@ -94,7 +94,7 @@ async function fuzz(name) {
     if (message.signature !== undefined)
       fail(message.number, message.signature, message.message, message.path);
     ready ||= message.ready === true;
-    if (message.done !== undefined) ({ done, outcomes } = message);
+    if (message.done !== undefined) done = message.done;
   };
   for (let first = 0; ; first = done) {
     Atomics.store(progress, 0, first);
@@ -108,7 +108,7 @@ async function fuzz(name) {
     done = at + 1;
   }
   const count = [...failures.values()].reduce((sum, n) => sum + n, 0);
-  const { accepted, refused } = outcomes;
+  const [, accepted, refused] = progress;
   console.log(
     `${name}: ${done} cases in ${((performance.now() - began) / 1000).toFixed(1)} s, seed ${seed}: ` +
       `${accepted} reads accepted, ${refused} refused, ${count} failures of ${failures.size} kinds`,

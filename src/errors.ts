@@ -18,8 +18,8 @@ export class UserError extends Error {
   }
 }
 
-/** holdsRun: a new run was asked for in the directory of another. */
-export type UserErrorCode = "holdsRun";
+/** A directory that a run cannot begin in: it holds another run, or another process trains there. */
+export type UserErrorCode = "holdsRun" | "inUse";
 
 /** Training stopped because its numbers broke down (exit code 3). The last good checkpoint is kept. */
 export class DivergenceError extends Error {

@@ -24,7 +24,7 @@ export interface MnistOptions {
 
 /** MNIST's 60,000 training and 10,000 test images from the four canonical files. */
 export async function mnist({ directory }: MnistOptions): Promise<Dataset> {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!isDirectory(directory)) {
     throw new UserError(
       `${directory} is not a directory; give the one that holds MNIST's four files`,
       "dataDirectory",
@@ -36,6 +36,15 @@ export async function mnist({ directory }: MnistOptions): Promise<Dataset> {
     testImages: locate(directory, "t10k-images", 3),
     testLabels: locate(directory, "t10k-labels", 1),
   });
+}
+
+/** Whether a path is one; no path at all, as a text too long for one, is none. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** The shipped 10,000 training and 2,000 test images of MNIST (see data/digits/README.md). */

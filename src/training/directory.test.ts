@@ -219,6 +219,16 @@ describe("refuses, and changes nothing, when", () => {
   const other = { ...values, parameters: { "fc1.weight": wide } };
   const more = { ...values, parameters: { ...values.parameters, "fc2.weight": wide } };
   const damage = (name: string, text: string) => () => writeFileSync(join(path, name), text);
+  const replace = (name: string, from: RegExp, to: string) => () => {
+    const text = readFileSync(join(path, name), "utf8");
+    expect(text).toMatch(from);
+    damage(name, text.replace(from, to))();
+  };
+  const change = (name: string, make: (value: Record<string, unknown>) => object) => () => {
+    const value = JSON.parse(readFileSync(join(path, name), "utf8")) as Record<string, unknown>;
+    damage(name, JSON.stringify(make(value)))();
+  };
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
   test.each<[string, Changes, RegExp, (() => void)?]>([
     ["the run exists", {}, /holds a run already; resume it, overwrite it/],
     [
@@ -264,6 +274,48 @@ describe("refuses, and changes nothing, when", () => {
       { resume: true },
       /formatVersion 2/,
       damage("config.json", '{"formatVersion":2}'),
+    ],
+    [
+      "the configuration lacks what every run has",
+      { resume: true },
+      /config.json is damaged: "validation" is not what a run writes/,
+      change("config.json", ({ validation: _, ...rest }) => rest),
+    ],
+    [
+      "the configuration's data are of no kind",
+      { resume: true },
+      /config.json is damaged: "data.checksum" is not what a run writes/,
+      change("config.json", (config) => ({ ...config, data: { name: "two", checksum: 1 } })),
+    ],
+    [
+      "the configuration's options are too deep to be shown",
+      { resume: true },
+      /was begun with optimizer \{\.\.\.\}, not \{"name":"sgd"/,
+      replace("config.json", /"optimizer": \{\s*"name": "sgd",\s*"options": \{/, `$&"a": ${deep}`),
+    ],
+    [
+      "the configuration's format is too deep to be shown",
+      { resume: true },
+      /has formatVersion \[\.\.\.\]; this fewbit reads 1/,
+      damage("config.json", `{"formatVersion":${deep}}`),
+    ],
+    [
+      "a line of metrics lacks a number",
+      { resume: true },
+      /metrics.jsonl is damaged: line 1 is not/,
+      replace("metrics.jsonl", /"trainLoss":[^,]*,/, ""),
+    ],
+    [
+      "a line of layers lacks a number",
+      { resume: true },
+      /layers.jsonl is damaged: line 1 is not/,
+      replace("layers.jsonl", /"sparsity":0/, '"sparsity":"none"'),
+    ],
+    [
+      "a line of layers holds what no run writes",
+      { resume: true },
+      /layers.jsonl is damaged: line 1 is not/,
+      replace("layers.jsonl", /^\{/, `{"a":${deep},`),
     ],
     ["a line of metrics is damaged", { resume: true }, /line 1 is not/, damage("metrics.jsonl", "x\n")],
     [

@@ -190,6 +190,7 @@ function inUse(path: string): UserError {
   return new UserError(
     `${path} holds a run already; resume it, overwrite it or choose another directory`,
     "directory",
+    "holdsRun",
   );
 }
 

@@ -88,6 +88,7 @@ export function lockDirectory(directory: string): () => void {
       throw new UserError(
         `${directory} is in use by process ${id}, which trains there; wait for it or choose another directory`,
         "directory",
+        "inUse",
       );
     }
     removeStale(path, owner);

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { UserError } from "../errors.js";
 import type { EpochMetrics } from "./metrics.js";
 import { addBatch, bestEpoch, noImages, readLines, rewriteLines, scoresOf } from "./metrics.js";
 
@@ -43,6 +44,12 @@ describe("lines", () => {
   test.each(["{nonsense}\n", '{"epoch":"1"}\n', "null\n", "\n"])("that are damaged are named: %j", (text) => {
     writeFileSync(path, `{"epoch":1}\n${text}`);
     expect(() => readLines(path, 3, schema)).toThrow(`${path} is damaged: line 2`);
+  });
+
+  test("cannot be read from a directory", () => {
+    mkdirSync(path);
+    expect(() => readLines(path, 3, schema)).toThrow(UserError);
+    expect(() => readLines(path, 3, schema)).toThrow(`cannot read ${path}: EISDIR`);
   });
 
   test("are written only where they differ", () => {

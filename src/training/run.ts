@@ -167,7 +167,7 @@ export function readConfig(directory: string): RunConfig {
   const { data, error } = configSchema.safeParse(config);
   if (error === undefined) return data as RunConfig;
   const place = error.issues[0].path.join(".");
-  throw new UserError(`${path} is damaged: its ${place} is not what a run writes`);
+  throw new UserError(`${path} is damaged: "${place}" is not what a run writes`);
 }
 
 const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });

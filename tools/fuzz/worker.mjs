@@ -1,4 +1,7 @@
-/** Runs the cases of one target. The parent reads from `progress` which case is at work, and ends this thread if one hangs. */
+/**
+ * Runs the cases of one target. `progress` tells the parent which case is at work, and how
+ * many reads were accepted and refused; it ends this thread if a case hangs.
+ */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
@@ -41,6 +44,7 @@ const describe = (error) => (error instanceof Misbehaviour ? error.message : Str
 
 const failed = new Set();
 async function run(files, number) {
+  const { accepted, refused } = outcomes;
   try {
     await checkAll(files);
   } catch (error) {
@@ -49,6 +53,8 @@ async function run(files, number) {
     failed.add(signature);
     parentPort.postMessage({ number, signature, message: describe(error), path });
   }
+  Atomics.add(progress, 1, outcomes.accepted - accepted);
+  Atomics.add(progress, 2, outcomes.refused - refused);
 }
 
 if (replay !== undefined) {
@@ -64,5 +70,5 @@ if (replay !== undefined) {
     Atomics.store(progress, 0, number);
     await run(make(randomOf(`${seed}/${name}/${number}`), number), number);
   }
-  parentPort.postMessage({ done: number, outcomes });
+  parentPort.postMessage({ done: number });
 }

@@ -2,18 +2,17 @@
 import { UserError } from "../../../dist/errors.js";
 import { must, outcomeOf } from "../outcome.mjs";
 
+/** A UserError alone would mend its message. */
+function refuse(message) {
+  throw Object.assign(new UserError(""), { message });
+}
+
 const faults = [
   () => "a good case",
   () => undefined.length,
-  () => {
-    throw new UserError("two\nlines");
-  },
-  () => {
-    throw new UserError("a colour \u001b[31m");
-  },
-  () => {
-    throw new UserError("long ".repeat(1000));
-  },
+  () => refuse("two\nlines"),
+  () => refuse("a colour \u001b[31m"),
+  () => refuse("long ".repeat(1000)),
   () => {
     const recurse = (n) => recurse(n + 1) + 1;
     return recurse(0);
