@@ -20,10 +20,10 @@ export default tseslint.config(
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["Buffer", "console", "performance", "process", "setTimeout", "URL"].map((name) => [
-          name,
-          "readonly",
-        ]),
+        [
+          ...["Buffer", "console", "performance", "process", "structuredClone", "URL"],
+          ...["clearInterval", "setInterval", "setTimeout"],
+        ].map((name) => [name, "readonly"]),
       ),
     },
     rules: { "no-undef": "error" },

@@ -7,14 +7,66 @@ export class UserError extends Error {
   override readonly name = "UserError";
   /** The configuration field at fault, so that the command line can say which flag set it. */
   readonly field: string | undefined;
+  /** Which mistake it is, where a caller needs to tell. */
+  readonly code: UserErrorCode | undefined;
 
-  constructor(message: string, field?: string) {
-    super(message);
+  /** Names and values from files may be in the message as they are: see `printable`. */
+  constructor(message: string, field?: string, code?: UserErrorCode) {
+    super(printable(message));
     this.field = field;
+    this.code = code;
   }
 }
+
+/** A directory that a run cannot begin in: it holds another run, or another process trains there. */
+export type UserErrorCode = "holdsRun" | "inUse";
 
 /** Training stopped because its numbers broke down (exit code 3). The last good checkpoint is kept. */
 export class DivergenceError extends Error {
   override readonly name = "DivergenceError";
+}
+
+/** Control characters, other line ends, and marks that turn the direction of text. */
+const unprintable = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+const longest = 1000;
+
+/** A text as one line that does nothing to a terminal: controls become \uXXXX, and the middle of a long text "...". */
+export function printable(text: string): string {
+  const line = text.replace(unprintable, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return line.length <= longest ? line : `${line.slice(0, 700)} ... ${line.slice(-250)}`;
+}
+
+/** A value in a message. As JSON, except numbers: JSON has null for Infinity. */
+export function shown(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Array.isArray(value) ? "[...]" : "{...}"; // nested too deep to be written
+  }
+}
+
+/** "; did you mean NAME?" for the name that a misspelt one is nearest to; empty if none is near. */
+export function suggestion(given: unknown, names: readonly string[]): string {
+  if (typeof given !== "string" || given.length > 50) return "";
+  const near = names
+    .map((name) => ({ name, distance: editDistance(given.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.min(3, 0.5 * Math.max(given.length, name.length)));
+  const [nearest] = near.sort((a, b) => a.distance - b.distance);
+  return nearest === undefined ? "" : `; did you mean ${nearest.name}?`;
+}
+
+/** Letters to insert, remove, replace or exchange with their neighbour to get from one word to another. */
+function editDistance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const exchanged =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? rows[i - 2][j - 2] + 1 : Infinity;
+      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replaced, exchanged);
+    }
+  }
+  return rows[a.length][b.length];
 }

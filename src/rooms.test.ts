@@ -6,46 +6,20 @@ import { expect, test } from "vitest";
 
 const src = dirname(fileURLToPath(import.meta.url));
 
-/** The row of a room, and what it may import beside itself. */
-const base = ["errors.ts", "random"];
-const allowed: Readonly<Record<string, readonly string[]>> = {
-  "errors.ts": [],
-  random: [],
-  graph: base,
-  runtime: [...base, "graph"],
-  compiler: [...base, "graph", "runtime"],
-  quantization: [...base, "graph"],
-  nn: [...base, "graph", "quantization"],
-  models: [...base, "graph", "quantization", "nn"],
-  optim: [...base, "graph"],
-  data: base,
-  published: [],
-  training: [
-    ...base,
-    "graph",
-    "runtime",
-    "compiler",
-    "quantization",
-    "nn",
-    "models",
-    "optim",
-    "data",
-    "published",
-  ],
-  cli: [...base, "runtime", "quantization", "nn", "data", "published", "training"],
-  "index.ts": [
-    ...base,
-    "graph",
-    "runtime",
-    "compiler",
-    "quantization",
-    "nn",
-    "models",
-    "optim",
-    "data",
-    "training",
-  ],
-};
+/** The rooms of the document's table, and what each may import beside itself. */
+function readTable(): Map<string, readonly string[]> {
+  const document = readFileSync(join(src, "..", "docs", "architecture.md"), "utf8");
+  const allowed = new Map<string, readonly string[]>();
+  for (const [, folders, names] of document.matchAll(/^\| (`src\/[^|]*) \|[^|]*\| ([^|]*) \|$/gm)) {
+    const earlier = [...allowed.keys()];
+    const listed = names.replace(/ \([^)]*\)/g, "").split(", ");
+    const imports = { nothing: [], "all above": earlier }[names] ?? listed;
+    for (const name of imports)
+      if (!earlier.includes(name)) throw new Error(`${name} is not above ${folders}`);
+    for (const [, room] of folders.matchAll(/`src\/([\w-]+)[^`]*`/g)) allowed.set(room, imports);
+  }
+  return allowed;
+}
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -55,7 +29,7 @@ function sources(folder: string): string[] {
   });
 }
 
-const roomOf = (path: string): string => relative(src, path).split("/")[0];
+const roomOf = (path: string): string => relative(src, path).split("/")[0].replace(/\.ts$/, "");
 
 /** The files that a file imports by a relative path. */
 function importsOf(path: string): string[] {
@@ -65,13 +39,19 @@ function importsOf(path: string): string[] {
   );
 }
 
+test("the table lists every room and nothing else", () => {
+  const rooms = new Set(sources(src).map(roomOf));
+  expect([...readTable().keys()].sort()).toEqual([...rooms].sort());
+});
+
 test("every import stays within its room's rules", () => {
+  const allowed = readTable();
   const all = sources(src).flatMap((path) => importsOf(path).map((target) => ({ path, target })));
   expect(all.length).toBeGreaterThan(200);
   const offending = all
     .filter(({ path, target }) => {
       const [from, to] = [roomOf(path), roomOf(target)];
-      return from !== to && !allowed[from]?.includes(to);
+      return from !== to && !allowed.get(from)?.includes(to);
     })
     .map(({ path, target }) => `${relative(src, path)} imports ${relative(src, target)}`);
   expect(offending).toEqual([]);

@@ -108,6 +108,8 @@ const configFiles: Readonly<Record<string, string>> = {
   "augment.json": '{"model": "lenet5", "augment": "no"}',
   "number.json": '{"model": 5}',
   "folder.json": '{"model": "lenet5", "data": "mnist", "dataDir": "nowhere"}',
+  "deep.json": `{"model": ${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+  "nul.json": '{"model": "lenet5", "out": "a\\u0000b"}',
   "empty.json": "{}",
 };
 
@@ -179,6 +181,18 @@ describe("networks and methods", () => {
     ],
     [`train lenet5 ${dorefa} --gradient-bits 33`, `gradientBits ${bits} 33 (from --gradient-bits)`],
     [
+      "train lennet5",
+      'model must be one of lenet5, got "lennet5"; did you mean lenet5? (from the command line)',
+    ],
+    [
+      "train lenet5 --method dorfea",
+      'method must be one of baseline, qnn, dorefa, xnor, twn, ttq, got "dorfea"; did you mean dorefa? (from --method)',
+    ],
+    [
+      `train lenet5 ${dorefa} --preset redbite`,
+      'preset must be "paper" or "redbit" for dorefa, got "redbite"; did you mean redbit? (from --preset)',
+    ],
+    [
       `train lenet5 ${dorefa} --preset fast`,
       'preset must be "paper" or "redbit" for dorefa, got "fast" (from --preset)',
     ],
@@ -245,6 +259,10 @@ describe("settings of the training", () => {
       "learningRate must be a positive number, got Infinity (from --learning-rate)",
     ],
     [
+      "train lenet5 --optimizer Adm",
+      'optimizer must be one of adam, sgd, got "Adm"; did you mean adam? (from --optimizer)',
+    ],
+    [
       "train lenet5 --optimizer rmsprop",
       'optimizer must be one of adam, sgd, got "rmsprop" (from --optimizer)',
     ],
@@ -294,7 +312,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out',
+      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],
@@ -302,6 +320,8 @@ describe("configuration files", () => {
       "train --config null.json --epochs 0",
       "epochs must be an integer from 1 to 100000, got 0 (from --epochs)",
     ],
+    ["train --config deep.json", "model must be one of lenet5, got [...] (from deep.json)"],
+    ["train --config nul.json", 'out must be a text that is not empty, got "a\\u0000b" (from nul.json)'],
     ["train --config augment.json", 'augment must be true or false, got "no" (from augment.json)'],
     ["train --config number.json", "model must be one of lenet5, got 5 (from number.json)"],
     [
@@ -375,6 +395,14 @@ describe("where a run is kept", () => {
     ],
   ])("fewbit %s", refused);
 
+  test("a name that would turn the terminal's text around", async () => {
+    await refused(
+      ["train", "--resume", "no\u202e\nwhere"],
+      "no\\u202e\\u000awhere holds no run: there is no config.json (from --resume)",
+    );
+    await refused(["train\u001b[31m"], "unknown command 'train\\u001b[31m'; see fewbit --help");
+  });
+
   test("an empty name", async () => {
     await refused(
       ["train", "lenet5", "--out", ""],
@@ -414,11 +442,8 @@ describe("runs to resume", () => {
       "train --resume shallow --epochs 3",
       "shallow/metrics.jsonl is damaged: line 1 is not a line of an epoch",
     ],
-    [
-      "train --resume void --epochs 3",
-      "void/config.json is damaged: its epochs or options are not what a run writes",
-    ],
-    ["eval void", "void/config.json is damaged: its epochs or options are not what a run writes"],
+    ["train --resume void --epochs 3", 'void/config.json is damaged: "options" is not what a run writes'],
+    ["eval void", 'void/config.json is damaged: "options" is not what a run writes'],
     ["train --resume future", "future/config.json has formatVersion 2; this fewbit reads 1"],
     ["train --resume run --out new", `out is "new", but run was begun with "run"; ${same} (from --out)`],
     ["train --resume run --overwrite", "--resume and --overwrite exclude each other; give one of them"],

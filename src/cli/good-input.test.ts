@@ -101,6 +101,14 @@ describe("train", () => {
     expect(again.at(-1)).toMatch(/; kept in runs\/lenet5-dorefa-w1a2-2$/);
   });
 
+  test("begun three times at the same moment, finds three folders", async () => {
+    const all = await Promise.all([1, 2, 3].map(() => lines(`${training} --epochs 1 --json`)));
+    const folders = all.map(([line]) => (JSON.parse(line) as { directory: string }).directory);
+    const name = "runs/lenet5-baseline";
+    expect(folders.sort()).toEqual([name, `${name}-2`, `${name}-3`]);
+    for (const run of folders) expect(metrics(run)).toHaveLength(1);
+  });
+
   test("--validation chooses the best epoch on held-out images, and every place says so", async () => {
     const out = await lines(`${training} --epochs 2 --validation 56 --out held-out`);
     expect(out.shift()).toContain("SGD, learning rate 0.01, weight decay 0.0001 (as published for Baseline");

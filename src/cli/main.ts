@@ -1,7 +1,7 @@
 /** The command line: reads the arguments, runs a command, turns errors into one line and an exit code. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { DivergenceError, UserError } from "../errors.js";
+import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
 import {
   dataFlags,
@@ -155,12 +155,14 @@ function build(): Command {
   return program;
 }
 
-/** Errors of commander end with a full stop or none, in one line or two; ours are one line. */
+/** Errors of commander end with a full stop or none, and have suggestions in a second line; ours are one line. */
 function oneLine(message: string): string {
-  return message
-    .replace(/^error: /, "")
-    .replace(/\s*\n\s*/g, " ")
-    .replace(/\.?\s*$/, "");
+  return printable(
+    message
+      .replace(/^error: /, "")
+      .replace(/\n(?=\(Did you mean [^\n]*$)/, " ")
+      .replace(/\.?\s*$/, ""),
+  );
 }
 
 async function main(): Promise<number> {
@@ -191,7 +193,7 @@ async function main(): Promise<number> {
       console.error(`fewbit: ${error.message}`);
       return exitCodes.diverged;
     }
-    console.error(`fewbit: ${(error as Error).message} (a defect; FEWBIT_DEBUG=1 shows where)`);
+    console.error(`fewbit: ${printable((error as Error).message)} (a defect; FEWBIT_DEBUG=1 shows where)`);
     return exitCodes.failure;
   }
 }

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
@@ -75,7 +75,6 @@ export async function runTraining(
   const loading = showLoading(quiet);
   const data = await withSourceAsync(from, () => resolveData(options, named, loading)).finally(loading.stop);
   const model = withSource(from, () => fitted(named, { input: data.shape, classes: data.classes }));
-  const directory = options.out ?? freeFolder(`runs/${runName(model, method)}`);
   const stop = new AbortController();
   const onSigint = (): void => {
     if (stop.signal.aborted) process.exit(exitCodes.interrupted);
@@ -87,7 +86,7 @@ export async function runTraining(
   let steps = 0;
   try {
     const job: TrainOptions = {
-      ...{ model, method, data, optimizer, schedule, directory, resume, overwrite },
+      ...{ model, method, data, optimizer, schedule, resume, overwrite },
       ...{
         epochs: options.epochs,
         batchSize: options.batchSize,
@@ -103,10 +102,13 @@ export async function runTraining(
       },
       onWarning: (message) => console.error(pc.yellow(`warning: ${message}`)),
     };
+    const { out } = options;
     return await withSourceAsync(from, () =>
-      train(job).catch((error: unknown) => {
-        throw explained(error, directory, options);
-      }),
+      out === undefined
+        ? trainInFreeFolder(job, `runs/${runName(model, method)}`)
+        : train({ ...job, directory: out }).catch((error: unknown) => {
+            throw explained(error, out, options);
+          }),
     );
   } finally {
     display.stop();
@@ -114,18 +116,25 @@ export async function runTraining(
   }
 }
 
-/** The first of NAME, NAME-2, NAME-3, ... that is not there yet. */
-function freeFolder(name: string): string {
+/** Trains in the first of NAME, NAME-2, NAME-3, ... that is not there yet, and that no other process takes meanwhile. */
+async function trainInFreeFolder(job: TrainOptions, name: string): Promise<Run> {
   for (let i = 1; ; i++) {
-    const candidate = i === 1 ? name : `${name}-${i}`;
-    if (!existsSync(candidate)) return candidate;
+    const directory = i === 1 ? name : `${name}-${i}`;
+    if (existsSync(directory)) continue;
+    try {
+      return await train({ ...job, directory });
+    } catch (error) {
+      // The directory's lock has one winner, and is taken before anything is written.
+      const isTaken = error instanceof UserError && error.code !== undefined;
+      if (!isTaken) throw error;
+    }
   }
 }
 
 /** Errors that read better with what only the command line knows: its flags, and the data's folder. */
 function explained(error: unknown, directory: string, { data, dataDir }: RunOptions): unknown {
   if (!(error instanceof UserError)) return error;
-  if (error.message.includes("holds a run already")) {
+  if (error.code === "holdsRun") {
     return new UserError(
       `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
     );
@@ -195,8 +204,6 @@ function refuseIdle(from: Given, { optimizer, decayEvery, data }: RunOptions): v
 
 /** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */
 const changeable = ["epochs", "dataDir", "mirrors", "executor", "threads"];
-
-const shown = (value: unknown): string => (typeof value === "number" ? String(value) : JSON.stringify(value));
 
 function resultObject(run: Run, firstStepSeconds: number | undefined) {
   return {

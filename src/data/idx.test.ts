@@ -139,9 +139,11 @@ describe("mnist", () => {
     await expect(datasets.mnist({ directory: write(rest) })).rejects.toThrow(
       /t10k-labels-idx1-ubyte or .*\.gz is not in/,
     );
-    await expect(datasets.mnist({ directory: join(directory, "none") })).rejects.toThrow(
-      /is not a directory/,
-    );
+    for (const name of ["none", "x".repeat(5000), "nu\0l"]) {
+      const missing = datasets.mnist({ directory: join(directory, name) });
+      await expect(missing).rejects.toThrow(UserError);
+      await expect(missing).rejects.toThrow(/is not a directory/);
+    }
   });
 });
 

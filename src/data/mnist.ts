@@ -28,7 +28,7 @@ export interface MnistOptions extends RemoteOptions {
 /** MNIST's 60,000 training and 10,000 test images from the four files of a directory, or else downloaded. */
 export async function mnist({ directory, ...options }: MnistOptions = {}): Promise<Dataset> {
   if (directory === undefined) return assemble("mnist", (await downloadMnist(options)).files);
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!isDirectory(directory)) {
     throw new UserError(
       `${directory} is not a directory; give the one that holds MNIST's four files`,
       "dataDirectory",
@@ -40,6 +40,15 @@ export async function mnist({ directory, ...options }: MnistOptions = {}): Promi
     locate(directory, "t10k-images", 3),
     locate(directory, "t10k-labels", 1),
   ]);
+}
+
+/** Whether a path is one; no path at all, as a text too long for one, is none. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** The shipped 10,000 training and 2,000 test images of MNIST (see data/digits/README.md). */

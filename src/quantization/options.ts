@@ -1,5 +1,5 @@
 /** Checks of the options that methods take. */
-import { UserError } from "../errors.js";
+import { suggestion, UserError } from "../errors.js";
 
 /** The bits that uniform quantizers take; 32 is full precision. */
 export const uniformBits: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 32];
@@ -32,6 +32,9 @@ export const presets = ["paper", "redbit"] as const;
 export function checkPreset(method: string, preset: unknown): void {
   if (!presets.includes(preset as (typeof presets)[number])) {
     const names = presets.map((name) => `"${name}"`).join(" or ");
-    throw new UserError(`preset must be ${names} for ${method}, got "${String(preset)}"`, "preset");
+    throw new UserError(
+      `preset must be ${names} for ${method}, got "${String(preset)}"${suggestion(preset, presets)}`,
+      "preset",
+    );
   }
 }

@@ -1,5 +1,5 @@
 /** The methods by name, as the command line and configuration files give them. */
-import { UserError } from "../errors.js";
+import { suggestion, UserError } from "../errors.js";
 import { baseline } from "./baseline.js";
 import type { DorefaOptions } from "./dorefa.js";
 import { dorefa } from "./dorefa.js";
@@ -118,7 +118,11 @@ export const methods: Readonly<Record<string, MethodEntry>> = {
 /** @throws UserError for an unknown name, or options that the method does not allow. */
 export function createMethod(name: string, options: MethodOptions = {}): Method {
   if (!Object.hasOwn(methods, name)) {
-    throw new UserError(`method must be one of ${Object.keys(methods).join(", ")}, got "${name}"`, "method");
+    const names = Object.keys(methods);
+    throw new UserError(
+      `method must be one of ${names.join(", ")}, got "${name}"${suggestion(name, names)}`,
+      "method",
+    );
   }
   const entry = methods[name];
   const { preset, ...rest } = { ...entry.defaults, ...given(options) };

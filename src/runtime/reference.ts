@@ -89,7 +89,7 @@ function execute(instruction: Instruction, memory: Memory): void {
     }
     case "move": {
       if (instruction.op === "copy") return executeCopy(instruction, memory);
-      const [low, high] = view(instruction.from, memory).data;
+      const [low, high] = view(instruction.from, memory, [2]).data;
       const to = view(instruction.to, memory).data;
       to.set(uniforms([low >>> 0, high >>> 0], instruction.stream, to.length));
     }
@@ -118,7 +118,7 @@ function executeMap({ space, operands, body, results }: MapInstruction, memory: 
     const op = reduction === "max" ? "reduceMax" : reduction;
     ops[op].reference([slots[slot]], view(to, memory, shape), { axes });
   }
-  for (const { slot, ...to } of stores) view(to, memory).data.set(slots[slot].data);
+  for (const { slot, ...to } of stores) view(to, memory, space).data.set(slots[slot].data);
 }
 
 /** An operand repeated along the axes that it lacks. */
@@ -163,7 +163,7 @@ function windowOf({ kernel, stride, padding }: Geometry) {
 }
 
 /** An operand's elements, in its own or another shape. */
-function view(operand: Operand, memory: Memory, shape = operand.shape): View {
+function view(operand: Operand, memory: Memory, shape: readonly number[] = operand.shape): View {
   return { data: open(operand, memory).subarray(0, sizeOf(shape)), shape };
 }
 

@@ -66,6 +66,20 @@ test("a Program within its segments passes", () => {
 });
 
 describe("refused", () => {
+  const random: Instruction = {
+    kind: "move",
+    op: "random",
+    stream: 0,
+    from: { ...at("inputs", 0, [2]), storage: "i32" },
+    to: at("scratch", 0, [8]),
+  };
+  const window: Instruction = {
+    ...product,
+    kind: "window",
+    op: "windowSum",
+    geometry: { ...product.geometry, outChannels: 1 },
+    inputs: [product.inputs[0]],
+  };
   const cases: [string, Instruction, string][] = [
     ["an operand past its segment", { ...map, space: [1, 4, 8] }, "operand ends at byte 128 of inputs"],
     [
@@ -94,6 +108,27 @@ describe("refused", () => {
       "output extent 3 should be 2",
     ],
     ["a stride past the end", { ...copy, fromStrides: [1, 9] }, "operand ends at byte 80"],
+    ["an unknown kind", { ...map, kind: "sum" as never }, "unknown kind"],
+    ["an unknown move", { ...random, op: "swap" as never }, "unknown operation swap"],
+    [
+      "a window by a name that every object has",
+      { ...window, op: "toString" as never, inputs: [] },
+      "unknown operation toString",
+    ],
+    ["an unknown product", { ...product, op: "convolve" as never }, "unknown operation convolve"],
+    [
+      "an unknown reduction",
+      { ...map, results: [{ ...map.results[0], reduction: "constructor" as never }] },
+      "unknown operation constructor",
+    ],
+    ["a space of two extents", { ...map, space: [8, 1] as never }, "three extents"],
+    [
+      "a kernel of three extents",
+      { ...product, geometry: { ...product.geometry, kernel: [3, 3, 2] as never } },
+      "kernel, stride and padding are pairs",
+    ],
+    ["random numbers of a negative shape", { ...random, to: at("scratch", 0, [-2, -4]) }, "extent is -2"],
+    ["a stream of more than 32 bits", { ...random, stream: 2 ** 32 }, "stream is 4294967296"],
     ["a fraction", { ...copy, extents: [2, 1.5] }, "extent is 1.5"],
     ["NaN", { ...copy, toStrides: [3, NaN] }, "stride is NaN"],
     [
@@ -106,4 +141,15 @@ describe("refused", () => {
     expect(() => verify(program(map, instruction))).toThrow(`instruction 1 (${instruction.kind}): `);
     expect(() => verify(program(map, instruction))).toThrow(message);
   });
+});
+
+test("a segment that is not whole words, and a name outside of its segment, are refused", () => {
+  const { bytes, ...rest } = program(map);
+  expect(() => verify({ ...rest, bytes: { ...bytes, state: 70 } })).toThrow(
+    "bytes of state are not a multiple of 4",
+  );
+  const named = (operand: Operand) => () => verify({ ...rest, bytes, names: { "state/w": operand } });
+  expect(named(at("state", 0, [18]))).not.toThrow();
+  expect(named(at("state", 0, [19]))).toThrow("name state/w: value ends at byte 76 of state, which has 72");
+  expect(named(at("state", 72, [-1]))).toThrow("name state/w: extent is -1");
 });

@@ -21,17 +21,24 @@ import { mapOps, segments, storageBytes } from "./program.js";
 /** Throws an Error that names the instruction and what is wrong with it. */
 export function verify(program: Program): void {
   check(program.constants.byteLength <= program.bytes.constants, "constants exceed their segment");
-  for (const segment of segments) checkCount(program.bytes[segment], `bytes of ${segment}`, 0);
+  for (const segment of segments) {
+    checkCount(program.bytes[segment], `bytes of ${segment}`, 0);
+    check(program.bytes[segment] % 4 === 0, `bytes of ${segment} are not a multiple of 4`);
+  }
   for (const [name, operand] of Object.entries(program.names)) {
-    within(`name ${name}`, program, operand, sizeOf(operand.shape));
+    naming(`name ${name}`, () => within("value", program, operand, elements(operand)));
   }
   program.instructions.forEach((instruction, i) => {
-    try {
-      verifyInstruction(program, instruction);
-    } catch (error) {
-      throw new Error(`instruction ${i} (${instruction.kind}): ${(error as Error).message}`);
-    }
+    naming(`instruction ${i} (${instruction?.kind})`, () => verifyInstruction(program, instruction));
   });
+}
+
+function naming(place: string, verifyPart: () => void): void {
+  try {
+    verifyPart();
+  } catch (error) {
+    throw new Error(`${place}: ${(error as Error).message}`);
+  }
 }
 
 function verifyInstruction(program: Program, instruction: Instruction): void {
@@ -49,13 +56,17 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
       return verifyWindow(instruction, read, write);
     case "move":
       if (instruction.op === "copy") return verifyCopy(instruction, read, write);
+      check(instruction.op === "random", `unknown operation ${String(instruction.op)}`);
       check(
         instruction.from.storage === "i32" && instruction.to.storage === "f32",
         "random needs an i32 key and f32 results",
       );
-      checkCount(instruction.stream, "stream", 0);
+      checkCount(instruction.stream, "stream", 0, 2 ** 32 - 1);
       read(instruction.from, 2);
-      write(instruction.to, sizeOf(instruction.to.shape));
+      write(instruction.to, elements(instruction.to));
+      return;
+    default:
+      throw new Error("unknown kind");
   }
 }
 
@@ -67,6 +78,7 @@ const argumentCount = (op: MapOp): number => {
 };
 
 function verifyMap({ space, operands, body, results }: MapInstruction, read: Access, write: Access): void {
+  check(space.length === 3, "a space has three extents");
   space.forEach((extent) => checkCount(extent, "space", 1));
   for (const operand of operands) {
     checkAxes(operand.axes);
@@ -84,9 +96,10 @@ function verifyMap({ space, operands, body, results }: MapInstruction, read: Acc
     checkCount(slot, "slot", 0, operands.length + body.length - 1);
     const writes: readonly Storage[] = reduction === "none" ? ["f32", "i16", "u8", "s8"] : ["f32"];
     check(writes.includes(to.storage), `${reduction} cannot write ${to.storage}`);
-    const allowed = { none: [7], sum: [0, 1, 4, 5, 6], max: [0, 1, 4, 5, 6], moments: [0, 1, 4, 5] }[
-      reduction
-    ];
+    const allowed = chosen(
+      { none: [7], sum: [0, 1, 4, 5, 6], max: [0, 1, 4, 5, 6], moments: [0, 1, 4, 5] },
+      reduction,
+    );
     check(allowed.includes(to.axes), `${reduction} cannot have axes ${to.axes}`);
     write(to, valuesWith(space, to.axes) * (reduction === "moments" ? 2 : 1));
   }
@@ -107,11 +120,14 @@ function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: 
   const { x, y } = checkGeometry(geometry);
   const [height, width] = geometry.kernel;
   const w = height * width * geometry.channels * geometry.outChannels;
-  const [first, second, result] = {
-    convolution: [x, w, y],
-    convolutionInputGradient: [y, w, x],
-    convolutionFilterGradient: [x, y, w],
-  }[op];
+  const [first, second, result] = chosen(
+    {
+      convolution: [x, w, y],
+      convolutionInputGradient: [y, w, x],
+      convolutionFilterGradient: [x, y, w],
+    },
+    op,
+  );
   const storages = [...inputs, out].map((operand) => operand.storage).join();
   check(productStorages[op].includes(storages), `${op} cannot take ${storages}`);
   read(inputs[0], first);
@@ -126,7 +142,10 @@ function verifyWindow({ op, geometry, inputs, out }: WindowInstruction, read: Ac
     geometry.padding.every((padding, i) => padding < geometry.kernel[i]),
     "a window must not lie in the padding",
   );
-  const sizes = { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] }[op];
+  const sizes = chosen(
+    { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] },
+    op,
+  );
   check(inputs.length === sizes.length, `${op} takes ${sizes.length} inputs`);
   checkF32([...inputs, out]);
   inputs.forEach((input, i) => read(input, sizes[i]));
@@ -151,6 +170,8 @@ function checkGeometry(geometry: Geometry): { x: number; y: number } {
     checkCount(extent, "extent", 1);
   }
   padding.forEach((extent) => checkCount(extent, "padding", 0));
+  for (const pair of [kernel, stride, padding])
+    check(pair.length === 2, "kernel, stride and padding are pairs");
   [height, width].forEach((extent, i) => {
     const out = Math.floor((extent + 2 * padding[i] - kernel[i]) / stride[i]) + 1;
     check(out === [outHeight, outWidth][i], `output extent ${[outHeight, outWidth][i]} should be ${out}`);
@@ -175,7 +196,7 @@ function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): 
 
 function within(what: string, program: Program, { segment, offset, storage }: Operand, count: number): void {
   check(segments.includes(segment), `${what} in unknown segment ${segment}`);
-  check(storage in storageBytes, `${what} has unknown storage ${storage}`);
+  check(Object.hasOwn(storageBytes, storage), `${what} has unknown storage ${storage}`);
   checkCount(offset, "offset", 0);
   check(offset % 4 === 0, `${what} at offset ${offset}, which is not a multiple of 4`);
   const end = offset + count * storageBytes[storage];
@@ -183,6 +204,18 @@ function within(what: string, program: Program, { segment, offset, storage }: Op
     end <= program.bytes[segment],
     `${what} ends at byte ${end} of ${segment}, which has ${program.bytes[segment]}`,
   );
+}
+
+/** The elements of an operand that is read or written as its shape says. */
+function elements({ shape }: Operand): number {
+  shape.forEach((extent) => checkCount(extent, "extent", 0));
+  return sizeOf(shape);
+}
+
+/** An entry of a table by a name that may be none of it. */
+function chosen<T>(table: Readonly<Record<string, T>>, name: string): T {
+  check(Object.hasOwn(table, name), `unknown operation ${name}`);
+  return table[name];
 }
 
 function checkF32(operands: readonly Operand[]): void {

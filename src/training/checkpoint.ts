@@ -2,13 +2,14 @@
  * What a training run needs to go on bit for bit, and the weights of its best epoch, as safetensors
  * files. They hold no times and no machine, so equal runs have equal files.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { HostArray } from "../graph/host.js";
 import { UserError } from "../errors.js";
-import { writeAtomically } from "./files.js";
+import { readBytes, writeAtomically } from "./files.js";
 import type { Sums } from "./metrics.js";
+import { noImages } from "./metrics.js";
 import type { StoredTensor } from "./safetensors.js";
-import { decodeTensors, encodeTensors } from "./safetensors.js";
+import { decodeTensors, encodeTensors, isRecord } from "./safetensors.js";
 
 export type Arrays = Readonly<Record<string, HostArray>>;
 
@@ -34,6 +35,9 @@ export interface Checkpoint {
   readonly signs: Readonly<Record<string, Uint8Array>>;
 }
 
+/** What the arrays of a checkpoint must be like. */
+export type Expected = Pick<Checkpoint, "values" | "signs">;
+
 const formatVersion = "1";
 
 export function writeCheckpoint(path: string, identity: string, checkpoint: Checkpoint): void {
@@ -55,34 +59,42 @@ export function writeCheckpoint(path: string, identity: string, checkpoint: Chec
  * Reads a checkpoint of a run with the given identity and arrays like `expected`. Throws `UserError`
  * for a damaged file, and for one of another network, method or optimizer.
  */
-export function readCheckpoint(path: string, identity: string, expected: TrainingValues): Checkpoint {
+export function readCheckpoint(path: string, identity: string, expected: Expected): Checkpoint {
   const { tensors, metadata } = read(path, ["fewbit checkpoint"], identity);
-  const signs: Record<string, Uint8Array> = {};
-  const rest: Record<string, StoredTensor> = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
-    if (!name.startsWith("signs/")) rest[name] = tensor;
-    else if (tensor.data instanceof Uint8Array) signs[name.slice("signs/".length)] = tensor.data;
-  }
-  const values = restore(rest, expected, path);
-  return { values, ...positionOf(metadata, path), signs };
+  const signTensors = mapValues(expected.signs, (data) => ({ data, shape: [data.length] }));
+  const { signs, ...values } = restore(tensors, { ...expected.values, signs: signTensors }, path);
+  return {
+    values,
+    signs: mapValues(signs, ({ data }) => data),
+    epoch: countOf(metadata.epoch, path),
+    step: countOf(metadata.step, path),
+    sums: sumsOf(metadata.sums, path),
+  };
 }
 
-/** Where a checkpoint stands: epochs, steps and sums. */
-function positionOf(
-  { epoch, step, sums }: Readonly<Record<string, string>>,
-  path: string,
-): Pick<Checkpoint, "epoch" | "step" | "sums"> {
-  const count = (text: string): number => {
-    if (!/^\d{1,15}$/.test(text))
-      throw new UserError(`${path} is damaged: it does not say where the run stands`);
-    return Number(text);
-  };
+/** A number of epochs or steps. */
+function countOf(text: string | undefined, path: string): number {
+  if (text === undefined || !/^\d{1,15}$/.test(text)) {
+    throw new UserError(`${path} is damaged: it does not say where the run stands`);
+  }
+  return Number(text);
+}
+
+function sumsOf(text: string | undefined, path: string): Sums {
+  let sums: unknown;
   try {
-    return { epoch: count(epoch), step: count(step), sums: JSON.parse(sums) as Sums };
-  } catch (error) {
-    if (error instanceof UserError) throw error;
+    sums = JSON.parse(text ?? "");
+  } catch {
     throw new UserError(`${path} is damaged: its sums are not JSON`);
   }
+  const isSums = (value: unknown): value is Sums =>
+    isRecord(value) && Object.keys(noImages).every((key) => Number.isFinite(value[key]));
+  if (!isSums(sums)) throw new UserError(`${path} is damaged: its sums are not what a run writes`);
+  return sums;
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
 
 export function writeWeights(
@@ -108,7 +120,7 @@ export function readWeights(
   const { parameters, statistics } = expected;
   const own = Object.entries(tensors).filter(([name]) => !/^(optimizer|signs)\//.test(name));
   const weights = restore(Object.fromEntries(own), { parameters, statistics }, path);
-  return { weights, epoch: Number(metadata.epoch) };
+  return { weights, epoch: countOf(metadata.epoch, path) };
 }
 
 function read(path: string, formats: readonly string[], identity: string) {
@@ -122,14 +134,6 @@ function read(path: string, formats: readonly string[], identity: string) {
     throw new UserError(`${path} is of ${metadata.identity}; this network is ${identity}`);
   }
   return file;
-}
-
-function readBytes(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new UserError(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code}`);
-  }
 }
 
 /** { a: { b: array } } as { "a/b": array }. */

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Dataset, LoadListeners, Preparation } from "../data/index.js";
 import { datasets, isMirror } from "../data/index.js";
-import { UserError } from "../errors.js";
+import { shown, suggestion, UserError } from "../errors.js";
 import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
@@ -15,14 +15,18 @@ import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
 
-/** A rule whose message reads "FIELD must be ALLOWED, got VALUE". */
-function field<T>(allowed: string, schema: z.ZodType<T>, test: (value: T) => boolean = () => true) {
+/** A rule whose message reads "FIELD must be ALLOWED, got VALUE", and which of `names` was likely meant. */
+function field<T>(
+  allowed: string,
+  schema: z.ZodType<T>,
+  test: (value: T) => boolean = () => true,
+  names: readonly string[] = [],
+) {
   return z.any().transform((value, context): T => {
     const result = schema.safeParse(value);
     if (result.success && test(result.data)) return result.data;
-    // JSON would write Infinity as null.
-    const shown = typeof value === "number" ? String(value) : JSON.stringify(value);
-    context.addIssue({ code: "custom", message: `must be ${allowed}, got ${shown}` });
+    const message = `must be ${allowed}, got ${shown(value)}${suggestion(value, names)}`;
+    context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
 }
@@ -33,9 +37,9 @@ const bits = field("an integer from 1 to 8 or 32", z.number().int(), (x) => (x >
 const positive = field("a positive number", z.number(), (x) => x > 0 && Number.isFinite(x));
 const notNegative = field("a number that is not negative", z.number(), (x) => x >= 0 && Number.isFinite(x));
 const fraction = field("a number from 0 to below 1", z.number(), (x) => x >= 0 && x < 1);
-const text = field("a text that is not empty", z.string(), (x) => x.length > 0);
+const text = field("a text that is not empty", z.string(), (x) => x !== "" && !x.includes("\0"));
 const oneOf = <T extends string>(...names: readonly T[]) =>
-  field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>);
+  field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>, undefined, names);
 
 const flag = field("true or false", z.boolean());
 const layerBits = field(
@@ -106,7 +110,7 @@ export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: st
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
     throw new UserError(
-      `unknown key "${key}" (from ${sourceOf(key)}); allowed are ${runKeys.join(", ")}`,
+      `unknown key "${key}" (from ${sourceOf(key)}); allowed are ${runKeys.join(", ")}${suggestion(key, runKeys)}`,
       key,
     );
   }

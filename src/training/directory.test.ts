@@ -79,20 +79,20 @@ interface Changes {
   epochs?: number;
   recipe?: Partial<Recipe>;
   identity?: string;
-  expected?: Checkpoint["values"];
+  values?: Checkpoint["values"];
   onWarning?: (message: string) => void;
 }
 
 function open(changes: Changes = {}): RunDirectory {
   const { resume = false, overwrite = false, epochs = 3, onWarning = () => {} } = changes;
   const config = makeConfig({ ...recipe, ...changes.recipe }, epochs, createReferenceExecutor(), undefined);
-  const expected = changes.expected ?? checkpoint(0).values;
+  const { values, signs } = checkpoint(0);
   return RunDirectory.open(path, {
     resume,
     overwrite,
     config,
     identity: changes.identity ?? identity,
-    expected,
+    expected: { values: changes.values ?? values, signs },
     onWarning,
   });
 }
@@ -155,7 +155,7 @@ test("a checkpoint is read as it was written, sums to the last bit", () => {
   run.save(checkpoint(2, 3));
   run.close();
   const file = join(path, "checkpoint.safetensors");
-  expect(readCheckpoint(file, identity, checkpoint(0).values)).toEqual(checkpoint(2, 3));
+  expect(readCheckpoint(file, identity, checkpoint(0))).toEqual(checkpoint(2, 3));
 });
 
 describe("a process killed in epoch 3", () => {
@@ -219,6 +219,16 @@ describe("refuses, and changes nothing, when", () => {
   const other = { ...values, parameters: { "fc1.weight": wide } };
   const more = { ...values, parameters: { ...values.parameters, "fc2.weight": wide } };
   const damage = (name: string, text: string) => () => writeFileSync(join(path, name), text);
+  const replace = (name: string, from: RegExp, to: string) => () => {
+    const text = readFileSync(join(path, name), "utf8");
+    expect(text).toMatch(from);
+    damage(name, text.replace(from, to))();
+  };
+  const change = (name: string, make: (value: Record<string, unknown>) => object) => () => {
+    const value = JSON.parse(readFileSync(join(path, name), "utf8")) as Record<string, unknown>;
+    damage(name, JSON.stringify(make(value)))();
+  };
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
   test.each<[string, Changes, RegExp, (() => void)?]>([
     ["the run exists", {}, /holds a run already; resume it, overwrite it/],
     [
@@ -243,13 +253,13 @@ describe("refuses, and changes nothing, when", () => {
     ],
     [
       "a shape differs",
-      { resume: true, expected: other },
+      { resume: true, values: other },
       /for parameters\/fc1.weight it has .*\[2\], .* needs .*\[3\]/,
     ],
-    ["a weight is missing", { resume: true, expected: more }, /for parameters\/fc2.weight it has nothing/],
+    ["a weight is missing", { resume: true, values: more }, /for parameters\/fc2.weight it has nothing/],
     [
       "a weight is too many",
-      { resume: true, expected: { ...values, optimizer: {} } },
+      { resume: true, values: { ...values, optimizer: {} } },
       /it has optimizer\/m\/fc1.weight/,
     ],
     [
@@ -264,6 +274,48 @@ describe("refuses, and changes nothing, when", () => {
       { resume: true },
       /formatVersion 2/,
       damage("config.json", '{"formatVersion":2}'),
+    ],
+    [
+      "the configuration lacks what every run has",
+      { resume: true },
+      /config.json is damaged: "validation" is not what a run writes/,
+      change("config.json", ({ validation: _, ...rest }) => rest),
+    ],
+    [
+      "the configuration's data are of no kind",
+      { resume: true },
+      /config.json is damaged: "data.checksum" is not what a run writes/,
+      change("config.json", (config) => ({ ...config, data: { name: "two", checksum: 1 } })),
+    ],
+    [
+      "the configuration's options are too deep to be shown",
+      { resume: true },
+      /was begun with optimizer \{\.\.\.\}, not \{"name":"sgd"/,
+      replace("config.json", /"optimizer": \{\s*"name": "sgd",\s*"options": \{/, `$&"a": ${deep}`),
+    ],
+    [
+      "the configuration's format is too deep to be shown",
+      { resume: true },
+      /has formatVersion \[\.\.\.\]; this fewbit reads 1/,
+      damage("config.json", `{"formatVersion":${deep}}`),
+    ],
+    [
+      "a line of metrics lacks a number",
+      { resume: true },
+      /metrics.jsonl is damaged: line 1 is not/,
+      replace("metrics.jsonl", /"trainLoss":[^,]*,/, ""),
+    ],
+    [
+      "a line of layers lacks a number",
+      { resume: true },
+      /layers.jsonl is damaged: line 1 is not/,
+      replace("layers.jsonl", /"sparsity":0/, '"sparsity":"none"'),
+    ],
+    [
+      "a line of layers holds what no run writes",
+      { resume: true },
+      /layers.jsonl is damaged: line 1 is not/,
+      replace("layers.jsonl", /^\{/, `{"a":${deep},`),
     ],
     ["a line of metrics is damaged", { resume: true }, /line 1 is not/, damage("metrics.jsonl", "x\n")],
     [

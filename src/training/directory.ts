@@ -7,13 +7,15 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { UserError } from "../errors.js";
-import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
+import { isDeepStrictEqual } from "node:util";
+import { shown, UserError } from "../errors.js";
+import type { Checkpoint, Expected, Weights } from "./checkpoint.js";
 import { readCheckpoint, readWeights, writeCheckpoint, writeWeights } from "./checkpoint.js";
 import { appendFlushed, lockDirectory, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
+import { readLayers } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
-import { bestEpoch, formatLines, readLines, readMetrics, rewriteLines } from "./metrics.js";
+import { bestEpoch, formatLines, readMetrics, rewriteLines } from "./metrics.js";
 import type { RunConfig } from "./run.js";
 import { fileNames as names, readConfig, summarise } from "./run.js";
 
@@ -24,7 +26,7 @@ export interface OpenOptions {
   /** Network and method, in words: see `checkpoint.ts`. */
   readonly identity: string;
   /** Arrays like those of a checkpoint of this run. */
-  readonly expected: TrainingValues;
+  readonly expected: Expected;
   readonly onWarning: (message: string) => void;
 }
 
@@ -83,7 +85,7 @@ export class RunDirectory {
           `${join(path, names.metrics)} is damaged: it does not hold each of ${epochs} epochs once`,
         );
       }
-      const layers = readLines<LayerLine>(join(path, names.layers), epochs);
+      const layers = readLayers(join(path, names.layers), epochs);
       return new RunDirectory(path, options, checkpoint, metrics, layers, release);
     } catch (error) {
       release();
@@ -131,7 +133,7 @@ export class RunDirectory {
 
   bestWeights(): Weights {
     const { identity, expected } = this.options;
-    return readWeights(this.file("best"), identity, expected).weights;
+    return readWeights(this.file("best"), identity, expected.values).weights;
   }
 
   /** Gives the directory free for other processes. */
@@ -149,7 +151,7 @@ export class RunDirectory {
     const path = this.file("best");
     const derivable = best === checkpoint.epoch && checkpoint.step === 0;
     try {
-      if (existsSync(path) && readWeights(path, identity, expected).epoch === best) return;
+      if (existsSync(path) && readWeights(path, identity, expected.values).epoch === best) return;
     } catch (error) {
       if (!derivable) throw error;
     }
@@ -188,6 +190,7 @@ function inUse(path: string): UserError {
   return new UserError(
     `${path} holds a run already; resume it, overwrite it or choose another directory`,
     "directory",
+    "holdsRun",
   );
 }
 
@@ -226,10 +229,11 @@ function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
     ...(previous.preparation === undefined ? [] : (["preparation"] as const)),
   ] as const;
   for (const key of keys) {
-    const [before, now] = [previous[key], config[key]].map((value) => JSON.stringify(value));
-    if (before !== now) {
+    // As it would be stored: what is undefined is not.
+    const now: unknown = JSON.parse(JSON.stringify(config[key]));
+    if (!isDeepStrictEqual(previous[key], now)) {
       throw new UserError(
-        `${path} was begun with ${key} ${before}, not ${now}; resume it with the same, or begin another run`,
+        `${path} was begun with ${key} ${shown(previous[key])}, not ${shown(now)}; resume it with the same, or begin another run`,
         key,
       );
     }

@@ -21,6 +21,16 @@ export function appendFlushed(path: string, text: string): void {
   orUserError(path, () => writeFlushed(path, text, "a"));
 }
 
+/** @throws UserError if the file cannot be read. */
+export function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`cannot read ${path}: ${code}`);
+  }
+}
+
 /** A full disk, or something in the way, is for the user to mend. */
 function orUserError(path: string, write: () => void): void {
   try {
@@ -78,6 +88,7 @@ export function lockDirectory(directory: string): () => void {
       throw new UserError(
         `${directory} is in use by process ${id}, which trains there; wait for it or choose another directory`,
         "directory",
+        "inUse",
       );
     }
     removeStale(path, owner);

@@ -1,5 +1,7 @@
 /** How the weights of each layer develop: the lines of `layers.jsonl`, one a layer and epoch. */
+import { z } from "zod";
 import type { HostArray } from "../graph/host.js";
+import { readLines } from "./metrics.js";
 
 const bins = 32;
 
@@ -29,6 +31,20 @@ export interface LayerLine {
   };
 }
 
+const schema: z.ZodType<LayerLine> = z.strictObject({
+  epoch: z.int().positive(),
+  layer: z.string(),
+  levels: z.int().nullable(),
+  sparsity: z.number(),
+  signFlips: z.number(),
+  histogram: z.strictObject({ lowest: z.number(), highest: z.number(), counts: z.array(z.number()) }),
+});
+
+/** The lines of `layers.jsonl` of the first `epochs` epochs. Throws `UserError` as `readLines` does. */
+export function readLayers(path: string, epochs: number): LayerLine[] {
+  return readLines(path, epochs, schema);
+}
+
 export function layerLine(epoch: number, layer: LayerWeights, signsBefore: Uint8Array): LayerLine {
   const { name, bits, latent, quantized } = layer;
   return {
@@ -47,6 +63,16 @@ export function signsOf({ data }: HostArray): Uint8Array {
   for (let i = 0; i < data.length; i++) if (data[i] < 0) signs[i >> 3] |= 1 << (i & 7);
   return signs;
 }
+
+/** Of each layer's weights. */
+export function signsOfAll(
+  layers: readonly { readonly name: string }[],
+  parameters: Readonly<Record<string, HostArray>>,
+): Record<string, Uint8Array> {
+  return Object.fromEntries(layers.map(({ name }) => [name, signsOf(parameters[weightName(name)])]));
+}
+
+export const weightName = (layer: string): string => `${layer}.weight`;
 
 function zerosIn({ data }: HostArray): number {
   let count = 0;

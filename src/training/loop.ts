@@ -10,13 +10,13 @@ import type { LayerSummary, Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import type { Arrays, Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
+import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
 import type { RunDirectory } from "./directory.js";
 import { score } from "./evaluate.js";
 import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
 import type { LayerLine } from "./layers.js";
-import { layerLine, signsOf } from "./layers.js";
+import { layerLine, signsOfAll, weightName } from "./layers.js";
 import type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
 import { addBatch, bestEpoch, noImages, scoresOf } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
@@ -272,10 +272,4 @@ class Training {
 
 function firstCheckpoint({ initial: values, layers }: Job): Checkpoint {
   return { values, epoch: 0, step: 0, sums: noImages, signs: signsOfAll(layers, values.parameters) };
-}
-
-const weightName = (layer: string) => `${layer}.weight`;
-
-function signsOfAll(layers: readonly LayerSummary[], parameters: Arrays): Record<string, Uint8Array> {
-  return Object.fromEntries(layers.map(({ name }) => [name, signsOf(parameters[weightName(name)])]));
 }

@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { UserError } from "../errors.js";
 import type { EpochMetrics } from "./metrics.js";
 import { addBatch, bestEpoch, noImages, readLines, rewriteLines, scoresOf } from "./metrics.js";
 
@@ -17,6 +19,7 @@ test("the best epoch is the first with the highest top-1", () => {
 });
 
 describe("lines", () => {
+  const schema = z.object({ epoch: z.number() });
   let path: string;
   beforeEach(() => {
     path = join(mkdtempSync(join(tmpdir(), "fewbit-lines-")), "lines.jsonl");
@@ -31,16 +34,22 @@ describe("lines", () => {
     ["nothing of an empty file", "", 9, []],
   ])("are read: %s", (_name, text, epochs, expected) => {
     writeFileSync(path, text);
-    expect(readLines(path, epochs).map(({ epoch }) => epoch)).toEqual(expected);
+    expect(readLines(path, epochs, schema).map(({ epoch }) => epoch)).toEqual(expected);
   });
 
   test("of a file that is not there are none", () => {
-    expect(readLines(path, 3)).toEqual([]);
+    expect(readLines(path, 3, schema)).toEqual([]);
   });
 
   test.each(["{nonsense}\n", '{"epoch":"1"}\n', "null\n", "\n"])("that are damaged are named: %j", (text) => {
     writeFileSync(path, `{"epoch":1}\n${text}`);
-    expect(() => readLines(path, 3)).toThrow(`${path} is damaged: line 2`);
+    expect(() => readLines(path, 3, schema)).toThrow(`${path} is damaged: line 2`);
+  });
+
+  test("cannot be read from a directory", () => {
+    mkdirSync(path);
+    expect(() => readLines(path, 3, schema)).toThrow(UserError);
+    expect(() => readLines(path, 3, schema)).toThrow(`cannot read ${path}: EISDIR`);
   });
 
   test("are written only where they differ", () => {

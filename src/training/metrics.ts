@@ -1,7 +1,8 @@
 /** What is measured each epoch, and the JSON-lines files that keep it. All accuracies are in percent. */
 import { existsSync, readFileSync } from "node:fs";
+import { z } from "zod";
 import { UserError } from "../errors.js";
-import { writeAtomically } from "./files.js";
+import { readBytes, writeAtomically } from "./files.js";
 
 /** Which images the best epoch is chosen on. */
 export type Split = "test" | "validation";
@@ -64,6 +65,19 @@ export function bestEpoch(metrics: readonly EpochMetrics[]): EpochMetrics | unde
   );
 }
 
+const scores = { loss: z.number(), top1: z.number(), top5: z.number() };
+const metricsLine: z.ZodType<EpochMetrics> = z.strictObject({
+  epoch: z.int().positive(),
+  step: z.int().positive(),
+  seconds: z.number(),
+  learningRate: z.number(),
+  trainLoss: z.number(),
+  trainTop1: z.number(),
+  split: z.enum(["test", "validation"]),
+  ...scores,
+  test: z.strictObject(scores),
+});
+
 /**
  * The lines of a JSON-lines file that belong to the first `epochs` epochs; a last line that was cut
  * short by a crash does not count. Throws `UserError` if a line before it is damaged.
@@ -71,32 +85,26 @@ export function bestEpoch(metrics: readonly EpochMetrics[]): EpochMetrics | unde
 export function readLines<T extends { readonly epoch: number }>(
   path: string,
   epochs: number,
-  isComplete: (value: Partial<T>) => boolean = () => true,
+  schema: z.ZodType<T>,
 ): T[] {
   if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n");
+  const lines = readBytes(path).toString("utf8").split("\n");
   lines.pop(); // what follows the last newline: nothing, or a line cut short
   const kept: T[] = [];
   for (const [i, line] of lines.entries()) {
-    const value = parse(line);
-    if (value === undefined || !isComplete(value as Partial<T>))
+    const value = parse(line, schema);
+    if (value === undefined) {
       throw new UserError(`${path} is damaged: line ${i + 1} is not a line of an epoch`);
+    }
     if (value.epoch > epochs) break;
-    kept.push(value as T);
+    kept.push(value);
   }
   return kept;
 }
 
 /** The lines of `metrics.jsonl`, as `readLines` reads them. */
 export function readMetrics(path: string, epochs: number): EpochMetrics[] {
-  const isNumber = (value: unknown): boolean => typeof value === "number";
-  return readLines<EpochMetrics>(
-    path,
-    epochs,
-    ({ step, seconds, loss, top1, split, test }) =>
-      [step, seconds, loss, top1, test?.loss, test?.top1].every(isNumber) &&
-      (split === "test" || split === "validation"),
-  );
+  return readLines(path, epochs, metricsLine);
 }
 
 /** Replaces a JSON-lines file by these lines, unless it holds exactly them. */
@@ -109,10 +117,10 @@ export function formatLines(lines: readonly object[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
-function parse(line: string): { readonly epoch: number } | undefined {
+function parse<T>(line: string, schema: z.ZodType<T>): T | undefined {
   try {
-    const value = JSON.parse(line) as { epoch?: unknown } | null;
-    return typeof value?.epoch === "number" ? { ...value, epoch: value.epoch } : undefined;
+    const value: unknown = JSON.parse(line);
+    return schema.safeParse(value).success ? (value as T) : undefined;
   } catch {
     return undefined;
   }

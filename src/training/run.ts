@@ -8,17 +8,18 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
 import type { Preparation } from "../data/images.js";
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
 import { readWeights } from "./checkpoint.js";
+import { readBytes } from "./files.js";
 import type { LayerLine } from "./layers.js";
+import { readLayers } from "./layers.js";
 import type { EpochMetrics, Split } from "./metrics.js";
-import { bestEpoch, readLines, readMetrics } from "./metrics.js";
-import { isRecord } from "./safetensors.js";
+import { bestEpoch, readMetrics } from "./metrics.js";
 
 export const fileNames = {
   config: "config.json",
@@ -114,7 +115,7 @@ export function makeConfig(
 export function loadRun(directory: string): StoredRun {
   const config = readConfig(directory);
   const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
-  const layers = readLines<LayerLine>(join(directory, fileNames.layers), Infinity);
+  const layers = readLayers(join(directory, fileNames.layers), Infinity);
   const summary = metrics.length === 0 ? undefined : summarise(metrics, config.epochs);
   return { directory, config, metrics, layers, summary };
 }
@@ -162,50 +163,63 @@ export function readConfig(directory: string): RunConfig {
   const path = join(directory, fileNames.config);
   if (!existsSync(path))
     throw new UserError(`${directory} holds no run: there is no ${fileNames.config}`, "directory");
-  const config = parseJson(path) as Partial<RunConfig> | null;
+  const config = parseJson(path) as { formatVersion?: unknown } | null;
   if (config?.formatVersion !== 1) {
-    throw new UserError(`${path} has formatVersion ${String(config?.formatVersion)}; this fewbit reads 1`);
+    throw new UserError(`${path} has formatVersion ${shown(config?.formatVersion)}; this fewbit reads 1`);
   }
-  if (!Number.isInteger(config.epochs) || (config.options !== undefined && !isRecord(config.options))) {
-    throw new UserError(`${path} is damaged: its epochs or options are not what a run writes`);
-  }
-  if (!described.safeParse(config).success) {
-    throw new UserError(`${path} is damaged: its model or preparation is not what a run writes`);
-  }
-  return config as RunConfig;
+  const { data, error } = configSchema.safeParse(config);
+  if (error === undefined && isPrepared(data as RunConfig)) return data as RunConfig;
+  const place = error?.issues[0].path.join(".") ?? "preparation";
+  throw new UserError(`${path} is damaged: "${place}" is not what a run writes`);
+}
+
+/** Whether mean, deviation and names are of as many channels and classes as the network has. */
+function isPrepared({ model, preparation }: RunConfig): boolean {
+  if (preparation === undefined) return true;
+  const { mean, std, classNames } = preparation;
+  const channels = model.input[2];
+  const named = classNames === undefined || classNames.length === model.classes;
+  return mean.length === channels && std.length === channels && named;
 }
 
 const count = z.number().int().positive();
-const described = z
-  .object({
-    model: z.object({ name: z.string(), input: z.tuple([count, count, count]), classes: count }),
-    preparation: z
-      .object({
-        mean: z.array(z.number()),
-        std: z.array(z.number().positive()),
-        classNames: z.array(z.string()).optional(),
-      })
-      .optional(),
-  })
-  .refine(({ model, preparation }) => {
-    if (preparation === undefined) return true;
-    const { mean, std, classNames } = preparation;
-    const channels = model.input[2];
-    return (
-      mean.length === channels &&
-      std.length === channels &&
-      (classNames === undefined || classNames.length === model.classes)
-    );
-  });
+const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
+const configSchema = z.object({
+  formatVersion: z.literal(1),
+  fewbit: z.string(),
+  model: z.object({ name: z.string(), input: z.tuple([count, count, count]), classes: count }),
+  preparation: z
+    .object({
+      mean: z.array(z.number()),
+      std: z.array(z.number().positive()),
+      classNames: z.array(z.string()).optional(),
+    })
+    .optional(),
+  method: named,
+  optimizer: named,
+  schedule: named.nullable(),
+  data: z.object({
+    name: z.string(),
+    checksum: z.string(),
+    augmentation: z.record(z.string(), z.unknown()).nullable(),
+  }),
+  batchSize: z.number(),
+  seed: z.number(),
+  validation: z.number(),
+  epochs: z.int(),
+  executor: z.string(),
+  instructionSet: z.string(),
+  threads: z.number(),
+  cpu: z.string(),
+  options: z.record(z.string(), z.unknown()).optional(),
+} satisfies Record<keyof RunConfig, z.ZodType>);
 
 function parseJson(path: string): unknown {
+  const text = readBytes(path).toString("utf8");
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(
-      code === undefined ? `${path} is damaged: it is not JSON` : `cannot read ${path}: ${code}`,
-    );
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(`${path} is damaged: it is not JSON`);
   }
 }
 

@@ -36,7 +36,7 @@ const anyTensor: fc.Arbitrary<StoredTensor> = fc
 
 const anyFile = fc.record({
   tensors: fc.dictionary(
-    fc.string({ maxLength: 12 }).filter((name) => name !== "__metadata__" && name !== "__proto__"),
+    fc.string({ maxLength: 12 }).filter((name) => name !== "__metadata__"),
     anyTensor,
     { maxKeys: 5 },
   ),
@@ -51,6 +51,13 @@ test("what is written is read again", () => {
       expect(read.metadata).toEqual(metadata);
     }),
   );
+});
+
+test("a tensor may have any name, also that of an object's prototype", () => {
+  const tensors = Object.fromEntries([["__proto__", { data: Uint8Array.of(3), shape: [1] }]]);
+  const read = decodeTensors(encodeTensors({ tensors, metadata: {} }), "f").tensors;
+  expect(Object.entries(read)).toEqual(Object.entries(tensors));
+  expect(Object.getPrototypeOf(read)).toBe(Object.prototype);
 });
 
 test("equal contents give equal bytes, whatever their order", () => {
@@ -164,6 +171,26 @@ describe("refuses", () => {
       /no valid data_offsets/,
     ],
     ["an unknown type", file({ a: tensor("BF16", [1], 0, 2) }, [1, 2]), /type "BF16"; F64, F32/],
+    ["a type that is no text", file({ a: { ...good, dtype: [8] } }, [1, 2]), /"a" has type \[8\];/],
+    [
+      "a type too deep to be shown",
+      file(null, [], `{"a":{"dtype":${"[".repeat(1e5)}${"]".repeat(1e5)}}}`),
+      /"a" has type \[\.\.\.\];/,
+    ],
+    [
+      "what no tensor has, however deep",
+      file(
+        null,
+        [1, 2],
+        `{"a":${JSON.stringify(good).replace("{", `{"x":${"[".repeat(1e5)}${"]".repeat(1e5)},`)}}`,
+      ),
+      /"a" has "x", which no tensor has$/,
+    ],
+    [
+      "a name of two lines",
+      file({ "a\nb": { ...good, shape: [-1] } }, [1, 2]),
+      /: "a\\u000ab" has no valid shape$/,
+    ],
     ["an entry that is not an object", file({ a: 3 }, []), /"a" has type undefined/],
     [
       "metadata that is not text",

@@ -7,7 +7,7 @@
  * damaged file is never trained on. Files without it, from elsewhere, are read too.
  */
 import { createHash } from "node:crypto";
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 
 export type TensorData =
   Float64Array | Float32Array | Int32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
@@ -44,11 +44,13 @@ export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
     ([a, { data: x }], [b, { data: y }]) => y.BYTES_PER_ELEMENT - x.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
   );
   const parts = sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  const entries: Record<string, unknown> = {};
   let end = 0;
-  for (const [name, { data, shape }] of sorted) {
-    entries[name] = { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] };
-  }
+  const entries = Object.fromEntries(
+    sorted.map(([name, { data, shape }]) => [
+      name,
+      { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] },
+    ]),
+  );
   const stored = { ...metadata, [checksumKey]: checksumOf(metadata, entries, parts) };
   const json = Buffer.from(JSON.stringify({ [metadataKey]: stored, ...entries }));
   const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the data starts aligned
@@ -83,7 +85,7 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
   }
   const { [checksumKey]: checksum, ...metadata } = stored as Record<string, string>;
 
-  const tensors: Record<string, StoredTensor> = {};
+  const tensors: [string, StoredTensor][] = [];
   const inOrder = Object.entries(entries).map(([name, entry]) => ({ name, ...parseEntry(name, entry, bad) }));
   inOrder.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let end = 0;
@@ -93,13 +95,15 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
     if (entryEnd > data.length) throw bad(`"${name}" ends at ${entryEnd}, the data at ${data.length}`);
     end = entryEnd;
     // A copy, which is aligned and does not keep the file's bytes in memory.
-    tensors[name] = { data: new arrayTypes[type](new Uint8Array(data.subarray(begin, end)).buffer), shape };
+    const copy = new Uint8Array(data.subarray(begin, end)).buffer;
+    tensors.push([name, { data: new arrayTypes[type](copy), shape }]);
   }
   if (end !== data.length) throw bad(`${data.length - end} bytes after the last tensor`);
   if (checksum !== undefined && checksum !== checksumOf(metadata, entries, [data])) {
     throw bad("it does not have the checksum that its header says, so it was damaged after it was written");
   }
-  return { tensors, metadata };
+  // Unlike an assignment, this makes an own property of any name, `__proto__` too.
+  return { tensors: Object.fromEntries(tensors), metadata };
 }
 
 /** Over the header without the checksum itself, then the data. */
@@ -127,12 +131,11 @@ function parseHeader(bytes: Uint8Array, bad: Bad): Record<string, unknown> {
 }
 
 function parseEntry(name: string, entry: unknown, bad: Bad) {
-  const { dtype, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
+  const { dtype, shape, data_offsets: offsets, ...others } = isRecord(entry) ? entry : {};
   if (typeof dtype !== "string" || !Object.hasOwn(arrayTypes, dtype)) {
-    throw bad(
-      `"${name}" has type ${JSON.stringify(dtype)}; ${Object.keys(arrayTypes).join(", ")} can be read`,
-    );
+    throw bad(`"${name}" has type ${shown(dtype)}; ${Object.keys(arrayTypes).join(", ")} can be read`);
   }
+  for (const key of Object.keys(others)) throw bad(`"${name}" has "${key}", which no tensor has`);
   if (!isIntegers(shape)) throw bad(`"${name}" has no valid shape`);
   if (!isIntegers(offsets) || offsets.length !== 2) throw bad(`"${name}" has no valid data_offsets`);
   const [begin, end] = offsets;

@@ -14,6 +14,7 @@ import type { TrainingValues, Weights } from "./checkpoint.js";
 import { checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
+import { signsOfAll } from "./layers.js";
 import { runJob } from "./loop.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch } from "./metrics.js";
@@ -116,7 +117,7 @@ export async function train(options: TrainOptions): Promise<Run> {
           overwrite: options.overwrite ?? false,
           config,
           identity: identityOf(model, method),
-          expected: initial,
+          expected: { values: initial, signs: signsOfAll(layers, parameters) },
           onWarning: options.onWarning ?? (() => {}),
         });
   try {

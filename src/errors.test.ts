@@ -1,0 +1,31 @@
+import { describe, expect, test } from "vitest";
+import { printable, shown, UserError } from "./errors.js";
+
+describe("a message is one line that does nothing to a terminal", () => {
+  test.each([
+    ["a line's end", "a\nb\r\nc", "a\\u000ab\\u000d\\u000ac"],
+    ["a colour", "\u001b[31mred", "\\u001b[31mred"],
+    ["a control of eight bits", "\u009b2J", "\\u009b2J"],
+    ["a paragraph's end", "a\u2029b", "a\\u2029b"],
+    ["a mark that turns the text around", "exe.\u202egpj", "exe.\\u202egpj"],
+    ["letters of any script", "größe 数 🙂", "größe 数 🙂"],
+  ])("%s", (_name, text, expected) => {
+    expect(new UserError(text).message).toBe(expected);
+    expect(printable(expected)).toBe(expected);
+  });
+
+  test("a long one keeps both ends", () => {
+    const { message } = new UserError(`file has ${"x".repeat(1e6)}; allowed are 1 to 8`);
+    expect(message).toMatch(/^file has x+ \.\.\. x+; allowed are 1 to 8$/);
+    expect(message.length).toBeLessThan(1000);
+  });
+});
+
+test("values are shown as JSON, however deep, and numbers as they are", () => {
+  expect([1, Infinity, "a\n", null, undefined, [1, "b"]].map(shown)).toEqual([
+    ...["1", "Infinity", '"a\\n"', "null", "undefined", '[1,"b"]'],
+  ]);
+  const depth = 100_000;
+  expect(shown(JSON.parse("[".repeat(depth) + "]".repeat(depth)))).toBe("[...]");
+  expect(shown(JSON.parse('{"a":'.repeat(depth) + "1" + "}".repeat(depth)))).toBe("{...}");
+});
