@@ -13,6 +13,7 @@ import {
   methods,
   qnn,
   quantizer,
+  registerMethod,
   ttq,
   twn,
   withLayers,
@@ -22,13 +23,15 @@ import {
 /** Quantization methods, and `quantizer` to write one. */
 export const quant = {
   ...{ baseline, qnn, dorefa, xnor, twn, ttq },
-  ...{ quantizer, methods, createMethod, withLayers },
+  ...{ quantizer, methods, createMethod, registerMethod, withLayers },
 } as const;
 /** Optimizers and learning rate schedules. */
 export const optim = { adam, sgd, stepDecay, constant: constantRate } as const;
 
 export {
   centredCodes,
+  isFirst,
+  isLast,
   quantizer,
   signCodes,
   signedCodes,
@@ -42,6 +45,7 @@ export type {
   LayerOverrides,
   Method,
   MethodOptions,
+  NewMethod,
   Preset,
   QnnOptions,
   QuantizerRule,

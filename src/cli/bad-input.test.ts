@@ -11,7 +11,8 @@ beforeAll(async () => {
   build();
   folder = newFolder();
   writeFileSync(join(folder, "notes.txt"), "not a folder");
-  for (const [name, content] of Object.entries(configFiles)) writeFileSync(join(folder, name), content);
+  for (const [name, content] of Object.entries({ ...configFiles, ...methodFiles }))
+    writeFileSync(join(folder, name), content);
   for (const [name, damage] of Object.entries(damagedData)) {
     cpSync(join(folder, "mnist"), join(folder, name), { recursive: true });
     damage(join(folder, name));
@@ -99,6 +100,11 @@ const damagedRuns: Readonly<Record<string, (run: string) => void>> = {
   future: (run) => writeFileSync(join(run, "config.json"), '{"formatVersion": 2}'),
 };
 
+const methodFiles: Record<string, string> = {
+  "empty.mjs": "export const method = 1;",
+  "broken.mjs": "export default #",
+  "greedy.mjs": "export default { weightBits: [1, 64], activationBits: [32], create: () => ({}) };",
+};
 const configFiles: Readonly<Record<string, string>> = {
   "torn.json": '{"model": "lenet5",',
   "array.json": '["lenet5"]',
@@ -243,6 +249,22 @@ describe("networks and methods", () => {
     [
       `train lenet5 ${dorefa} --layer fc2.weightBits=two`,
       'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"fc2":{"weightBits":"two"}} (from --layer)',
+    ],
+    [
+      "train lenet5 --method ./gone.mjs",
+      "cannot load the method ./gone.mjs: there is no such file (from --method)",
+    ],
+    [
+      "train lenet5 --method ./empty.mjs",
+      "./empty.mjs must have a default export { title, weightBits, activationBits, create } (from --method)",
+    ],
+    [
+      "summary lenet5 --method ./broken.mjs",
+      "cannot load the method ./broken.mjs: Invalid or unexpected token (from --method)",
+    ],
+    [
+      "summary lenet5 --method ./greedy.mjs",
+      "./greedy.mjs must list in weightBits the bits that it allows, each an integer from 1 to 8 or 32 (from --method)",
     ],
     ["methods --bits", "unknown option '--bits'; see fewbit --help"],
   ])("fewbit %s", refused);

@@ -15,7 +15,7 @@ interface Flags {
 
 export async function evalCommand(folder: string, command: Command): Promise<void> {
   const { last, quiet = false, json = false } = command.opts<Flags>();
-  const run = storedRun(folder, command, "evaluate it there, with evaluateRun()");
+  const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()");
   const { from, options, model, method, config, summary } = run;
   const loading = showLoading(quiet || json);
   const data = await withSourceAsync(from, () =>

@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { parseRunOptions, runKeys } from "../training/config.js";
+import { loadMethod } from "./method-file.js";
 
 /** A text that is no number stays as it is, for the schema to refuse. */
 function number(text: string): number | string {
@@ -16,7 +17,7 @@ export function methodFlags(command: Command): Command {
   return command
     .option(
       "--method <name>",
-      "quantization method: baseline, qnn, dorefa, xnor, twn, ttq (default: baseline); see fewbit methods",
+      "quantization method: baseline, qnn, dorefa, xnor, twn, ttq, or a file, as ./pact.mjs (default: baseline); see fewbit methods",
     )
     .option("--weight-bits <bits>", "bits of weights: 1 to 8, or 32", number)
     .option("--activation-bits <bits>", "bits of activations: 1 to 8, or 32", number)
@@ -171,7 +172,9 @@ function named(from: Given, error: unknown): unknown {
   return new UserError(`${error.message} (${source})`, key);
 }
 
-export function parse(from: Given): RunOptions {
+/** Checks a configuration, for which a method in a file is loaded. */
+export async function parse(from: Given): Promise<RunOptions> {
+  await withSourceAsync(from, () => loadMethod(from.values.method));
   const known = Object.keys(from.values).every((key) => runKeys.includes(key));
   if (known && from.values.model === undefined) {
     throw new UserError("model is missing; name one, as in `fewbit train lenet5`", "model");

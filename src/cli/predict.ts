@@ -20,7 +20,11 @@ export async function predictCommand(
   command: Command,
 ): Promise<void> {
   const { last, invert, json = false } = command.opts<Flags>();
-  const { from, model, method, options } = storedRun(folder, command, "classify there, with predictRun()");
+  const { from, model, method, options } = await storedRun(
+    folder,
+    command,
+    "classify there, with predictRun()",
+  );
   const { executor, threads } = options;
   const which = last === true ? "last" : "best";
   const { classNames, epoch, predictions } = await withSourceAsync(from, () =>

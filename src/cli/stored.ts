@@ -18,7 +18,7 @@ export interface Stored extends StoredRun {
 }
 
 /** @throws UserError for a folder without a run of the command line; `there` is what does it in code. */
-export function storedRun(folder: string, command: Command, there: string): Stored {
+export async function storedRun(folder: string, command: Command, there: string): Promise<Stored> {
   const run = loadRun(folder);
   const { config } = run;
   if (config.options === undefined) throw new UserError(`${folder} was trained from code; ${there}`);
@@ -26,7 +26,7 @@ export function storedRun(folder: string, command: Command, there: string): Stor
   // Another data set than the run's has another folder, or none.
   const { data: _data, dataDir: _dataDir, ...rest } = config.options;
   const from = overStored("data" in flags.values ? rest : config.options, folder, flags);
-  const options = parse(from);
+  const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
   return { ...run, from, options, method, model: fitted(model, config.model) };
 }

@@ -5,9 +5,9 @@ import { resolveNetwork } from "../training/config.js";
 import { given, parse, withSource } from "./flags.js";
 import { summaryTable } from "./text.js";
 
-export function summaryCommand(name: string, command: Command): void {
+export async function summaryCommand(name: string, command: Command): Promise<void> {
   const from = given(command, name);
-  const options = parse(from);
+  const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
   const summary = summarise(model, method);
   const { json } = command.opts<{ json?: boolean }>();

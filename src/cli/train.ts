@@ -34,7 +34,7 @@ export async function trainCommand(model: string | undefined, command: Command):
   }
   const typed = given(command, model);
   const from = flags.resume === undefined ? typed : resumed(flags.resume, typed);
-  const options = parse(from);
+  const options = await parse(from);
   if (flags.resume === undefined) refuseIdle(from, options);
   const quiet = (flags.quiet ?? false) || (flags.json ?? false);
   let firstStepSeconds: number | undefined;

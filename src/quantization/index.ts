@@ -10,8 +10,9 @@ export { centredCodes, signCodes, signedCodes, steps, ternaryCodes, unitCodes } 
 export type { Preset } from "./primitives.js";
 export { qnn } from "./qnn.js";
 export type { QnnOptions } from "./qnn.js";
-export { bitsText, createMethod, methods } from "./registry.js";
-export type { MethodEntry, MethodOptions } from "./registry.js";
+export { uniformBits } from "./options.js";
+export { bitsText, createMethod, isMethodFile, methods, registerMethod } from "./registry.js";
+export type { MethodEntry, MethodOptions, NewMethod } from "./registry.js";
 export { ttq } from "./ttq.js";
 export type { TtqOptions } from "./ttq.js";
 export { twn } from "./twn.js";

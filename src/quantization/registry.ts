@@ -43,7 +43,7 @@ export interface MethodEntry {
   create(options: MethodOptions): Method;
 }
 
-export const methods: Readonly<Record<string, MethodEntry>> = {
+const all: Record<string, MethodEntry> = {
   baseline: {
     title: "Baseline",
     description: "nothing: full precision, to compare with",
@@ -114,6 +114,22 @@ export const methods: Readonly<Record<string, MethodEntry>> = {
     create: (options) => ttq(options as TtqOptions),
   },
 };
+
+/** The methods by name. */
+export const methods: Readonly<Record<string, MethodEntry>> = all;
+
+/** What an entry must say; the rest has a default. */
+export type NewMethod = Partial<MethodEntry> & Pick<MethodEntry, "weightBits" | "activationBits" | "create">;
+
+/** Makes a method known under a name, on the command line the path of its file. */
+export function registerMethod(name: string, entry: NewMethod): void {
+  const plain = { title: name, description: "", paper: "", presets: ["paper"], options: [], defaults: {} };
+  all[name] = { ...plain, ...entry };
+}
+
+/** Whether a method's name is a file that has it. */
+export const isMethodFile = (name: unknown): name is string =>
+  typeof name === "string" && /\.m?js$/.test(name);
 
 /** @throws UserError for an unknown name, or options that the method does not allow. */
 export function createMethod(name: string, options: MethodOptions = {}): Method {

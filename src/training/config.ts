@@ -41,6 +41,9 @@ const text = field("a text that is not empty", z.string(), (x) => x !== "" && !x
 const oneOf = <T extends string>(...names: readonly T[]) =>
   field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>, undefined, names);
 
+/** Those that ship; a file's is known once it is loaded. */
+const builtIn = Object.keys(methods);
+
 const flag = field("true or false", z.boolean());
 const layerBits = field(
   'bits by layer, as {"fc2": {"weightBits": 8}}',
@@ -53,7 +56,12 @@ const layerBits = field(
 /** Every key of a configuration, with its default where it has one. */
 export const runSchema = z.strictObject({
   model: oneOf(...Object.keys(models)),
-  method: oneOf(...Object.keys(methods)).default("baseline"),
+  method: field(
+    `one of ${builtIn.join(", ")}`,
+    z.string(),
+    (name) => Object.hasOwn(methods, name),
+    builtIn,
+  ).default("baseline"),
   weightBits: bits.optional(),
   activationBits: bits.optional(),
   gradientBits: bits.optional(),

@@ -1,0 +1,58 @@
+/** docs/adding-a-method.md, followed to the letter by a user who has fewbit in node_modules. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const text = readFileSync(join(root, "docs/adding-a-method.md"), "utf8");
+const block = (language: string): string => new RegExp("```" + language + "\n([^]*?)```").exec(text)![1];
+
+let folder: string;
+const outputs: string[] = [];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fewbit-method-"));
+  mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
+  symlinkSync(root, join(folder, "node_modules/fewbit"));
+  symlinkSync("../fewbit/bin/fewbit.js", join(folder, "node_modules/.bin/fewbit"));
+  const [, file] = /Save this as `([\w.]+)`/.exec(text)!;
+  writeFileSync(join(folder, file), block("js"));
+  for (const line of block("sh").trim().split("\n")) {
+    outputs.push(execFileSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" }));
+  }
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("the summary has its bits in the layers that it quantizes", () => {
+  const bits = outputs[0]
+    .split("\n")
+    .slice(1, 6)
+    .map((line) => line.split(/ +/).slice(0, 2).join(" "));
+  expect(bits).toEqual(["conv1 32/32", "conv2 2/2", "fc1 2/2", "fc2 2/2", "fc3 32/32"]);
+});
+
+test("it learns", () => {
+  expect(Number(/([\d.]+)% of the test images right/.exec(outputs[1])![1])).toBeGreaterThan(90);
+});
+
+test("its limits are trained, and kept with the weights", () => {
+  const bytes = readFileSync(join(folder, "runs/pact/best.safetensors"));
+  const header = JSON.parse(bytes.toString("utf8", 8, 8 + Number(bytes.readBigUInt64LE()))) as Record<
+    string,
+    { data_offsets: [number, number] }
+  >;
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  for (const layer of ["conv2", "fc1", "fc2"]) {
+    const limit = bytes.readFloatLE(start + header[`parameters/${layer}.own.limit`].data_offsets[0]);
+    expect(limit).toBeGreaterThan(0);
+    expect(limit).not.toBe(2);
+  }
+});
+
+test("the stored run is scored as it was", () => {
+  const [, best] = /([\d.]+%) of the test images right/.exec(outputs[1])!;
+  expect(outputs[2].startsWith(`${best} of 2,000 test images`)).toBe(true);
+});

@@ -1,0 +1,35 @@
+/** `--method ./pact.mjs`: a method from a file of the user's, whose default export is an entry like those of `methods`. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UserError } from "../errors.js";
+import { bitsText, isMethodFile, methods, registerMethod, uniformBits } from "../quantization/index.js";
+
+/** Loads the method that a configuration names by file, if it does. @throws UserError for a file that gives none. */
+export async function loadMethod(name: unknown): Promise<void> {
+  if (!isMethodFile(name) || Object.hasOwn(methods, name)) return;
+  if (!existsSync(name)) throw mistake(`cannot load the method ${name}: there is no such file`);
+  let module: { default?: unknown };
+  try {
+    module = (await import(pathToFileURL(resolve(name)).href)) as typeof module;
+  } catch (error) {
+    throw mistake(`cannot load the method ${name}: ${(error as Error).message}`);
+  }
+  const entry = module.default as Record<string, unknown> | undefined;
+  if (typeof entry !== "object" || entry === null || typeof entry.create !== "function") {
+    throw mistake(`${name} must have a default export { title, weightBits, activationBits, create }`);
+  }
+  for (const field of ["weightBits", "activationBits"]) {
+    const allowed = entry[field];
+    if (
+      !Array.isArray(allowed) ||
+      allowed.length === 0 ||
+      !allowed.every((bits) => uniformBits.includes(bits))
+    ) {
+      throw mistake(`${name} must list in ${field} the bits that it allows, each ${bitsText(uniformBits)}`);
+    }
+  }
+  registerMethod(name, entry as unknown as Parameters<typeof registerMethod>[1]);
+}
+
+const mistake = (message: string): UserError => new UserError(message, "method");
