@@ -24,6 +24,7 @@ enum {
   PANEL_CODES = 64 << 10,  // of a band; it should stay in the second-level cache
   BAND_POSITIONS = 64,     // at least, so that weights are read from cache often enough
   PACK_WEIGHTS = 32 << 10,
+  VECTORS = LANES == 16 ? 4 : 2,  // of a tile at most
 };
 
 static int64_t segmentWords(const Geometry& g) { return ceilDivide(g.kernelWidth * g.channels, GROUP); }
@@ -56,29 +57,48 @@ static Plan planInteger(const IntegerProduct& p) {
   return plan;
 }
 
-// A word of weights for each of `channels` output channels, from `taps` rows of `row` weights.
-static inline Ints weightWords(const int8_t* w, int64_t row, int64_t taps, int64_t channels) {
-  const int bits = 32 / GROUP;
+// A word of weights for each of `lanes` output channels, from `taps` rows of `row` weights.
+static inline Ints weightWords(const int8_t* w, int64_t row, int64_t taps, int64_t lanes) {
   Words words = {};
 #pragma GCC unroll 4
-  for (int i = 0; i < GROUP; i++)
-    if (i < taps) words |= ((Words)loadInts(w + i * row, channels) & ((1u << bits) - 1)) << (i * bits);
+  for (int i = 0; i < GROUP; i++) {
+    if (i >= taps) break;
+    if constexpr (GROUP == 4) {
+      words |= (Words)loadInts((const uint8_t*)w + i * row, lanes) << (i * 8);
+    } else {
+      words |= ((Words)loadInts(w + i * row, lanes) & 0xffffu) << (i * 16);
+    }
+  }
   return (Ints)words;
 }
 
-static void packIntegerBlock(const IntegerProduct& p, const int8_t* w, int64_t channels, int32_t* packed) {
+// Packs the weights of up to VECTORS blocks of output channels, from channel `n`. Lanes beyond the
+// last channel get what follows in memory; they are not stored.
+static void packBlocks(const IntegerProduct& p, const int8_t* w, int64_t n, int64_t blocks, int32_t* packed) {
   const Geometry& g = p.g;
-  const int64_t length = g.kernelWidth * g.channels;
+  const int64_t length = g.kernelWidth * g.channels, block = blockInts(g);
+  const int8_t* const end = w + g.kernelHeight * length * g.outChannels;
+  const Ints codeOffset = (Ints)(Words{} + CODE_OFFSET * 0x01010101u);
+  packed += n / LANES * block;
   int32_t* to = packed + LANES;
-  const Ints offsets = (Ints)(Words{} + CODE_OFFSET * 0x01010101u);
-  Ints offset = {};
-  for (int64_t r = 0; r < g.kernelHeight; r++, w += length * g.outChannels)
+  Ints offset[VECTORS] = {};
+  for (int64_t r = 0; r < g.kernelHeight; r++)
     for (int64_t k = 0; k < length; k += GROUP, to += LANES) {
-      const Ints words = weightWords(w + k * g.outChannels, g.outChannels, least(GROUP, length - k), channels);
-      storeInts(to, words);
-      if (CODE_OFFSET != 0 && p.isSigned) offset = dot(offset, offsets, words);
+      const int64_t taps = least(GROUP, length - k);
+      const int8_t* const from = w + (r * length + k) * g.outChannels + n;
+      const int64_t last = end - from - (taps - 1) * g.outChannels;  // from the last tap to the end
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) {
+        if (v >= blocks) continue;
+        const int64_t readable = least(LANES, last - v * LANES);
+        const Ints words = weightWords(from + v * LANES, g.outChannels, taps, readable);
+        storeInts(to + v * block, words);
+        if (CODE_OFFSET != 0 && p.isSigned) offset[v] = dot(offset[v], codeOffset, words);
+      }
     }
-  storeInts(packed, (Ints)(0u - (Words)offset));
+#pragma GCC unroll 4
+  for (int v = 0; v < VECTORS; v++)
+    if (v < blocks) storeInts(packed + v * block, (Ints)(0u - (Words)offset[v]));
 }
 
 // to[i] = from[i] as a code of a panel; may write up to a whole vector more.
@@ -168,19 +188,13 @@ static inline void advance(CodeTile& tile, int64_t rows) {
   tile.out += rows * tile.outRow * (tile.isShort ? sizeof(int16_t) : sizeof(int32_t));
 }
 
+// As many accumulators as hide the latency of `dot` and leave registers for its operands; with more
+// than 12 rows, general registers for their addresses run out.
+enum { ACCUMULATORS = LANES == 16 ? 16 : LANES == 8 ? 12 : 8 };
 template <int V>
 struct CodeRows {
-#ifdef TILE
-  enum { MOST = LANES == 16 ? (V == 4 ? T4 : V == 3 ? T3 : V == 2 ? T2 : T1) : (V == 2 ? 6 : 12) };
-#else
-  enum { MOST = LANES == 16 ? (V == 4 ? 6 : V == 3 ? 8 : V == 2 ? 12 : 16) : (V == 2 ? 6 : 12) };
-#endif
+  enum { MOST = ACCUMULATORS / V < 12 ? ACCUMULATORS / V : 12 };
 };
-#ifdef TILE
-enum { VECTORS = TILE };
-#else
-enum { VECTORS = LANES == 16 ? 4 : 2 };
-#endif
 
 template <int T, int V>
 static void runRows(int64_t rows, const CodeTile& tile) {
@@ -236,8 +250,8 @@ static void runInteger(const IntegerProduct& p, const uint8_t* x, const int8_t* 
   int32_t* packed = reinterpret_cast<int32_t*>(work.shared);
   if (phase == 0) {
     const Range channels = columnPart(g.outChannels, planInteger(p).chunks[0], chunk);
-    for (int64_t n = channels.begin; n < channels.end; n += LANES)
-      packIntegerBlock(p, w + n, least(LANES, channels.end - n), packed + n / LANES * blockInts(g));
+    for (int64_t n = channels.begin; n < channels.end; n += VECTORS * LANES)
+      packBlocks(p, w, n, least(VECTORS, ceilDivide(channels.end - n, LANES)), packed);
     return;
   }
   const ForwardCut cut = cutInteger(g);

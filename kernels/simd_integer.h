@@ -5,8 +5,8 @@
 // words. VNNI multiplies 4 unsigned bytes by 4 signed ones, so signed inputs are stored CODE_OFFSET
 // higher; elsewhere codes are widened to 16 bits and multiplied in pairs. Both are exact.
 //
-// `n` counts elements, from 1 to a whole vector. Those beyond are neither read nor written; what a
-// load gives for them is not used.
+// `n` counts elements, from 1 to a whole vector. Those beyond are neither read nor written (copyCodes
+// may write them); what a load gives for them is not used.
 #pragma once
 #include "math.h"
 
@@ -136,15 +136,43 @@ static inline void copyCodes(Code* to, const uint8_t* from, bool isSigned, int64
 
 #elif defined(__wasm_simd128__)
 
+// Loads read whole vectors: wasm.cpp leaves room at the end of memory.
 template <typename T>
-static inline Ints gather(const T* p, int64_t n) {
-  Ints v = {};
-  for (int64_t i = 0; i < n; i++) v[i] = p[i];
-  return v;
-}
-template <typename T>
-static inline void scatter(T* p, Ints v, int64_t n) {
+static inline void storePart(T* p, Ints v, int64_t n) {
   for (int64_t i = 0; i < n; i++) p[i] = (T)v[i];
+}
+
+static inline Ints loadInts(const int32_t* p) { return (Ints)wasm_v128_load(p); }
+static inline Ints loadInts(const int32_t* p, int64_t) { return loadInts(p); }
+static inline Ints loadInts(const int16_t* p, int64_t) { return (Ints)wasm_i32x4_load16x4(p); }
+static inline Ints loadInts(const uint8_t* p, int64_t) {
+  return (Ints)wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(p)));
+}
+static inline Ints loadInts(const int8_t* p, int64_t) {
+  return (Ints)wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p)));
+}
+static inline void storeInts(int32_t* p, Ints v) { wasm_v128_store(p, (v128_t)v); }
+static inline void storeInts(int32_t* p, Ints v, int64_t n) { n == LANES ? storeInts(p, v) : storePart(p, v, n); }
+// Saturates, which changes no value within range.
+static inline v128_t toShorts(Ints v) { return wasm_i16x8_narrow_i32x4((v128_t)v, (v128_t)v); }
+static inline void storeInts(int16_t* p, Ints v, int64_t n) {
+  if (n < LANES) return storePart(p, v, n);
+  wasm_v128_store64_lane(p, toShorts(v), 0);
+}
+static inline void storeInts(uint8_t* p, Ints v, int64_t n) {
+  if (n < LANES) return storePart(p, v, n);
+  wasm_v128_store32_lane(p, wasm_u8x16_narrow_i16x8(toShorts(v), toShorts(v)), 0);
+}
+static inline void storeInts(int8_t* p, Ints v, int64_t n) {
+  if (n < LANES) return storePart(p, v, n);
+  wasm_v128_store32_lane(p, wasm_i8x16_narrow_i16x8(toShorts(v), toShorts(v)), 0);
+}
+
+static inline Ints dot(Ints sum, Ints codes, Ints weights) {
+  return (Ints)wasm_i32x4_add((v128_t)sum, wasm_i32x4_dot_i16x8((v128_t)codes, (v128_t)weights));
+}
+static inline void copyCodes(Code* to, const uint8_t* from, bool isSigned, int64_t) {
+  wasm_v128_store(to, isSigned ? wasm_i16x8_load8x8(from) : wasm_u16x8_load8x8(from));
 }
 #endif
 
