@@ -127,7 +127,12 @@ describe("refused", () => {
       { ...product, geometry: { ...product.geometry, kernel: [3, 3, 2] as never } },
       "kernel, stride and padding are pairs",
     ],
-    ["random numbers of a negative shape", { ...random, to: at("scratch", 0, [-2, -4]) }, "extent is -2"],
+    [
+      "random numbers of a negative shape",
+      { ...random, to: at("scratch", 0, [-2, -4]) },
+      "extent of a shape is -2",
+    ],
+    ["a copy to a negative shape", { ...copy, to: at("scratch", 0, [-2, 3]) }, "extent of a shape is -2"],
     ["a stream of more than 32 bits", { ...random, stream: 2 ** 32 }, "stream is 4294967296"],
     ["a fraction", { ...copy, extents: [2, 1.5] }, "extent is 1.5"],
     ["NaN", { ...copy, toStrides: [3, NaN] }, "stride is NaN"],
@@ -151,5 +156,5 @@ test("a segment that is not whole words, and a name outside of its segment, are 
   const named = (operand: Operand) => () => verify({ ...rest, bytes, names: { "state/w": operand } });
   expect(named(at("state", 0, [18]))).not.toThrow();
   expect(named(at("state", 0, [19]))).toThrow("name state/w: value ends at byte 76 of state, which has 72");
-  expect(named(at("state", 72, [-1]))).toThrow("name state/w: extent is -1");
+  expect(named(at("state", 72, [-1]))).toThrow("name state/w: extent of a shape is -1");
 });

@@ -26,7 +26,7 @@ export function verify(program: Program): void {
     check(program.bytes[segment] % 4 === 0, `bytes of ${segment} are not a multiple of 4`);
   }
   for (const [name, operand] of Object.entries(program.names)) {
-    naming(`name ${name}`, () => within("value", program, operand, elements(operand)));
+    naming(`name ${name}`, () => within("value", program, operand, sizeOf(operand.shape)));
   }
   program.instructions.forEach((instruction, i) => {
     naming(`instruction ${i} (${instruction?.kind})`, () => verifyInstruction(program, instruction));
@@ -63,7 +63,7 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
       );
       checkCount(instruction.stream, "stream", 0, 2 ** 32 - 1);
       read(instruction.from, 2);
-      write(instruction.to, elements(instruction.to));
+      write(instruction.to, sizeOf(instruction.to.shape));
       return;
     default:
       throw new Error("unknown kind");
@@ -194,7 +194,9 @@ function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): 
   write(to, reach(toStrides));
 }
 
-function within(what: string, program: Program, { segment, offset, storage }: Operand, count: number): void {
+function within(what: string, program: Program, operand: Operand, count: number): void {
+  const { segment, offset, storage, shape } = operand;
+  shape.forEach((extent) => checkCount(extent, "extent of a shape", 0));
   check(segments.includes(segment), `${what} in unknown segment ${segment}`);
   check(Object.hasOwn(storageBytes, storage), `${what} has unknown storage ${storage}`);
   checkCount(offset, "offset", 0);
@@ -204,12 +206,6 @@ function within(what: string, program: Program, { segment, offset, storage }: Op
     end <= program.bytes[segment],
     `${what} ends at byte ${end} of ${segment}, which has ${program.bytes[segment]}`,
   );
-}
-
-/** The elements of an operand that is read or written as its shape says. */
-function elements({ shape }: Operand): number {
-  shape.forEach((extent) => checkCount(extent, "extent", 0));
-  return sizeOf(shape);
 }
 
 /** An entry of a table by a name that may be none of it. */

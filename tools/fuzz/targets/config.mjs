@@ -3,12 +3,22 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { given, parse, trainingFlags, withSource } from "../../../dist/cli/flags.js";
-import { resolveNetwork, resolveOptimizer, runKeys } from "../../../dist/training/config.js";
+import { resolveData, resolveNetwork, resolveOptimizer, runKeys } from "../../../dist/training/config.js";
 import { mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 
 const originals = [
   { model: "lenet5" },
+  { model: "lenet5", method: "qnn", weightBits: 2, activationBits: 2, layers: { fc2: { weightBits: 8 } } },
+  {
+    model: "lenet5",
+    method: "xnor",
+    activationBits: 1,
+    preset: "paper",
+    reluAfterConvolution: true,
+    inputScale: true,
+  },
+  { model: "lenet5", method: "ttq", preset: "redbit", seed: 3 },
   { model: "lenet5", method: "dorefa", weightBits: 1, activationBits: 2, gradientBits: 6, preset: "paper" },
   {
     ...{
@@ -40,6 +50,8 @@ export function prepare(folder) {
         return parsed;
       });
       if (options === undefined) return;
+      // Without a folder it would be the shipped digits, which are sound, or a download.
+      if (options.dataDir !== undefined) await outcomeOf(() => resolveData(options));
       must(options.epochs === 2, "a flag that does not override the file");
       must(
         Object.keys(options).every((key) => runKeys.includes(key)),

@@ -1,25 +1,27 @@
-/** Typed arrays over a buffer that throw at an index outside, where plain ones give undefined or clamp. */
+/**
+ * Typed arrays over a buffer that throw at an index outside, where plain ones give undefined or clamp.
+ * To be imported before the code that is watched, which may keep the constructors that it finds.
+ */
 import { Misbehaviour } from "../outcome.mjs";
+
+let watching = false;
+for (const name of ["Float32Array", "Int32Array", "Int16Array", "Uint8Array", "Int8Array"]) {
+  globalThis[name] = new Proxy(globalThis[name], {
+    construct(target, args, newTarget) {
+      const array = Reflect.construct(target, args, newTarget);
+      return watching && args[0] instanceof ArrayBuffer ? guard(array) : array;
+    },
+  });
+}
 
 /** Runs `work` while views of buffers are guarded: whatever reads or writes outside of one throws. */
 export async function guarded(work) {
-  const { Float32Array, Int32Array } = globalThis;
+  watching = true;
   try {
-    globalThis.Float32Array = guardedType(Float32Array);
-    globalThis.Int32Array = guardedType(Int32Array);
     return await work();
   } finally {
-    Object.assign(globalThis, { Float32Array, Int32Array });
+    watching = false;
   }
-}
-
-function guardedType(Type) {
-  return new Proxy(Type, {
-    construct(target, args) {
-      const array = new target(...args);
-      return args[0] instanceof ArrayBuffer ? guard(array) : array;
-    },
-  });
 }
 
 function guard(array) {

@@ -1,12 +1,16 @@
 /** `verify` and the reference executor: what verify accepts runs, and touches nothing outside its segments. */
+import { guarded } from "./guarded.mjs";
 import { compile } from "../../../dist/compiler/compile.js";
 import { createState } from "../../../dist/compiler/state.js";
-import { valueAndGradients } from "../../../dist/compiler/autodiff.js";
 import * as graph from "../../../dist/graph/index.js";
+import { describe, initialise, network } from "../../../dist/nn/index.js";
+import { adam } from "../../../dist/optim/index.js";
+import { baseline, dorefa, qnn, xnor } from "../../../dist/quantization/index.js";
 import { createReferenceExecutor } from "../../../dist/runtime/reference.js";
+import { compileStep } from "../../../dist/training/step.js";
+import { storageBytes } from "../../../dist/runtime/program.js";
 import { verify } from "../../../dist/runtime/verify.js";
-import { Misbehaviour, outcomeOf } from "../outcome.mjs";
-import { guarded } from "./guarded.mjs";
+import { Misbehaviour, must, outcomeOf } from "../outcome.mjs";
 
 /** More than this is accepted, but not run. */
 const mostOperations = 100_000;
@@ -64,8 +68,10 @@ export function prepare() {
         );
         for (const { segment, offset, storage, shape } of Object.values(program.names)) {
           const elements = shape.reduce((n, extent) => n * extent, 1);
-          const buffer = { state, inputs, outputs }[segment] ?? executor.allocate(program.bytes[segment]);
-          new (storage === "i32" ? Int32Array : Float32Array)(buffer, offset, elements);
+          must(
+            offset + elements * storageBytes[storage] <= program.bytes[segment],
+            "a name outside its segment",
+          );
         }
         await executor.load(program).run({ state, inputs, outputs });
       });
@@ -73,55 +79,50 @@ export function prepare() {
   };
 }
 
-/** Steps whose programs hold every kind of instruction: products, windows, maps, moves and random numbers. */
+/** Steps of a network that has every kind of layer, with values in full precision and as codes, and moves. */
 function programs() {
   const executor = createReferenceExecutor();
   const value = (shape, data = new Float32Array(shape.reduce((n, extent) => n * extent, 1))) => ({
     data,
     shape,
   });
-  const step = compile(
-    (state, { images, labels, key }) => {
-      const { value: loss, gradients } = valueAndGradients((p) => {
-        let y = graph.convolution(images, p.kernel, { padding: 1 });
-        y = graph.averagePool(graph.relu(y), { size: 2, stride: 1 });
-        y = graph.maxPool(graph.convolution(y, p.second, { padding: 1 }), { size: 2, stride: 1 });
-        const moments = graph.moments(y, [0, 1, 2]);
-        const [mean, variance] = [0, 1].map((i) =>
-          graph.reshape(graph.slice(moments, [i, 0], [i + 1, 1]), [1]),
-        );
-        y = graph.div(graph.sub(y, mean), graph.sqrt(graph.add(variance, 0.1)));
-        y = graph.mul(y, graph.lt(graph.random(key, y.shape), 0.5));
-        const logits = graph.matmul(graph.reshape(y, [2, 4]), graph.tanh(p.matrix));
-        return graph.mean(graph.softmaxCrossEntropy(logits, labels));
-      }, state);
-      const next = Object.fromEntries(
-        Object.entries(state).map(([name, w]) => [name, graph.sub(w, graph.mul(0.1, gradients[name]))]),
-      );
-      return { state: next, loss };
-    },
-    { executor },
-  );
-  const state = createState(
-    { kernel: value([3, 3, 1, 2]), second: value([3, 3, 2, 1]), matrix: value([4, 3]) },
-    { executor },
-  );
+  const model = network("small", { input: [6, 6, 1], classes: 3 }, (net, x) => {
+    let y = net.convolution("conv1", x, { channels: 2, kernel: 3, padding: 1 });
+    y = net.pool(net.nonlinearity(net.batchNorm("bn1", y)), { size: 2 });
+    y = net.convolution("conv2", y, { channels: 3, kernel: 2 });
+    y = net.nonlinearity(net.batchNorm("bn2", y));
+    return net.linear("fc1", net.dropout(net.flatten(y), 0.5), { features: 3 });
+  });
+  const batch = {
+    images: value([2, 6, 6, 1]),
+    labels: value([2], Int32Array.of(0, 2)),
+    random: value([2], Int32Array.of(1, 2)),
+  };
+  const methods = [baseline(), dorefa({ weightBits: 2, activationBits: 2, gradientBits: 6 })];
+  methods.push(qnn({ weightBits: 2, activationBits: 3 }), xnor({ weightBits: 1, activationBits: 1 }));
+  const steps = methods.map((method) => {
+    const { parameters: specs, statistics } = describe(model, method);
+    const parameters = initialise(specs, 1);
+    const optimizer = adam({ learningRate: 0.01 });
+    const state = {
+      parameters,
+      statistics: initialise(statistics, 1),
+      optimizer: optimizer.initial(parameters),
+    };
+    const step = compileStep(model, method, optimizer, executor);
+    return step.program(createState(state, { executor }), { ...batch, scalars: optimizer.scalars(1, 0.01) });
+  });
   const moves = compile(
     (_, { x }) => ({
       turned: graph.transpose(graph.pad(x, [1, 0], [0, 2]), [1, 0]),
       part: graph.slice(x, [1, 0], [2, 3]),
+      pooled: graph.maxPool(graph.reshape(x, [1, 2, 3, 1]), { size: 2, stride: 1 }),
       largest: graph.reduceMax(x, [1]),
+      moments: graph.moments(x, [0]),
     }),
     { executor },
   );
-  return [
-    step.program(state, {
-      images: value([2, 4, 4, 1]),
-      labels: value([2], Int32Array.of(0, 2)),
-      key: value([2], Int32Array.of(1, 2)),
-    }),
-    moves.program(createState({}, { executor }), { x: value([2, 3]) }),
-  ];
+  return [...steps, moves.program(createState({}, { executor }), { x: value([2, 3]) })];
 }
 
 const toJson = ({ constants, ...program }) =>
