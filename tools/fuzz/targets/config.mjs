@@ -18,7 +18,8 @@ const originals = [
     reluAfterConvolution: true,
     inputScale: true,
   },
-  { model: "lenet5", method: "ttq", preset: "redbit", seed: 3 },
+  { model: "lenet5", method: "ttq", preset: "redbit", seed: 3, mirrors: ["https://localhost/"] },
+  { model: "lenet5", data: "images", dataDir: "pictures", imageSize: 32, channels: 3 },
   { model: "lenet5", method: "dorefa", weightBits: 1, activationBits: 2, gradientBits: 6, preset: "paper" },
   {
     ...{
@@ -51,7 +52,7 @@ export function prepare(folder) {
       });
       if (options === undefined) return;
       // Without a folder it would be the shipped digits, which are sound, or a download.
-      if (options.dataDir !== undefined) await outcomeOf(() => resolveData(options));
+      if (options.dataDir !== undefined) await outcomeOf(() => resolveData(options, { input: [28, 28, 1] }));
       must(options.epochs === 2, "a flag that does not override the file");
       must(
         Object.keys(options).every((key) => runKeys.includes(key)),

@@ -33,6 +33,7 @@ const recipe = {
   optimizer: { name: "adam", options: { learningRate: 0.01 } },
   schedule: null,
   data: { name: "two", checksum: "abc", augmentation: { rotation: 10, cropPadding: 4 } },
+  preparation: { mean: [0.5], std: [0.25], classNames: ["no", "yes"] },
   batchSize: 8,
   seed: 1,
   validation: 0,

@@ -63,6 +63,9 @@ function checkRun({ config, metrics, layers, summary }) {
     Array.isArray(config.model?.input) && typeof config.method?.name === "string",
     "no network and method",
   );
+  const { mean, std, classNames } = config.preparation ?? { mean: [0], std: [1] };
+  must([...mean, ...std].every(Number.isFinite), "a mean or deviation that is no number");
+  must(classNames === undefined || classNames.length === config.model.classes, "names of other classes");
   for (const line of metrics) {
     must(numbers(line, "epoch", "step", "seconds", "loss", "top1", "top5"), "a line without numbers");
     must(numbers(line, "learningRate", "trainLoss", "trainTop1"), "a line without the training's numbers");
