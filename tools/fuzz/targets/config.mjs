@@ -41,11 +41,11 @@ export function prepare(folder) {
     make: (random) => ({ "config.json": mutateText(random.pick(originals), random, originals) }),
     async check({ "config.json": bytes }) {
       writeFileSync(path, bytes);
-      const options = await outcomeOf(() => {
+      const options = await outcomeOf(async () => {
         const command = trainingFlags(new Command()).option("--config <file>").exitOverride();
         command.parse(["--config", path, "--epochs", "2"], { from: "user" });
         const from = given(command);
-        const parsed = parse(from);
+        const parsed = await parse(from);
         withSource(from, () => resolveNetwork(parsed));
         withSource(from, () => resolveOptimizer(parsed));
         return parsed;
