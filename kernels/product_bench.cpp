@@ -1,19 +1,25 @@
 // Measures the product kernels on one thread, f32 and codes side by side:
 //   node scripts/test-kernels.mjs --bench [INSTRUCTION-SET [PART-OF-A-NAME]]
+#include <time.h>
+
 #include <algorithm>
-#include <chrono>
 #include <string>
 
 #include "product_test.h"
 
 using namespace fewbit;
-using Clock = std::chrono::steady_clock;
 
+// Of this thread alone, as others may use the machine.
+static double processorSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return double(now.tv_sec) + double(now.tv_nsec) * 1e-9;
+}
 template <class Run>
 static double seconds(Run run) {
-  const Clock::time_point start = Clock::now();
+  const double start = processorSeconds();
   run();
-  return std::chrono::duration<double>(Clock::now() - start).count();
+  return processorSeconds() - start;
 }
 static double median(std::vector<double> v) {
   std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
@@ -35,7 +41,7 @@ static const Column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-// All columns in turn, again and again, and the f32 peak beside them, as others may use the machine.
+// All columns in turn, again and again, and the f32 peak beside them.
 static void bench(const char* name, const Geometry& g, bool input, const InstructionSet& set) {
   Random random(1);
   std::vector<Problem> problems;
