@@ -260,6 +260,7 @@ describe("refuses, and writes nothing, when", () => {
       [{ optimizer: adam({ learningRate: 0.01 }) }, /was begun with optimizer/],
       [{ schedule: undefined }, /was begun with schedule/],
       [{ data: { ...data, checksum: "other" } }, /was begun with data/],
+      [{ data: { ...data, mean: [0.5] } }, /was begun with preparation/],
       [{ validation: 7 }, /was begun with validation 0, not 7/],
     ];
     for (const [change, message] of changes) {
@@ -267,6 +268,27 @@ describe("refuses, and writes nothing, when", () => {
     }
     expect(digests(directory)).toEqual(before);
   });
+});
+
+test("a run of a version that kept no preparation goes on", async () => {
+  await train({ ...base, epochs: 1, directory });
+  const file = join(directory, "config.json");
+  const { preparation, ...rest } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  expect(preparation).toEqual({ mean: [0.4], std: [0.3] });
+  writeFileSync(file, JSON.stringify(rest));
+  const { metrics } = await train({ ...base, epochs: 2, resume: true, directory });
+  expect(metrics).toHaveLength(2);
+});
+
+test("answers do not depend on how many images are asked about", async () => {
+  const many = { ...data, test: { ...images(600, 3), count: 600 } };
+  const run = await train({ ...base, epochs: 1 });
+  const all = Array.from({ length: 600 }, (_, i) => 599 - i);
+  const answers = await classify(run, many, all, { executor: "reference" });
+  expect(answers.map(({ label }) => label)).toEqual(all.map((i) => many.test.labels[i]));
+  for (const i of [0, 255, 256, 511, 512, 599]) {
+    expect(await classify(run, many, [all[i]], { executor: "reference" })).toEqual([answers[i]]);
+  }
 });
 
 test("overwriting replaces a run by the one that is trained", async () => {
