@@ -29,3 +29,11 @@ test("values are shown as JSON, however deep, and numbers as they are", () => {
   expect(shown(JSON.parse("[".repeat(depth) + "]".repeat(depth)))).toBe("[...]");
   expect(shown(JSON.parse('{"a":'.repeat(depth) + "1" + "}".repeat(depth)))).toBe("{...}");
 });
+
+test("details are lines of their own, and each of them is one", () => {
+  const { message } = new UserError("no mirror answers", "mirrors", undefined, [
+    "a: broken\noff",
+    "b: \u001b[31m404",
+  ]);
+  expect(message).toBe("no mirror answers\n  a: broken\\u000aoff\n  b: \\u001b[31m404");
+});

@@ -10,9 +10,12 @@ export class UserError extends Error {
   /** Which mistake it is, where a caller needs to tell. */
   readonly code: UserErrorCode | undefined;
 
-  /** Names and values from files may be in the message as they are: see `printable`. */
-  constructor(message: string, field?: string, code?: UserErrorCode) {
-    super(printable(message));
+  /**
+   * Names and values from files may be in the message as they are: see `printable`. Where several
+   * attempts failed, `details` has the reason of each, which becomes a line of its own.
+   */
+  constructor(message: string, field?: string, code?: UserErrorCode, details: readonly string[] = []) {
+    super([message, ...details].map(printable).join("\n  "));
     this.field = field;
     this.code = code;
   }

@@ -115,6 +115,7 @@ describe("data", () => {
   test.each([
     ["data", "missing required argument 'name'; see fewbit --help"],
     ["data cifar", 'data to download must be mnist, got "cifar"'],
+    ["data mnits", 'data to download must be mnist, got "mnits"; did you mean mnist?'],
     ["data mnist digits", "too many arguments for 'data'. Expected 1 argument but got 2; see fewbit --help"],
     ["data mnist --data-dir here", "unknown option '--data-dir'; see fewbit --help"],
     ["data mnist --mirror", "option '--mirror <url>' argument missing; see fewbit --help"],
@@ -258,7 +259,7 @@ describe("folders of images", () => {
 
 describe("predictions", () => {
   const image = "pets/cat/a.png";
-  const wrong = "is damaged: its model or preparation is not what a run writes";
+  const wrong = (key: string) => `is damaged: "${key}" is not what a run writes`;
   test.each([
     ["predict", "missing required argument 'folder'; see fewbit --help"],
     ["predict run", "missing required argument 'files'; see fewbit --help"],
@@ -278,9 +279,9 @@ describe("predictions", () => {
       `predict unprepared ${image}`,
       "unprepared does not say how its images were prepared; train it again with this fewbit",
     ],
-    [`predict flat ${image}`, `flat/config.json ${wrong}`],
-    [`predict coloured ${image}`, `coloured/config.json ${wrong}`],
-    [`predict shapeless ${image}`, `shapeless/config.json ${wrong}`],
+    [`predict flat ${image}`, `flat/config.json ${wrong("preparation.std.0")}`],
+    [`predict coloured ${image}`, `coloured/config.json ${wrong("preparation")}`],
+    [`predict shapeless ${image}`, `shapeless/config.json ${wrong("model.input")}`],
     [`predict code ${image}`, "code was trained from code; classify there, with predictRun()"],
     [
       `predict unfinished ${image}`,

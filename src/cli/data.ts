@@ -1,7 +1,7 @@
 /** `fewbit data`. */
 import type { Command } from "commander";
 import { downloadMnist } from "../data/index.js";
-import { UserError } from "../errors.js";
+import { suggestion, UserError } from "../errors.js";
 import { showLoading } from "./loading.js";
 
 interface Flags {
@@ -13,7 +13,9 @@ interface Flags {
 }
 
 export async function dataCommand(name: string, command: Command): Promise<void> {
-  if (name !== "mnist") throw new UserError(`data to download must be mnist, got "${name}"`);
+  if (name !== "mnist") {
+    throw new UserError(`data to download must be mnist, got "${name}"${suggestion(name, ["mnist"])}`);
+  }
   const { cache, mirror: mirrors, force, quiet = false, json = false } = command.opts<Flags>();
   if (cache === "") throw new UserError('cache must be a text that is not empty, got "" (from --cache)');
   const loading = showLoading(quiet || json);

@@ -73,15 +73,16 @@ export async function download<T>(
       }
     }
   }
-  throw new UserError(
-    [
-      `cannot download ${name}; name other mirrors with --mirror, or a folder that has it with --data-dir`,
-      ...[...new Set(failures)].map((failure) => {
-        const times = failures.filter((other) => other === failure).length;
-        return `  ${failure}${times === 1 ? "" : ` (${times} times)`}`;
-      }),
-    ].join("\n"),
-  );
+  const message = `cannot download ${name}; name other mirrors with --mirror, or a folder that has it with --data-dir`;
+  throw new UserError(message, undefined, undefined, counted(failures));
+}
+
+/** Texts once each, with how often they come. */
+function counted(texts: readonly string[]): string[] {
+  return [...new Set(texts)].map((text) => {
+    const times = texts.filter((other) => other === text).length;
+    return times === 1 ? text : `${text} (${times} times)`;
+  });
 }
 
 async function bytesOf(
