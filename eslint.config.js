@@ -21,7 +21,7 @@ export default tseslint.config(
     languageOptions: {
       globals: Object.fromEntries(
         [
-          ...["Buffer", "console", "performance", "process", "structuredClone", "URL"],
+          ...["Buffer", "console", "performance", "process", "structuredClone", "URL", "WebAssembly"],
           ...["clearInterval", "setInterval", "setTimeout"],
         ].map((name) => [name, "readonly"]),
       ),

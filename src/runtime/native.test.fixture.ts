@@ -1,14 +1,23 @@
-/** What the tests of the native executor share: programs of one instruction, run every way there is. */
+/** What the tests of the kernels share: programs of one instruction, run every way there is. */
 import { expect } from "vitest";
+import { chooseExecutor } from "./choose.js";
 import type { Executor } from "./executor.js";
 import { createNativeExecutor, instructionSets } from "./native.js";
 import type { Instruction, Operand, Program, Segment, Storage } from "./program.js";
 
-/** One executor for each instruction set of this CPU and each of 1, 2 and 3 threads. */
-export const everyExecutor = (): readonly Executor[] =>
-  instructionSets().flatMap((instructionSet) =>
-    [1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
-  );
+/** The kernels in WebAssembly. */
+export const wasmExecutor = (): Executor => chooseExecutor({ executor: "wasm" }).executor;
+
+/** Executors that must give the same bits: native for each instruction set of this CPU and 1, 2 and 3 threads; WebAssembly. */
+export const executorGroups: readonly { readonly name: string; readonly executors: readonly Executor[] }[] = [
+  {
+    name: "native",
+    executors: instructionSets().flatMap((instructionSet) =>
+      [1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
+    ),
+  },
+  { name: "wasm", executors: [wasmExecutor()] },
+].filter(({ executors }) => executors.length > 0);
 
 /** Fills what no instruction should write: a NaN that no operation makes. */
 const untouched = 0x7fc1_2345;
