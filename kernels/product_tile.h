@@ -33,10 +33,11 @@ static inline void store(float* p, Vec v, Mask m) {
 #endif
 
 // Rows of a tile: as many accumulators as registers hold beside the operands. With one vector more
-// rows are needed to hide the latency of a multiply-add.
+// rows are needed to hide the latency of a multiply-add. WebAssembly's sixteen registers also hold
+// products before they are added.
 template <int V>
 struct Rows {
-  enum { MOST = LANES == 16 ? (V == 2 ? 12 : 16) : (V == 2 ? 6 : 12) };
+  enum { MOST = LANES == 16 ? (V == 2 ? 12 : 16) : LANES == 8 ? (V == 2 ? 6 : 12) : (V == 2 ? 4 : 8) };
 };
 
 // out[t][n] = chain over (segment, k) of a[t * aRow + segment * aSegment + k] * b[segment * bSegment + k * width + n]:
