@@ -29,6 +29,10 @@ export default tseslint.config(
     rules: { "no-undef": "error" },
   },
   {
+    files: ["web/**/*.js"],
+    languageOptions: { globals: { Blob: "readonly", crypto: "readonly", postMessage: "readonly" } },
+  },
+  {
     files: ["src/**/*.ts"],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
