@@ -23,8 +23,10 @@ static inline void store(float* p, Vec v, Mask m) { _mm256_maskstore_ps(p, m, v)
 #else
 // Whole vectors are read and written back: there is one thread, and wasm.cpp leaves room at the end.
 typedef v128_t Mask;
+// Read, not compared: clang would make choices between vectors of an and with a comparison, which are slower.
 static inline Mask firstLanes(int64_t n) {
-  return wasm_i32x4_lt(wasm_i32x4_const(0, 1, 2, 3), wasm_i32x4_splat((int32_t)n));
+  static const int32_t lanes[2 * LANES] = {-1, -1, -1, -1};
+  return wasm_v128_load(lanes + LANES - n);
 }
 static inline Vec load(const float* p, Mask m) { return (Vec)wasm_v128_and(wasm_v128_load(p), m); }
 static inline void store(float* p, Vec v, Mask m) {
