@@ -21,12 +21,16 @@ export default tseslint.config(
     languageOptions: {
       globals: Object.fromEntries(
         [
-          ...["Buffer", "console", "performance", "process", "structuredClone", "URL"],
+          ...["Buffer", "console", "performance", "process", "structuredClone", "URL", "WebAssembly"],
           ...["clearInterval", "setInterval", "setTimeout"],
         ].map((name) => [name, "readonly"]),
       ),
     },
     rules: { "no-undef": "error" },
+  },
+  {
+    files: ["web/**/*.js"],
+    languageOptions: { globals: { Blob: "readonly", crypto: "readonly", postMessage: "readonly" } },
   },
   {
     files: ["src/**/*.ts"],

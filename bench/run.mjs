@@ -10,6 +10,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { benchWasm } from "./wasm.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const python = process.env.PYTHON ?? "python3";
@@ -22,8 +23,12 @@ const { values, positionals } = parseArgs({
     steps: { type: "string", default: "100" },
   },
 });
+if (positionals.join() === "wasm") {
+  await benchWasm({ rounds: Number(values.rounds), steps: Number(values.steps), json: values.json });
+  process.exit();
+}
 if (positionals.length !== 1 || positionals[0] !== "lenet5") {
-  console.error(`bench must be one of lenet5, got "${positionals.join(" ")}"`);
+  console.error(`bench must be one of lenet5, wasm, got "${positionals.join(" ")}"`);
   process.exit(2);
 }
 const threads = Number(values.threads);

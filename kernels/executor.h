@@ -34,8 +34,6 @@ class Executable {
   std::vector<Step> steps_;
   std::vector<std::unique_ptr<char[]>> arrays_;  // what map instructions point to
   size_t sharedBytes_ = 0, ownBytes_ = 0;
-
-  friend class Decoder;
 };
 
 }  // namespace fewbit

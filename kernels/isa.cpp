@@ -1,4 +1,4 @@
-// The kernels of one instruction set; built twice (see simd.h).
+// The kernels of one instruction set; built once for each (see simd.h).
 #include "simd.h"
 
 #include "map.h"
@@ -41,6 +41,8 @@ static void run(const Instruction& instruction, const Memory& memory, int32_t ph
 #define FEWBIT_JOIN(a, b) a##b
 #define FEWBIT_NAME(isa, suffix) FEWBIT_JOIN(isa, suffix)
 const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run};
+#ifndef __wasm__
 const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, MultiplyAdds) = {FEWBIT_ISA::multiplyAdd, FEWBIT_ISA::LANES * 2 * 12};
+#endif
 
 }  // namespace fewbit

@@ -6,8 +6,6 @@
 // multiple of GRAIN; else both go through a buffer, as stored integers do. Operands with fewer axes
 // are repeated into a buffer when they change.
 #pragma once
-#include <string.h>
-
 #include "cut.h"
 #include "reduce.h"
 #include "simd_integer.h"

@@ -24,7 +24,7 @@ static inline Vec squareRoot(Vec a) { return _mm512_sqrt_ps(a); }
 static inline Vec roundEven(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 static inline Ints toInts(Vec a) { return (Ints)_mm512_cvtps_epi32(a); }
 static inline Vec toFloats(Ints a) { return _mm512_cvtepi32_ps((__m512i)a); }
-#else
+#elif defined(__AVX2__)
 static inline Mask isLess(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 static inline Mask isAtMost(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_LE_OQ); }
 static inline Mask isEqual(Vec a, Vec b) { return (Mask)_mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
@@ -36,6 +36,18 @@ static inline Vec squareRoot(Vec a) { return _mm256_sqrt_ps(a); }
 static inline Vec roundEven(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 static inline Ints toInts(Vec a) { return (Ints)_mm256_cvtps_epi32(a); }
 static inline Vec toFloats(Ints a) { return _mm256_cvtepi32_ps((__m256i)a); }
+#else
+static inline Mask isLess(Vec a, Vec b) { return wasm_f32x4_lt((v128_t)a, (v128_t)b); }
+static inline Mask isAtMost(Vec a, Vec b) { return wasm_f32x4_le((v128_t)a, (v128_t)b); }
+static inline Mask isEqual(Vec a, Vec b) { return wasm_f32x4_eq((v128_t)a, (v128_t)b); }
+static inline Mask isUnequal(Vec a, Vec b) { return wasm_f32x4_ne((v128_t)a, (v128_t)b); }
+static inline Vec choose(Mask m, Vec a, Vec b) { return (Vec)wasm_v128_bitselect((v128_t)a, (v128_t)b, m); }
+static inline Vec minimum(Vec a, Vec b) { return (Vec)wasm_f32x4_pmin((v128_t)b, (v128_t)a); }
+static inline Vec maximum(Vec a, Vec b) { return (Vec)wasm_f32x4_pmax((v128_t)b, (v128_t)a); }
+static inline Vec squareRoot(Vec a) { return (Vec)wasm_f32x4_sqrt((v128_t)a); }
+static inline Vec roundEven(Vec a) { return (Vec)wasm_f32x4_nearest((v128_t)a); }
+static inline Ints toInts(Vec a) { return (Ints)wasm_i32x4_trunc_sat_f32x4((v128_t)roundEven(a)); }
+static inline Vec toFloats(Ints a) { return (Vec)wasm_f32x4_convert_i32x4((v128_t)a); }
 #endif
 
 static inline Ints splatInts(int32_t s) { return s - Ints{}; }

@@ -1,7 +1,5 @@
 // Strided copies and random numbers.
 #pragma once
-#include <string.h>
-
 #include "cut.h"
 
 namespace fewbit {

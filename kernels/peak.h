@@ -13,7 +13,7 @@ extern const MultiplyAdds avx2vnniMultiplyAdds;
 extern const MultiplyAdds avx512MultiplyAdds;
 extern const MultiplyAdds avx512vnniMultiplyAdds;
 
-#ifdef FEWBIT_ISA
+#if defined(FEWBIT_ISA) && !defined(__wasm__)
 namespace FEWBIT_ISA {
 
 static float multiplyAdd(int64_t rounds) {

@@ -13,20 +13,33 @@ typedef __mmask16 Mask;
 static inline Mask firstLanes(int64_t n) { return Mask(0xffffu >> (16 - n)); }
 static inline Vec load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
 static inline void store(float* p, Vec v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
-#else
+#elif defined(__AVX2__)
 typedef __m256i Mask;
 static inline Mask firstLanes(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 static inline Vec load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
 static inline void store(float* p, Vec v, Mask m) { _mm256_maskstore_ps(p, m, v); }
+#else
+// Whole vectors are read and written back: there is one thread, and wasm.cpp leaves room at the end.
+typedef v128_t Mask;
+// Read, not compared: clang would make choices between vectors of an and with a comparison, which are slower.
+static inline Mask firstLanes(int64_t n) {
+  static const int32_t lanes[2 * LANES] = {-1, -1, -1, -1};
+  return wasm_v128_load(lanes + LANES - n);
+}
+static inline Vec load(const float* p, Mask m) { return (Vec)wasm_v128_and(wasm_v128_load(p), m); }
+static inline void store(float* p, Vec v, Mask m) {
+  wasm_v128_store(p, wasm_v128_bitselect((v128_t)v, wasm_v128_load(p), m));
+}
 #endif
 
 // Rows of a tile: as many accumulators as registers hold beside the operands. With one vector more
-// rows are needed to hide the latency of a multiply-add.
+// rows are needed to hide the latency of a multiply-add. WebAssembly's sixteen registers also hold
+// products before they are added.
 template <int V>
 struct Rows {
-  enum { MOST = LANES == 16 ? (V == 2 ? 12 : 16) : (V == 2 ? 6 : 12) };
+  enum { MOST = LANES == 16 ? (V == 2 ? 12 : 16) : LANES == 8 ? (V == 2 ? 6 : 12) : (V == 2 ? 4 : 8) };
 };
 
 // out[t][n] = chain over (segment, k) of a[t * aRow + segment * aSegment + k] * b[segment * bSegment + k * width + n]:
@@ -166,6 +179,15 @@ static void runPanel(int64_t rows, int64_t columns, Tile& tile) {
   columns > LANES ? runTiles<2>(rows, tile) : runTiles<1>(rows, tile);
 }
 
+#if defined(__wasm_simd128__)
+static inline void transpose(Vec (&rows)[LANES]) {
+  const v128_t a = (v128_t)rows[0], b = (v128_t)rows[1], c = (v128_t)rows[2], d = (v128_t)rows[3];
+  const v128_t ab = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), cd = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+  const v128_t abHigh = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7), cdHigh = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+  rows[0] = (Vec)wasm_i64x2_shuffle(ab, cd, 0, 2), rows[1] = (Vec)wasm_i64x2_shuffle(ab, cd, 1, 3);
+  rows[2] = (Vec)wasm_i64x2_shuffle(abHigh, cdHigh, 0, 2), rows[3] = (Vec)wasm_i64x2_shuffle(abHigh, cdHigh, 1, 3);
+}
+#else
 // A butterfly: stage S exchanges, between rows that differ in bit S, the lanes that differ in bit S.
 typedef int32_t IntVec __attribute__((vector_size(sizeof(Vec))));
 template <int S>
@@ -190,6 +212,7 @@ static inline void transpose(Vec (&rows)[LANES]) {
   exchange<4>(rows);
   if constexpr (LANES == 16) exchange<8>(rows);
 }
+#endif
 
 // to[k][n] = from[k * fromRow + n], n < columns <= PANEL, zero up to a whole vector.
 static void packPanel(float* to, const float* from, int64_t fromRow, int64_t rows, int64_t columns) {

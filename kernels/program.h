@@ -113,5 +113,6 @@ extern const Kernels avx2Kernels;
 extern const Kernels avx2vnniKernels;
 extern const Kernels avx512Kernels;
 extern const Kernels avx512vnniKernels;
+extern const Kernels simd128Kernels;
 
 }  // namespace fewbit

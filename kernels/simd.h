@@ -1,15 +1,29 @@
 // Vectors of the instruction set that this translation unit is built for, and nothing else.
 //
 // Everything lives in a namespace of its own per instruction set (FEWBIT_ISA), because an inline
-// function compiled for AVX-512 would otherwise be linked for every CPU. `madd` is always one fused
-// multiply-add, so AVX2 and AVX-512 give the same bits; the build uses -ffp-contract=off.
+// function compiled for AVX-512 would otherwise be linked for every CPU. `madd` is one fused
+// multiply-add, so AVX2 and AVX-512 give the same bits; WebAssembly has none and rounds twice. The
+// build uses -ffp-contract=off.
 #pragma once
+#ifdef __wasm_simd128__
+#include <wasm_simd128.h>
+#else
 #include <immintrin.h>
+#include <string.h>
+#endif
 
 #include "program.h"
 
 #ifndef FEWBIT_ISA
-#error "build with -DFEWBIT_ISA=avx2 or avx512"
+#error "build with -DFEWBIT_ISA=avx2, avx512 or simd128"
+#endif
+
+#ifdef __wasm_simd128__
+extern "C" {  // wasm.cpp
+void* memcpy(void* to, const void* from, size_t bytes);
+void* memmove(void* to, const void* from, size_t bytes);
+void* memset(void* to, int byte, size_t bytes);
+}
 #endif
 
 namespace fewbit {
@@ -29,8 +43,15 @@ static inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
 static inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
 static inline Vec splat(float s) { return _mm256_set1_ps(s); }
 static inline Vec madd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+#elif defined(__wasm_simd128__)
+enum { LANES = 4 };
+typedef float Vec __attribute__((vector_size(16)));
+static inline Vec load(const float* p) { return (Vec)wasm_v128_load(p); }
+static inline void store(float* p, Vec v) { wasm_v128_store(p, (v128_t)v); }
+static inline Vec splat(float s) { return (Vec)wasm_f32x4_splat(s); }
+static inline Vec madd(Vec a, Vec b, Vec c) { return a * b + c; }
 #else
-#error "the native kernels need AVX2 with FMA or AVX-512"
+#error "the kernels need AVX2 with FMA, AVX-512 or WebAssembly's SIMD"
 #endif
 
 }  // namespace FEWBIT_ISA

@@ -2,7 +2,7 @@
 /**
  * Builds the native kernels, `build/fewbit.node`, with the system's C++ compiler. Skips what is up
  * to date. Where it cannot build it says why in one line and succeeds: fewbit then uses its
- * reference executor. Needs nothing but Node and the headers of `node-api-headers`.
+ * kernels in WebAssembly. Needs nothing but Node and the headers of `node-api-headers`.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -146,7 +146,7 @@ function platformProblem() {
 export async function buildKernels({ quiet = false } = {}) {
   const say = (text) => quiet || console.log(text);
   const fail = (problem) => {
-    say(`${problem}; fewbit will use its slower reference executor`);
+    say(`${problem}; fewbit will use its slower WebAssembly kernels`);
     return { built: false, problem };
   };
   const problem = platformProblem();

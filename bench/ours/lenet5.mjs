@@ -17,12 +17,13 @@ import {
 const { values } = parseArgs({
   options: {
     method: { type: "string", default: "baseline" },
+    executor: { type: "string" },
     threads: { type: "string", default: "2" },
     steps: { type: "string", default: "100" },
     warmup: { type: "string", default: "30" },
   },
 });
-const { executor } = chooseExecutor({ threads: Number(values.threads) });
+const { executor } = chooseExecutor({ executor: values.executor, threads: Number(values.threads) });
 const method =
   values.method === "baseline" ? quant.baseline() : quant.dorefa({ weightBits: 2, activationBits: 2 });
 const optimizer = optim.adam({ learningRate: 0.01 });

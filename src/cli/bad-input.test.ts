@@ -315,7 +315,7 @@ describe("settings of the training", () => {
     ],
     [
       "train lenet5 --executor cuda",
-      'executor must be one of native, reference, got "cuda" (from --executor)',
+      'executor must be one of native, wasm, reference, got "cuda" (from --executor)',
     ],
     ["train lenet5 --threads 0", "threads must be an integer from 1 to 64, got 0 (from --threads)"],
   ])("fewbit %s", refused);

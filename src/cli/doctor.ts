@@ -2,6 +2,7 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { chooseExecutor } from "../runtime/choose.js";
 import { instructionSets, nativeProblem } from "../runtime/native.js";
+import { loadWasm } from "../runtime/wasm-file.js";
 import { bytesText } from "./text.js";
 
 interface KernelScript {
@@ -26,6 +27,7 @@ export async function doctor(): Promise<void> {
         : `${compiler.command}: ${compiler.version}`,
     ],
     ["native kernels", problem ?? "built and loaded"],
+    ["WebAssembly", loadWasm().problem ?? "its kernels load"],
     ["executor", `${executor.name}: ${reason}`],
     ["threads", String(executor.threads)],
   ];

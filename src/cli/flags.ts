@@ -74,7 +74,7 @@ export function mirrorFlag(command: Command): Command {
 
 export function executorFlags(command: Command): Command {
   return command
-    .option("--executor <name>", "native or reference (default: the fastest that runs here)")
+    .option("--executor <name>", "native, wasm or reference (default: the fastest that runs here)")
     .option("--threads <n>", "threads; results do not depend on it (default: all CPUs)", number);
 }
 

@@ -51,7 +51,7 @@ describe("train", () => {
       );
       expect(out[3]).toBe("(best epoch chosen on the test set, as the published study did)");
       expect(out[4]).toBe(`${scores[1].toFixed(2)}% after the last epoch`);
-      expect(out[5]).toMatch(/^\d+\.\d s, [\d,]+ images\/s on the (native|reference) executor; kept in run$/);
+      expect(out[5]).toMatch(/^\d+\.\d s, [\d,]+ images\/s on the (native|wasm) executor; kept in run$/);
     }
   });
 
@@ -66,7 +66,7 @@ describe("train", () => {
       chosenOn: "test",
       epochs: 2,
       directory: "json",
-      executor: nativeProblem() === undefined ? "native" : "reference",
+      executor: nativeProblem() === undefined ? "native" : "wasm",
       interrupted: false,
     });
     for (const key of ["seconds", "imagesPerSecond", "firstStepSeconds", "peakBytes"]) {
@@ -223,13 +223,14 @@ describe("eval, summary and doctor", () => {
 
   test("doctor names the machine, and the executor with the reason", async () => {
     const rows = new Map((await lines("doctor")).map((line) => [line.slice(0, 18).trim(), line.slice(18)]));
-    expect([...rows.keys()].slice(0, 8)).toEqual([
+    expect([...rows.keys()].slice(0, 9)).toEqual([
       "CPU",
       "memory",
       "Node",
       "instruction sets",
       "C++ compiler",
       "native kernels",
+      "WebAssembly",
       "executor",
       "threads",
     ]);
@@ -237,7 +238,7 @@ describe("eval, summary and doctor", () => {
     expect(rows.get("executor")).toMatch(
       nativeProblem() === undefined
         ? /^native: the native executor with \w+, the fastest that runs here$/
-        : /^reference: the reference executor, because /,
+        : /^wasm: the WebAssembly executor on one thread, because /,
     );
   });
 });

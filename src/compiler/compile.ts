@@ -4,13 +4,11 @@
  * The function is traced once for each set of shapes it is called with. The Programs of one
  * function, and of different functions, may share a state: its layout depends on its own shapes only.
  */
-import { totalmem } from "node:os";
 import { UserError } from "../errors.js";
 import { node } from "../graph/node.js";
 import type { Tensor } from "../graph/tensor.js";
-import { defaultExecutor } from "../runtime/choose.js";
 import type { Executor, LoadedProgram } from "../runtime/executor.js";
-import { memoryText } from "../runtime/executor.js";
+import { defaultExecutor, memoryText } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
 import { emit } from "./emit.js";
 import type { Layout, State } from "./state.js";
@@ -21,9 +19,9 @@ import type { Tree } from "./tree.js";
 import { forEachLeaf, mapTree } from "./tree.js";
 
 export interface CompileOptions {
-  /** Default: the native executor where it can run, else the reference executor. */
+  /** Default, in Node: the fastest that can run there. */
   readonly executor?: Executor;
-  /** Bytes that one Program may use in all. Default: four fifths of the machine's memory. */
+  /** Bytes that one Program may use in all. Default: the executor's `memoryLimit`. */
   readonly memoryLimit?: number;
 }
 
@@ -70,7 +68,7 @@ export function compile<
   B extends TensorTree,
   R extends { readonly [key: string]: TensorTree },
 >(fn: (state: S, batch: B) => R, options: CompileOptions = {}): Step<S, B, R> {
-  const { executor = defaultExecutor(), memoryLimit = 0.8 * totalmem() } = options;
+  const { executor = defaultExecutor(), memoryLimit = executor.memoryLimit } = options;
   const cache = new Map<string, Compiled>();
 
   function compiledFor(state: State<S>, batch: Tree<HostValue>): Compiled {

@@ -13,6 +13,7 @@ import type { Method } from "../quantization/index.js";
 import { baseline, dorefa, qnn, ttq, twn, xnor } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import { createNativeExecutor, instructionSets } from "../runtime/native.js";
+import { wasmExecutor } from "../runtime/native.test.fixture.js";
 import type { Program } from "../runtime/program.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
 import type { TrainingTensors } from "../training/step.js";
@@ -23,6 +24,7 @@ import { createState } from "./state.js";
 const reference = createReferenceExecutor();
 const executors: [string, Executor][] = [
   ["the reference executor", reference],
+  ["the WebAssembly executor", wasmExecutor()],
   ...instructionSets().map((instructionSet): [string, Executor] => [
     instructionSet,
     createNativeExecutor({ threads: 2, instructionSet }),

@@ -2,7 +2,7 @@
 import { UserError } from "../errors.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Executor } from "../runtime/executor.js";
-import { defaultExecutor } from "../runtime/choose.js";
+import { defaultExecutor } from "../runtime/executor.js";
 import type { Operand } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
 import { alignUp } from "./memory.js";

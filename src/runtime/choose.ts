@@ -1,9 +1,12 @@
-/** Chooses an executor: the native one where it is built and the CPU has the instructions, else the reference. */
+/** Chooses an executor: the native one where it is built and the CPU has the instructions, else WebAssembly. */
 import { availableParallelism } from "node:os";
 import { UserError } from "../errors.js";
 import type { Executor, ExecutorName } from "./executor.js";
+import { setDefaultExecutor } from "./executor.js";
 import { createNativeExecutor, nativeProblem } from "./native.js";
 import { createReferenceExecutor } from "./reference.js";
+import { createWasmExecutor } from "./wasm.js";
+import { loadWasm } from "./wasm-file.js";
 
 export interface ExecutorChoice {
   readonly executor: Executor;
@@ -14,38 +17,46 @@ export interface ExecutorChoice {
 export interface ExecutorOptions {
   /** Default: the fastest that can run here. */
   readonly executor?: ExecutorName;
-  /** Default: the number of CPUs this process may use. The bits of all results do not depend on it. */
+  /**
+   * Default: the number of CPUs this process may use. The bits of all results do not depend on it.
+   * The executors wasm and reference use one.
+   */
   readonly threads?: number;
 }
 
-/** @throws UserError if the native executor is asked for and cannot run, or threads is not from 1 to 64. */
-export function chooseExecutor(options: ExecutorOptions = {}): ExecutorChoice {
-  const threads = options.threads ?? Math.min(64, availableParallelism());
-  if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
-    throw new UserError(`threads must be an integer from 1 to 64, got ${threads}`, "threads");
+/** @throws UserError if the executor that is asked for cannot run, or threads is not from 1 to 64. */
+export function chooseExecutor({ executor: asked, threads }: ExecutorOptions = {}): ExecutorChoice {
+  const count = threads ?? Math.min(64, availableParallelism());
+  if (!Number.isInteger(count) || count < 1 || count > 64) {
+    throw new UserError(`threads must be an integer from 1 to 64, got ${count}`, "threads");
   }
-  if (options.executor === "reference") {
-    return { executor: createReferenceExecutor(), reason: "the reference executor, as asked" };
+  const why = asked === undefined ? "the fastest that runs here" : "as asked";
+  if (asked === "reference") {
+    return { executor: createReferenceExecutor(), reason: `the reference executor, ${why}` };
   }
-  const problem = nativeProblem();
-  if (problem === undefined) {
-    const executor = createNativeExecutor({ threads });
-    const why = options.executor === "native" ? "as asked" : "the fastest that runs here";
+
+  const problem = asked === "wasm" ? undefined : nativeProblem();
+  if (asked !== "wasm" && problem === undefined) {
+    const executor = createNativeExecutor({ threads: count });
     return { executor, reason: `the native executor with ${executor.instructionSet}, ${why}` };
   }
-  if (options.executor === "native") {
-    throw new UserError(
-      `executor native cannot run: ${problem}; mend that or use executor reference`,
-      "executor",
-    );
+  if (asked === "native") {
+    throw new UserError(`executor native cannot run: ${problem}; mend that or use executor wasm`, "executor");
   }
-  return { executor: createReferenceExecutor(), reason: `the reference executor, because ${problem}` };
+
+  const wasm = loadWasm();
+  if (wasm.module !== undefined) {
+    const executor = createWasmExecutor(wasm.module);
+    const because = problem === undefined ? why : `because ${problem}`;
+    return { executor, reason: `the WebAssembly executor on one thread, ${because}` };
+  }
+  if (asked === "wasm") {
+    throw new UserError(`executor wasm cannot run: ${wasm.problem}; use executor reference`, "executor");
+  }
+  return {
+    executor: createReferenceExecutor(),
+    reason: `the reference executor, because ${problem} and ${wasm.problem}`,
+  };
 }
 
-let shared: Executor | undefined;
-
-/** The executor of calls that name none; made at first use. */
-export function defaultExecutor(): Executor {
-  shared ??= chooseExecutor().executor;
-  return shared;
-}
+setDefaultExecutor(() => chooseExecutor().executor);

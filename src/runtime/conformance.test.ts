@@ -1,6 +1,6 @@
 /**
- * Every op of the table, compiled and run by the native kernels of each instruction set that this
- * CPU has, against the table's own reference loops on random shapes and values.
+ * Every op of the table, compiled and run by the kernels of each instruction set that this CPU has
+ * and by those in WebAssembly, against the table's own reference loops on random shapes and values.
  *
  * The bound: data movement, comparisons and the operations that IEEE 754 rounds correctly must be
  * equal; exp, log and tanh lie within 4 units in the last place; sums and products within 2^-18 of
@@ -17,7 +17,8 @@ import { ops } from "../graph/ops.js";
 import { sampler } from "../graph/sampler.js";
 import type { OpName, Tensor } from "../graph/tensor.js";
 import type { Executor } from "./executor.js";
-import { createNativeExecutor, instructionSets, nativeProblem } from "./native.js";
+import { createNativeExecutor, instructionSets } from "./native.js";
+import { wasmExecutor } from "./native.test.fixture.js";
 
 const transcendental: readonly OpName[] = ["exp", "log", "tanh"];
 const summing: readonly OpName[] = [
@@ -33,21 +34,21 @@ const summing: readonly OpName[] = [
 
 const names = (Object.keys(ops) as OpName[]).filter((name) => ops[name].sample !== undefined);
 
-describe.skipIf(nativeProblem() !== undefined)("native kernels conform to the op table", () => {
-  for (const instructionSet of instructionSets()) {
-    const executor = createNativeExecutor({ threads: 2, instructionSet });
-    describe(instructionSet, () => {
-      test.each(names)("%s", async (name) => {
-        await fc.assert(
-          fc.asyncProperty(fc.nat(1 << 30), async (seed) => {
-            const sample = ops[name].sample!(sampler(seed));
-            compare(name, sample, await runCompiled(name, sample, executor));
-          }),
-          { numRuns: 60 },
-        );
-      });
-    });
-  }
+const executors = [
+  ...instructionSets().map((instructionSet) => createNativeExecutor({ threads: 2, instructionSet })),
+  wasmExecutor(),
+];
+
+describe.each(executors)("the kernels conform to the op table: $instructionSet", (executor) => {
+  test.each(names)("%s", async (name) => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(1 << 30), async (seed) => {
+        const sample = ops[name].sample!(sampler(seed));
+        compare(name, sample, await runCompiled(name, sample, executor));
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
 
 async function runCompiled(

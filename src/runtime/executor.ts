@@ -2,7 +2,7 @@
 import { UserError } from "../errors.js";
 import type { Program, Segment } from "./program.js";
 
-export type ExecutorName = "native" | "reference";
+export type ExecutorName = "native" | "wasm" | "reference";
 
 /** Memory of one run. `constants` and `scratch` belong to the loaded program. */
 export interface RunMemory {
@@ -19,9 +19,11 @@ export interface LoadedProgram {
 
 export interface Executor {
   readonly name: ExecutorName;
-  /** "avx512vnni", "avx512", "avx2vnni", "avx2" or "typescript". */
+  /** "avx512vnni", "avx512", "avx2vnni", "avx2", "simd128" or "typescript". */
   readonly instructionSet: string;
   readonly threads: number;
+  /** Bytes that one program should use at most. */
+  readonly memoryLimit: number;
   /** Zeroed memory, aligned to 64 bytes where the executor can. */
   allocate(bytes: number): ArrayBuffer;
   /** Verifies the program and prepares it. Programs loaded by one executor share its scratch memory. */
@@ -30,8 +32,26 @@ export interface Executor {
 
 export type SegmentBuffers = Readonly<Record<Segment, ArrayBuffer>>;
 
+let makeDefault = (): Executor => {
+  throw new UserError(
+    "an executor is needed here: give compile() and createState() the one that createWasmExecutor() gives",
+    "executor",
+  );
+};
+let shared: Executor | undefined;
+
+/** The executor of calls that name none; made at first use. @throws UserError where there is none. */
+export function defaultExecutor(): Executor {
+  shared ??= makeDefault();
+  return shared;
+}
+
+export function setDefaultExecutor(make: () => Executor): void {
+  makeDefault = make;
+}
+
 /** @throws UserError if memory of this size cannot be had. */
-export function allocateOrExplain(bytes: number, allocate: (bytes: number) => ArrayBuffer): ArrayBuffer {
+export function allocateOrExplain<T>(bytes: number, allocate: (bytes: number) => T): T {
   try {
     return allocate(bytes);
   } catch {
@@ -55,4 +75,45 @@ export function inTurn(): <T>(task: () => Promise<T>) => Promise<T> {
     last = run.catch(() => undefined);
     return run;
   };
+}
+
+/** Longest time in milliseconds without a turn of the event loop. */
+const longestTurn = 10;
+
+/**
+ * Runs instruction after instruction on this thread; in between, timers, signals and messages get
+ * their turns. Adds the time that each took to `nanoseconds`.
+ */
+export async function runHere(
+  instructions: number,
+  run: (index: number) => void,
+  nanoseconds?: Float64Array,
+): Promise<void> {
+  let turn = performance.now();
+  for (let i = 0; i < instructions; i++) {
+    const start = performance.now();
+    run(i);
+    const end = performance.now();
+    if (nanoseconds !== undefined) nanoseconds[i] += (end - start) * 1e6;
+    if (end - turn < longestTurn) continue;
+    await nextTurn();
+    turn = performance.now();
+  }
+}
+
+/** Browsers have no setImmediate, and their timers wait for 4 ms. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") {
+      setImmediate(resolve);
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener("message", () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(undefined);
+  });
 }

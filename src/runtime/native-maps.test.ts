@@ -1,9 +1,8 @@
-/** Maps on the native kernels against plain loops, for random spaces, axes and bodies. */
+/** Maps on the kernels against plain loops, for random spaces, axes and bodies. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nativeProblem } from "./native.js";
 import type { Axes, MapOp, MapOperation, Reduction } from "./program.js";
-import { everyExecutor, Layout, sameBits } from "./native.test.fixture.js";
+import { executorGroups, Layout, sameBits } from "./native.test.fixture.js";
 
 type Space = readonly [number, number, number];
 interface RandomMap {
@@ -169,9 +168,7 @@ function check(space: Space, axes: Axes, reduction: Reduction, x: Float32Array, 
   });
 }
 
-describe.skipIf(nativeProblem() !== undefined)("native maps", () => {
-  const executors = everyExecutor();
-
+describe.each(executorGroups)("$name: maps", ({ executors }) => {
   async function run(map: RandomMap): Promise<void> {
     const { space, operands, body, results } = map;
     const layout = new Layout();

@@ -1,10 +1,9 @@
-/** Copies and random numbers on the native kernels against plain loops. */
+/** Copies and random numbers on the kernels against plain loops. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { uniforms } from "../random/philox.js";
-import { nativeProblem } from "./native.js";
 import type { CopyInstruction } from "./program.js";
-import { everyExecutor, Layout, sameBits } from "./native.test.fixture.js";
+import { executorGroups, Layout, sameBits } from "./native.test.fixture.js";
 
 const product = (extents: readonly number[]): number => extents.reduce((n, extent) => n * extent, 1);
 
@@ -60,9 +59,7 @@ function copyByLoops(copy: RandomCopy, from: Int32Array, to: Int32Array): void {
   }
 }
 
-describe.skipIf(nativeProblem() !== undefined)("native moves", () => {
-  const executors = everyExecutor();
-
+describe.each(executorGroups)("$name: moves", ({ executors }) => {
   async function agree(copy: RandomCopy): Promise<void> {
     const { extents, fromStrides, toStrides } = copy;
     const layout = new Layout();

@@ -1,11 +1,10 @@
-/** Windows on the native kernels against the op table's reference loops. */
+/** Windows on the kernels against the op table's reference loops. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ops } from "../graph/ops.js";
 import { uniforms } from "../random/philox.js";
-import { nativeProblem } from "./native.js";
 import type { Geometry, WindowInstruction } from "./program.js";
-import { everyExecutor, Layout } from "./native.test.fixture.js";
+import { executorGroups, Layout } from "./native.test.fixture.js";
 
 const pair = (least: number, most: number) =>
   fc.tuple(fc.integer({ min: least, max: most }), fc.integer({ min: least, max: most }));
@@ -32,9 +31,7 @@ const geometries: fc.Arbitrary<Geometry> = fc
 const values = (count: number, seed: number) =>
   uniforms([seed, 0], 0, count).map((u) => Math.round(u * 16 - 8) / 8);
 
-describe.skipIf(nativeProblem() !== undefined)("native windows agree with the op table", () => {
-  const executors = everyExecutor();
-
+describe.each(executorGroups)("$name: windows agree with the op table", ({ executors }) => {
   const names = ["windowSum", "windowMax", "windowSumGradient", "windowMaxGradient"] as const;
   test.each(names)("%s", { timeout: 60_000 }, async (op) => {
     const agree = async (geometry: Geometry, seed: number): Promise<void> => {

@@ -1,14 +1,63 @@
-/** What the tests of the native executor share: programs of one instruction, run every way there is. */
+/** What the tests of the kernels share: programs of one instruction, run every way there is. */
 import { expect } from "vitest";
+import { chooseExecutor } from "./choose.js";
 import type { Executor } from "./executor.js";
 import { createNativeExecutor, instructionSets } from "./native.js";
-import type { Instruction, Operand, Program, Segment, Storage } from "./program.js";
+import type {
+  Instruction,
+  MapInstruction,
+  MapOperand,
+  Operand,
+  Program,
+  Segment,
+  Storage,
+} from "./program.js";
 
-/** One executor for each instruction set of this CPU and each of 1, 2 and 3 threads. */
-export const everyExecutor = (): readonly Executor[] =>
-  instructionSets().flatMap((instructionSet) =>
-    [1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
-  );
+/** The kernels in WebAssembly. */
+export const wasmExecutor = (): Executor => chooseExecutor({ executor: "wasm" }).executor;
+
+/** Executors that must give the same bits: native for each instruction set of this CPU and 1, 2 and 3 threads; WebAssembly. */
+export const executorGroups: readonly { readonly name: string; readonly executors: readonly Executor[] }[] = [
+  {
+    name: "native",
+    executors: instructionSets().flatMap((instructionSet) =>
+      [1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
+    ),
+  },
+  { name: "wasm", executors: [wasmExecutor()] },
+].filter(({ executors }) => executors.length > 0);
+
+/** outputs = state + inputs, n values each, `repeat` times. */
+export function addition(n: number, repeat = 1): Program {
+  const at = (segment: MapOperand["segment"]): MapOperand => ({
+    segment,
+    offset: 0,
+    storage: "f32",
+    shape: [n],
+    axes: 7,
+  });
+  const instruction: MapInstruction = {
+    kind: "map",
+    space: [1, 1, n],
+    operands: [at("state"), at("inputs")],
+    body: [{ op: "add", arguments: [0, 1] }],
+    results: [{ ...at("outputs"), slot: 2, reduction: "none" }],
+  };
+  return {
+    bytes: { constants: 0, state: 4 * n, inputs: 4 * n, outputs: 4 * n, scratch: 0 },
+    instructions: new Array<MapInstruction>(repeat).fill(instruction),
+    names: {},
+    constants: new Uint8Array(0),
+  };
+}
+
+/** Memory for `addition(n)`: 0, 1, 2, ... and halves. */
+export function buffersFor(executor: Executor, n: number) {
+  const [state, inputs, outputs] = [4 * n, 4 * n, 4 * n].map((bytes) => executor.allocate(bytes));
+  new Float32Array(state).forEach((_, i, values) => (values[i] = i));
+  new Float32Array(inputs).fill(0.5);
+  return { state, inputs, outputs };
+}
 
 /** Fills what no instruction should write: a NaN that no operation makes. */
 const untouched = 0x7fc1_2345;

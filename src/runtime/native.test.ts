@@ -2,41 +2,10 @@ import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { createNativeExecutor, instructionSets, measurePeak, nativeProblem } from "./native.js";
-import type { MapInstruction, MapOperand, Program } from "./program.js";
-
-/** outputs = state + inputs, n values each, `repeat` times. */
-function addition(n: number, repeat = 1): Program {
-  const at = (segment: MapOperand["segment"]): MapOperand => ({
-    segment,
-    offset: 0,
-    storage: "f32",
-    shape: [n],
-    axes: 7,
-  });
-  const instruction: MapInstruction = {
-    kind: "map",
-    space: [1, 1, n],
-    operands: [at("state"), at("inputs")],
-    body: [{ op: "add", arguments: [0, 1] }],
-    results: [{ ...at("outputs"), slot: 2, reduction: "none" }],
-  };
-  return {
-    bytes: { constants: 0, state: 4 * n, inputs: 4 * n, outputs: 4 * n, scratch: 0 },
-    instructions: new Array<MapInstruction>(repeat).fill(instruction),
-    names: {},
-    constants: new Uint8Array(0),
-  };
-}
+import { addition, buffersFor } from "./native.test.fixture.js";
 
 describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
   const create = () => createNativeExecutor({ threads: Math.min(4, availableParallelism() + 1) });
-
-  function memory(executor: ReturnType<typeof create>, n: number) {
-    const [state, inputs, outputs] = [4 * n, 4 * n, 4 * n].map((bytes) => executor.allocate(bytes));
-    new Float32Array(state).forEach((_, i, values) => (values[i] = i));
-    new Float32Array(inputs).fill(0.5);
-    return { state, inputs, outputs };
-  }
 
   test("allocates zeroed memory of any size", () => {
     const executor = create();
@@ -55,7 +24,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
   test("runs in order, without holding up the event loop", async () => {
     const executor = create();
     const program = executor.load(addition(200_000, 50));
-    const buffers = memory(executor, 200_000);
+    const buffers = buffersFor(executor, 200_000);
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
     const order: number[] = [];
@@ -71,16 +40,18 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     const executor = create();
     const program = executor.load(addition(100_000, 3));
     const nanoseconds = new Float64Array(3).fill(1);
-    await program.run(memory(executor, 100_000), nanoseconds);
+    await program.run(buffersFor(executor, 100_000), nanoseconds);
     expect(nanoseconds.every((time) => time > 1)).toBe(true);
-    await expect(program.run(memory(executor, 100_000), new Float64Array(2))).rejects.toThrow("nanoseconds");
+    await expect(program.run(buffersFor(executor, 100_000), new Float64Array(2))).rejects.toThrow(
+      "nanoseconds",
+    );
   });
 
   test("refuses memory that is smaller than the program's", async () => {
     const executor = create();
     const program = executor.load(addition(1000));
-    await expect(program.run(memory(executor, 999))).rejects.toThrow(RangeError);
-    await program.run(memory(executor, 1000));
+    await expect(program.run(buffersFor(executor, 999))).rejects.toThrow(RangeError);
+    await program.run(buffersFor(executor, 1000));
   });
 
   test("refuses a program that would write outside its segment", () => {
@@ -93,7 +64,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
   test("programs of one executor may run in turn though their scratch differs", async () => {
     const executor = create();
     const [small, large] = [addition(10), addition(100_000)].map((program) => executor.load(program));
-    const buffers = memory(executor, 100_000);
+    const buffers = buffersFor(executor, 100_000);
     await Promise.all([large.run(buffers), small.run(buffers), large.run(buffers)]);
     expect(new Float32Array(buffers.outputs)[99_999]).toBe(99_999.5);
   });

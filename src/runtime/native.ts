@@ -4,6 +4,7 @@
  * instruction set.
  */
 import { createRequire } from "node:module";
+import { totalmem } from "node:os";
 import { UserError } from "../errors.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
@@ -93,6 +94,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
     name: "native",
     instructionSet,
     threads,
+    memoryLimit: 0.8 * totalmem(),
     allocate,
     load(program): LoadedProgram {
       verify(program);
@@ -125,7 +127,7 @@ export function measurePeak(threads: number): { readonly operations: number; rea
 function requireAddOn(): AddOn {
   const { addOn, problem } = load();
   if (addOn === undefined) {
-    throw new UserError(`executor native cannot run: ${problem}; use executor reference`, "executor");
+    throw new UserError(`executor native cannot run: ${problem}; use executor wasm`, "executor");
   }
   return addOn;
 }

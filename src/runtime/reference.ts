@@ -1,14 +1,14 @@
 /**
  * The reference executor: runs a Program with the op table's plain loops, one instruction after the
- * other. It is the oracle for the kernels, and trains where they cannot be built. Sums are in
- * double; every register operation rounds to f32.
+ * other. It is the oracle for the kernels. Sums are in double; every register operation rounds to f32.
  */
+import { totalmem } from "node:os";
 import { ops } from "../graph/ops.js";
 import { sizeOf } from "../graph/tensor.js";
 import { uniforms } from "../random/philox.js";
 import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { allocateOrExplain, inTurn } from "./executor.js";
+import { allocateOrExplain, inTurn, runHere } from "./executor.js";
 import type {
   CopyInstruction,
   Geometry,
@@ -38,6 +38,7 @@ export function createReferenceExecutor(): Executor {
     name: "reference",
     instructionSet: "typescript",
     threads: 1,
+    memoryLimit: 0.8 * totalmem(),
     allocate,
     load(program): LoadedProgram {
       verify(program);
@@ -47,15 +48,10 @@ export function createReferenceExecutor(): Executor {
       return {
         program,
         run: (memory, nanoseconds) =>
-          enqueue(async () => {
+          enqueue(() => {
             const all = { ...memory, constants, scratch };
-            for (const [i, instruction] of program.instructions.entries()) {
-              const start = process.hrtime.bigint();
-              execute(instruction, all);
-              if (nanoseconds !== undefined) nanoseconds[i] += Number(process.hrtime.bigint() - start);
-              // A step takes seconds here; let timers and signals in between instructions.
-              await new Promise((resolve) => setImmediate(resolve));
-            }
+            const { instructions } = program;
+            return runHere(instructions.length, (i) => execute(instructions[i], all), nanoseconds);
           }),
       };
     },

@@ -90,7 +90,7 @@ export const runSchema = z.strictObject({
   batchSize: whole(1, 65_536).default(128),
   seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
   threads: whole(1, 64).optional(),
-  executor: oneOf("native", "reference").optional(),
+  executor: oneOf("native", "wasm", "reference").optional(),
   out: text.optional(),
 });
 

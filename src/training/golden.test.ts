@@ -15,6 +15,7 @@ import { adam, sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { baseline, dorefa } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
+import { chooseExecutor } from "../runtime/choose.js";
 import { createNativeExecutor, instructionSets } from "../runtime/native.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
 
@@ -323,6 +324,11 @@ describe.each(["baseline", "dorefa-1-2", "dorefa-2-2", "dorefa-8-8"])("LeNet-5, 
       expectStep(golden, await runCompiled(method, executor, start), 1e-5);
     });
   }
+
+  it.each(steps)("step $step: the WebAssembly executor", async ({ golden, start }) => {
+    const { executor } = chooseExecutor({ executor: "wasm" });
+    expectStep(golden, await runCompiled(method, executor, start), 1e-5);
+  });
 
   it.each(steps)("step $step: the update", ({ golden, prefix }) => {
     expectUpdate(prefix, golden, optimizerOf(run.optimizer));

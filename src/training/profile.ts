@@ -29,7 +29,7 @@ export interface Profile {
   readonly prepareMilliseconds: number;
   /** Largest first. */
   readonly rows: readonly ProfileRow[];
-  /** Measured on this machine with as many threads; undefined on the reference executor. */
+  /** Measured on this machine with as many threads; undefined but on the native executor. */
   readonly peak: { readonly operationsPerSecond: number; readonly bytesPerSecond: number } | undefined;
 }
 

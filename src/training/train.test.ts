@@ -88,17 +88,18 @@ test("layer lines tell the levels of a quantized layer and none of the others", 
   expect(conv2.signFlips).toBeGreaterThan(0);
 });
 
-describe("a run that was broken and resumed ends with the same files as an unbroken one:", () => {
+describe.each(["reference", "wasm"] as const)("a run that was broken and resumed on %s", (executor) => {
+  const settings = { ...base, executor };
   let whole: Record<string, string>;
   beforeEach(async () => {
     const path = join(parent, "whole");
-    await train({ ...base, directory: path });
+    await train({ ...settings, directory: path });
     whole = digests(path);
   });
 
   test("extended after its end", async () => {
-    await train({ ...base, epochs: 1, directory });
-    const run = await train({ ...base, resume: true, directory });
+    await train({ ...settings, epochs: 1, directory });
+    const run = await train({ ...settings, resume: true, directory });
     expect(digests(directory)).toEqual(whole);
     expect(run.metrics).toHaveLength(3);
   });
@@ -116,25 +117,25 @@ describe("a run that was broken and resumed ends with the same files as an unbro
     ],
     ["stopped at an epoch's end", ({ phase, epoch }) => phase === "epoch" && epoch === 2],
   ])("%s", async (_name, isThere) => {
-    const broken = await train({ ...base, directory, ...stopAt(isThere) });
+    const broken = await train({ ...settings, directory, ...stopAt(isThere) });
     expect(broken.interrupted).toBe(true);
-    const run = await train({ ...base, resume: true, directory });
+    const run = await train({ ...settings, resume: true, directory });
     expect(run.interrupted).toBe(false);
     expect(digests(directory)).toEqual(whole);
   });
 
   test("stopped at every single step", async () => {
     const stop = () => stopAt(({ phase }) => phase === "train");
-    let run = await train({ ...base, directory, ...stop() });
+    let run = await train({ ...settings, directory, ...stop() });
     let starts = 1;
-    for (; run.interrupted; starts++) run = await train({ ...base, resume: true, directory, ...stop() });
+    for (; run.interrupted; starts++) run = await train({ ...settings, resume: true, directory, ...stop() });
     expect(starts).toBe(16); // fifteen steps, and a last start to score the third epoch
     expect(digests(directory)).toEqual(whole);
   });
 
   test("resumed when it had ended", async () => {
-    await train({ ...base, directory });
-    const run = await train({ ...base, resume: true, directory });
+    await train({ ...settings, directory });
+    const run = await train({ ...settings, resume: true, directory });
     expect([run.best.epoch, run.metrics.length]).toEqual([loadRun(directory).summary?.best.epoch, 3]);
     expect(digests(directory)).toEqual(whole);
   });

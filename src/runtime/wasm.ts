@@ -1,0 +1,134 @@
+/**
+ * The WebAssembly executor: Programs run by `wasm/fewbit.wasm`, the kernels with 128-bit vectors, on
+ * this thread, in Node and in browsers. It has no fused multiply-add, so its bits are its own; they
+ * are the same everywhere.
+ *
+ * A program's memory is one linear memory, which only the program that runs occupies: segments are
+ * copied in before a run and out after it.
+ */
+import { UserError } from "../errors.js";
+import { encode } from "./encode.js";
+import type { Executor, LoadedProgram } from "./executor.js";
+import { allocateOrExplain, inTurn, runHere } from "./executor.js";
+import type { Program } from "./program.js";
+import { segments } from "./program.js";
+import { verify } from "./verify.js";
+
+/** A WebAssembly.Module. */
+export type WasmModule = object;
+
+/** The part of the platform's WebAssembly that is used here. */
+declare const WebAssembly: {
+  compile(bytes: ArrayBuffer): Promise<WasmModule>;
+  readonly Module: new (bytes: ArrayBufferView) => WasmModule;
+  readonly Instance: new (module: WasmModule) => { readonly exports: unknown };
+};
+
+/** @throws where the engine lacks 128-bit vectors, or the bytes are damaged. */
+export function compileWasm(bytes: ArrayBufferView): WasmModule {
+  return new WebAssembly.Module(bytes);
+}
+
+/**
+ * Fetches the module, for browsers.
+ *
+ * @param url default: this package's own `wasm/fewbit.wasm`, which bundlers also find by this expression.
+ * @throws UserError where the server has no such file.
+ */
+export async function fetchWasm(
+  url: string | URL = new URL("../../wasm/fewbit.wasm", import.meta.url),
+): Promise<WasmModule> {
+  const response = await fetch(url);
+  if (!response.ok) {
+    throw new UserError(
+      `${String(url)} cannot be had (${response.status}); serve this package's wasm/fewbit.wasm`,
+    );
+  }
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** What kernels/wasm.cpp exports. Addresses above 2 GiB come out negative. */
+interface Kernels {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  reset(): void;
+  allocate(bytes: number): number;
+  load(words: number, count: number): number;
+  place(segment: number, address: number): void;
+  run(instruction: number): void;
+}
+
+/** What a 32-bit address reaches, less some room for the kernels' own. */
+const addressable = 2 ** 32 - 2 ** 24;
+
+/**
+ * @param memoryLimit bytes that one program should use at most; default: what WebAssembly can address, 4 GiB.
+ */
+export function createWasmExecutor(module: WasmModule, memoryLimit = addressable): Executor {
+  const kernels = new WebAssembly.Instance(module).exports as Kernels;
+  const enqueue = inTurn();
+  /** The program in memory, and where its segments begin. */
+  let current: { readonly program: Program; readonly addresses: readonly number[] } | undefined;
+
+  const block = (bytes: number): number =>
+    allocateOrExplain(bytes, (size) => {
+      if (size > addressable) throw new RangeError("out of address space");
+      return kernels.allocate(size) >>> 0;
+    });
+  const copyIn = (bytes: Uint8Array, address: number): void =>
+    new Uint8Array(kernels.memory.buffer).set(bytes, address);
+
+  /** Makes a program the current one. */
+  function bring(program: Program, words: Int32Array): readonly number[] {
+    if (current?.program === program) return current.addresses;
+    current = undefined;
+    kernels.reset();
+    const at = block(words.byteLength);
+    copyIn(new Uint8Array(words.buffer), at);
+    const problem = kernels.load(at, words.length) >>> 0;
+    if (problem !== 0) throw new Error(textAt(kernels.memory.buffer, problem));
+    const addresses = segments.map((segment, i) => {
+      const address = block(program.bytes[segment]);
+      kernels.place(i, address);
+      return address;
+    });
+    copyIn(program.constants, addresses[segments.indexOf("constants")]);
+    current = { program, addresses };
+    return addresses;
+  }
+
+  return {
+    name: "wasm",
+    instructionSet: "simd128",
+    threads: 1,
+    memoryLimit: Math.min(memoryLimit, addressable),
+    allocate: (bytes) => allocateOrExplain(bytes, (size) => new ArrayBuffer(size)),
+    load(program): LoadedProgram {
+      verify(program);
+      const words = encode(program);
+      return {
+        program,
+        run: (memory, nanoseconds) =>
+          enqueue(async () => {
+            const addresses = bring(program, words);
+            const given = (["state", "inputs", "outputs"] as const).map((name) => ({
+              name,
+              address: addresses[segments.indexOf(name)],
+              bytes: new Uint8Array(memory[name], 0, program.bytes[name]),
+            }));
+            for (const { bytes, address } of given) copyIn(bytes, address);
+            await runHere(program.instructions.length, (i) => kernels.run(i), nanoseconds);
+            for (const { name, bytes, address } of given) {
+              if (name === "inputs") continue;
+              bytes.set(new Uint8Array(kernels.memory.buffer, address, bytes.length));
+            }
+          }),
+      };
+    },
+  };
+}
+
+/** The zero-terminated text at an address. */
+function textAt(buffer: ArrayBuffer, address: number): string {
+  const bytes = new Uint8Array(buffer, address);
+  return String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
+}

@@ -1,0 +1,106 @@
+/**
+ * The library in a browser: what it may import, and that Chromium trains to the same bits as Node.
+ *
+ * The browser needs Debian's package chromium (or $CHROMIUM, the path of another).
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { dirname, extname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser } from "playwright-core";
+import { chromium } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { build } from "./cli/cli.test.fixture.js";
+import type { WasmModule } from "./runtime/wasm.js";
+import { loadWasm } from "./runtime/wasm-file.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+beforeAll(build);
+
+/** Every module that one reaches, and every import that is no relative path. */
+function walk(path: string, reached = new Set<string>(), foreign: string[] = []) {
+  if (reached.has(path)) return { reached, foreign };
+  reached.add(path);
+  const text = readFileSync(path, "utf8").replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
+  for (const [, target] of text.matchAll(/(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*["']([^"']+)["']/g)) {
+    if (target.startsWith(".")) walk(resolve(dirname(path), target), reached, foreign);
+    else foreign.push(`${relative(root, path)} imports ${target}`);
+  }
+  return { reached, foreign };
+}
+
+test("fewbit/web reaches its own modules only", () => {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    exports: Record<string, { default: string }>;
+  };
+  const { reached, foreign } = walk(join(root, exports["./web"].default));
+  expect(foreign).toEqual([]);
+  expect(reached.size).toBeGreaterThan(50);
+  expect(walk(join(root, exports["."].default)).foreign.length).toBeGreaterThan(0);
+});
+
+interface Training {
+  readonly losses: readonly number[];
+  readonly hash: string;
+}
+type Trainings = Readonly<Record<"float" | "dorefa", Training>>;
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+};
+
+/** Serves the package's files on this machine alone. */
+async function serve(): Promise<Server> {
+  const server = createServer(({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const path = join(root, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
+    const type = types[extname(path)];
+    if (type === undefined || !existsSync(path)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": type }).end(readFileSync(path));
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return server;
+}
+
+function browserPath(): string {
+  const path = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"].find(
+    (candidate) => candidate && existsSync(candidate),
+  );
+  if (path === undefined) {
+    throw new Error("this test needs Chromium: apt-get install chromium, or set CHROMIUM to its path");
+  }
+  return path;
+}
+
+let server: Server | undefined;
+let browser: Browser | undefined;
+afterAll(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+test("Chromium trains LeNet-5 in a worker to the same bits as Node", { timeout: 180_000 }, async () => {
+  server = await serve();
+  // Its sandbox refuses to run for root, which continuous integration often is.
+  browser = await chromium.launch({ executablePath: browserPath(), args: ["--no-sandbox"] });
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/web/test/`);
+  const inBrowser = await page.evaluate<Trainings>("results");
+
+  const script = new URL("../web/test/train.js", import.meta.url).href;
+  const { trainAll } = (await import(script)) as { trainAll(module: WasmModule): Promise<Trainings> };
+  const inNode = await trainAll(loadWasm().module!);
+  expect(inBrowser).toEqual(inNode);
+  for (const { losses, hash } of Object.values(inNode)) {
+    expect(losses).toHaveLength(20);
+    expect(losses[19]).toBeLessThan(losses[0] / 2);
+    expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  }
+});
