@@ -12,6 +12,9 @@ import { UserError } from "../errors.js";
 /** The extensions of the files that a folder of images is made of. */
 export const extensions = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".avif"];
 
+/** As long as a JPEG's can be. */
+const longestSide = 65_535;
+
 export interface DecodeOptions {
   /** Height, width and channels: 1 for grey, 3 for red, green and blue. */
   readonly shape: readonly [height: number, width: number, channels: number];
@@ -61,7 +64,13 @@ async function decode(
     throw new UserError(`cannot read ${path}: ${reasonOf(error)}`);
   });
   try {
-    return await sharp(bytes, { failOn: "error" })
+    const image = sharp(bytes, { failOn: "error" });
+    // A header that claims more would have the decoder take gigabytes for its rows.
+    const sides = await image.metadata();
+    if (Math.max(sides.width, sides.height) > longestSide) {
+      throw new Error(`a header of ${sides.width}x${sides.height} pixels, more than ${longestSide} a side`);
+    }
+    return await image
       .autoOrient()
       .resize(width, height, { fit: "cover" })
       .flatten({ background: "white" })

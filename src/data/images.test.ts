@@ -366,11 +366,19 @@ describe("a folder is refused", () => {
   });
 });
 
+/** A PNG's width is the first number after its signature and the name of its header. */
+function widened(good: Buffer): Buffer {
+  const bytes = Buffer.from(good);
+  bytes.writeUInt32BE(3_000_000, 16);
+  return bytes;
+}
+
 describe("a damaged image is named: one", () => {
   test.each<[string, string, (good: Buffer) => Buffer, RegExp]>([
     ["that is empty", "png", () => Buffer.alloc(0), /empty/],
     ["of text", "png", () => Buffer.from("<html>not found</html>"), /unsupported image format/],
     ["cut in its head", "png", (good) => good.subarray(0, 20), /header|format/],
+    ["of three million pixels a row", "png", widened, /a header of 3000000x64 pixels, more than 65535 a side/],
     ["cut in its pixels", "png", (good) => good.subarray(0, good.length - 200), /libpng read error/],
     ["cut in its pixels", "jpg", (good) => good.subarray(0, good.length / 2), /premature end of JPEG image/],
     ["cut in its pixels", "webp", (good) => good.subarray(0, good.length / 2), /webp|read/i],
