@@ -12,7 +12,10 @@ def quantize(x, bits):
 
 
 def unit(w, preset="paper"):
-    """tanh(w) / (2 max |tanh w|) + 1/2, in [0, 1]; 0 / 0 counts as 0. The gradient goes through the maximum too, which redbit takes for a constant."""
+    """tanh(w) / (2 max |tanh w|) + 1/2, in [0, 1]; 0 / 0 counts as 0.
+
+    The gradient goes through the maximum too, which redbit takes for a constant.
+    """
     t = torch.tanh(w)
     largest = t.abs().max()
     if preset == "redbit":
@@ -31,7 +34,7 @@ def weights(w, bits, preset="paper"):
 def activations(x, bits, preset="paper"):
     """q_k(clip(x, 0, 1)); of one bit that is 1{x > 1/2}, in redbit 1{x > 0}."""
     if bits == 32:
-        return torch.relu(x)
+        return x
     x = clip(x, 0, 1)
     if bits == 1 and preset == "redbit":
         return straight_through(x, (x > 0).to(x.dtype))

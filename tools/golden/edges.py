@@ -1,4 +1,4 @@
-"""The quantizers at edge values: zeros of both signs, bounds, halves and other ties, huge, tiny, all-zero groups."""
+"""The quantizers at edge values: zeros of both signs, bounds, ties, huge, tiny, all-zero groups."""
 
 import torch
 
@@ -24,7 +24,12 @@ ACTIVATIONS += [1e30, -1e30, 1e-30, -1e-30, 0.9999, 1.0001, -0.0001, 0.4999, 0.5
 ACTIVATIONS += [-0.75, -0.25, -0.9999, -1.0001, -1.5]
 # 0.7 times the mean is 7 in float32 as in double.
 THRESHOLD_OF_TWN = [7.0, -7.0, 16.0, -10.0]
-CHANNELS_OF_TWN = [[7.0, 0.0, 1e30, 1.0], [-7.0, -0.0, -1.0, 7.5], [16.0, 0.0, 2e29, -7.0], [-10.0, 0.0, 3.0, 0.1]]
+CHANNELS_OF_TWN = [
+    [7.0, 0.0, 1e30, 1.0],
+    [-7.0, -0.0, -1.0, 7.5],
+    [16.0, 0.0, 2e29, -7.0],
+    [-10.0, 0.0, 3.0, 0.1],
+]
 # 0.05 times the largest is 1.
 THRESHOLD_OF_TTQ = [1.0, -1.0, 20.0, -20.0, 1.0001, -1.0001, 0.9999, 0.0, -0.0]
 
@@ -50,7 +55,9 @@ def case(method, preset, kind, name, bits, values, apply, own=()):
     for dtype in (torch.float64, torch.float32):
         inputs = [float32(v).to(dtype).requires_grad_() for v in (values, *own)]
         x = inputs[0]
-        upstream = torch.tensor([((7 * i) % 11 - 5) / 4 for i in range(x.numel())], dtype=dtype).reshape(x.shape)
+        upstream = torch.tensor([((7 * i) % 11 - 5) / 4 for i in range(x.numel())], dtype=dtype).reshape(
+            x.shape
+        )
         y = apply(*inputs)
         y.backward(upstream)
         results.append([y.detach(), *(leaf.grad for leaf in inputs)])
@@ -77,9 +84,13 @@ def uniform(method, preset, all_bits, steps, weights, activations):
     """The cases of a method with k-bit weights and activations; `steps` says how fine the activations are."""
     for bits in all_bits:
         for name, values in WEIGHTS.items():
-            yield case(method, preset, "weights", name, bits, column(values), lambda w: weights(w, bits, preset))
+            yield case(
+                method, preset, "weights", name, bits, column(values), lambda w: weights(w, bits, preset)
+            )
         values = ACTIVATIONS + (steps(bits) if bits < 32 else [])
-        yield case(method, preset, "activations", "edges", bits, values, lambda x: activations(x, bits, preset))
+        yield case(
+            method, preset, "activations", "edges", bits, values, lambda x: activations(x, bits, preset)
+        )
 
 
 def qnn_cases(preset):
@@ -98,14 +109,27 @@ def qnn_cases(preset):
 
 
 def xnor_cases(preset):
-    channels = [[0.0, 1.0, 0.0, -0.3], [-0.0, -1.0, 0.0, 1e-30], [0.5, 0.999, -0.0, 2.0], [-0.25, 1.0001, 0.0, 1e30]]
+    channels = [
+        [0.0, 1.0, 0.0, -0.3],
+        [-0.0, -1.0, 0.0, 1e-30],
+        [0.5, 0.999, -0.0, 2.0],
+        [-0.25, 1.0001, 0.0, 1e30],
+    ]
     convolution = [[channels, channels[::-1]], [channels[1:] + channels[:1], channels]]
     shapes = {"one output": column(WEIGHTS["edges"]), "outputs": channels, "convolution": convolution}
     for name, values in {**shapes, "zeros": [[0.0, -0.0], [0.0, 0.0]], "one": [[-0.3]]}.items():
         yield case("xnor", preset, "weights", name, 1, values, lambda w: xnor.weights(w, 1, preset))
     yield case("xnor", preset, "weights", "float", 32, channels, lambda w: xnor.weights(w, 32, preset))
     for bits in (1, 32):
-        yield case("xnor", preset, "activations", "edges", bits, ACTIVATIONS, lambda x: xnor.activations(x, bits, preset))
+        yield case(
+            "xnor",
+            preset,
+            "activations",
+            "edges",
+            bits,
+            ACTIVATIONS,
+            lambda x: xnor.activations(x, bits, preset),
+        )
 
 
 def prepare_cases():

@@ -27,7 +27,7 @@ def sign(x, preset):
 
 
 def clip(x, low, high):
-    """clip(x, low, high); backward g 1{low <= x <= high}. torch.clamp's own gradient at the bounds differs by version."""
+    """clip(x, low, high); backward g 1{low <= x <= high}. torch.clamp's differs by version there."""
     return straight_through(x, x.detach().clamp(low, high), (x >= low) & (x <= high))
 
 

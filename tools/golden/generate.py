@@ -3,7 +3,6 @@
 Names on the command line limit it to these runs.
 """
 
-import dataclasses
 import gzip
 import json
 import pathlib
@@ -50,7 +49,8 @@ RUNS = {
     "ttq-2-32": (Method("ttq", 2, 32), DECAYED_ADAM),
     "ttq-2-32-redbit": (Method("ttq", 2, 32, "redbit"), SGD),
 }
-# Sums of +-alpha tie in pooling windows, and rounding would decide which is the largest: fewer images, fewer ties.
+# Sums of +-alpha tie in pooling windows, and rounding would decide which is the largest: fewer images, fewer
+# ties.
 SMALL_BATCH = "xnor-1-1", "xnor-1-1-redbit"
 
 
@@ -61,6 +61,17 @@ def shortened(value):
     if isinstance(value, list):
         return [shortened(item) for item in value]
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def described(method):
+    """What recreates the method; ReLU after XNOR-Net's layers is as its preset has it."""
+    return {
+        "name": method.name,
+        "weightBits": method.weight_bits,
+        "activationBits": method.activation_bits,
+        "preset": method.preset,
+        **({"inputScale": True} if method.input_scale else {}),
+    }
 
 
 def write(name, value):
@@ -84,11 +95,9 @@ def main():
         batch = 4 if run in SMALL_BATCH else 8
         started = time.perf_counter()
         steps = [training_step(run, step, method, kind, options, batch) for step in range(1, STEPS + 1)]
+        optimizer = {"kind": kind, **options}
         write(
-            f"lenet5-{run}",
-            shortened(
-                {"method": dataclasses.asdict(method), "optimizer": {"kind": kind, **options}, "steps": steps}
-            ),
+            f"lenet5-{run}", shortened({"method": described(method), "optimizer": optimizer, "steps": steps})
         )
         print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
 

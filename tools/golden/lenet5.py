@@ -43,8 +43,9 @@ class Method:
 
     @property
     def exact(self):
-        """Whether a product of two quantized values is exact in float32, so that equal sums are equal in any order."""
-        return self.name == "qnn" and self.preset == "paper" and max(self.weight_bits, self.activation_bits) < 32
+        """Whether products of quantized values are exact in float32: equal sums are equal in any order."""
+        scaled = self.preset == "redbit" and self.weight_bits > 1
+        return self.name == "qnn" and not scaled and max(self.weight_bits, self.activation_bits) < 32
 
     @property
     def prepares(self):
@@ -179,7 +180,9 @@ class Network:
         if self.method.name == "qnn":
             self.boundaries.add(layer, x, qnn.distance(x, bits), jump=True)
             return qnn.activations(x, bits, preset)
-        last = layer == "fc2"  # what follows is in full precision, its input clipped in the paper but not rounded
+        last = (
+            layer == "fc2"
+        )  # what follows is in full precision, its input clipped in the paper but not rounded
         if last and preset == "redbit":
             return x
         self.boundaries.add(layer, x, (x - 1).abs())
@@ -189,7 +192,7 @@ class Network:
         return dorefa.activations(x, bits, preset)
 
     def xnor(self, x):
-        """Batch norm, sign, convolution or linear layer, perhaps ReLU, pooling, after a first layer as usual."""
+        """A first layer as usual; then batch norm, sign, layer, perhaps ReLU, pooling."""
         x = self.relu("conv1", self.norm("bn1", self.layer("conv1", x)))
         x = self.binary("conv2", "conv1", self.norm("bn2", x))
         x = self.binary("fc1", "conv2", self.norm("bn3", x.flatten(1)))  # channel, row, column
@@ -225,7 +228,10 @@ def constrained(parameters, method):
 
 
 def forward(parameters, statistics, images, method, training, boundaries):
-    """Prepared parameters, images [N, 28, 28, 1]; returns logits [N, 10] and the running statistics after the batch."""
+    """Of prepared parameters and images [N, 28, 28, 1].
+
+    Returns logits [N, 10] and the running statistics after the batch.
+    """
     net = Network(parameters, statistics, method, training, boundaries)
     x = images.permute(0, 3, 1, 2)
     return (net.xnor(x) if method.name == "xnor" else net.plain(x)), net.updated

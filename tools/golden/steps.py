@@ -71,7 +71,9 @@ def weights_near(layer, method, w):
         centred = xnor.centred(w).abs()
         distance = torch.minimum(centred, (centred - 1).abs())
     elif method.name in ("twn", "ttq"):
-        threshold = ternary.twn_threshold(w, method.preset) if method.name == "twn" else ternary.ttq_threshold(w)
+        threshold = (
+            ternary.twn_threshold(w, method.preset) if method.name == "twn" else ternary.ttq_threshold(w)
+        )
         distance = (w.abs() - threshold).abs() / w.abs().max()
     else:  # DoReFa's have been cleared; QNN's grid has no value near a tie
         return torch.zeros(w.shape[-1], dtype=torch.bool)
@@ -180,29 +182,48 @@ def summaries(tensors):
 
 
 def gradient_summaries(parameters, method):
-    """In a tensor that DoReFa's paper quantizes with k > 1 the largest weight's gradient is a sum over all others,
-    most of which cancels: `norm` is the root of the sum of the terms' squares, the size its rounding error goes by.
-    It is left out of the tensor's `max` and `sum`."""
-    through_maximum = (method.name, method.preset) == ("dorefa", "paper") and method.weight_bits > 1
+    """Some gradients are sums of many terms, most of which cancel because batch norm undoes a scale.
+
+    These are TTQ's of W_p and W_n, and that of the largest weight where DoReFa's paper quantizes with k > 1.
+    Rounding errors go by the size of the terms, `norm`; `max` and `sum` leave such an element out.
+    """
     result = {}
-    for name, w in parameters.items():
-        g = w.grad
+    through_maximum = (method.name, method.preset) == ("dorefa", "paper") and method.weight_bits > 1
+    for name, p in parameters.items():
+        g, norm = p.grad.flatten(), None
         if through_maximum and method.latent(name):
-            w, others = w.detach().flatten(), g.flatten().clone()
-            others[len(w) // 2] = 0
-            t = torch.tanh(w)
-            largest = t.abs().max()
-            rows = torch.where(t.abs() < largest, others * t / (1 - t * t), 0.0)
-            norm = (1 - largest**2) / largest * rows.square().sum().sqrt()
-            result[name] = {**formula.summary(others), "norm": norm.item()}
-            result[name]["values"] = g.flatten()[formula.sample(len(w))].tolist()
-        else:
+            norm = norm_through_maximum(p.detach().flatten(), g)
+        elif is_own(name):
+            layer, own = name.split(".own.")
+            norm = norm_of_own(parameters[f"{layer}.weight"], p.detach(), own)
+        if norm is None:
             result[name] = formula.summary(g)
+        else:
+            others = g.clone()
+            others[len(g) // 2] = 0
+            kept = {"values": g[formula.sample(len(g))].tolist(), "norm": norm.item()}
+            result[name] = {**formula.summary(others), **kept}
     return result
 
 
-def prepared_weights(parameters, method):
-    return {name: w for name, w in parameters.items() if method.prepares and method.latent(name)}
+def norm_through_maximum(w, g):
+    """Root of the sum of squares of g_i t_i / (1 - t_i^2) (1 - t_max^2) / t_max, t = tanh(w)."""
+    t = torch.tanh(w)
+    largest = t.abs().max()
+    terms = torch.where(t.abs() < largest, g * t / (1 - t * t), 0.0)
+    return (1 - largest**2) / largest * terms.norm()
+
+
+def norm_of_own(w, value, own):
+    """Terms of one output share an error, so their magnitudes add up; outputs add by squares."""
+    terms = w.grad / value * ternary.ttq_region(w.detach(), own)
+    return terms.abs().flatten(0, -2).sum(0).norm()
+
+
+def changed_weights(parameters, method):
+    """The latent weights, where the method changes them between steps."""
+    changes = method.prepares or method.constrains
+    return {name: w for name, w in parameters.items() if changes and method.latent(name)}
 
 
 def training_step(run, step, method, kind, options, batch):
@@ -217,7 +238,7 @@ def training_step(run, step, method, kind, options, batch):
     own = optimizer_state(method, kind, step, parameters)
 
     p, s = lenet5.prepared(make(prefix, parameters), method), make(prefix, statistics)
-    before = summaries(prepared_weights(p, method))
+    latent = summaries(changed_weights(p, method))
     evaluation, _ = lenet5.forward(p, s, images, method, False, lenet5.Boundaries())
     for value in p.values():
         value.requires_grad_()
@@ -232,15 +253,17 @@ def training_step(run, step, method, kind, options, batch):
         "margins": margins,
         "start": {"inputs": inputs, "parameters": parameters, "statistics": statistics, "own": own},
         "labels": labels.tolist(),
-        "prepared": before,
+        "latent": latent,
         "evaluationLogits": formula.summary(evaluation),
         "logits": formula.summary(logits),
         "loss": loss.item(),
         "gradients": gradients,
         "updated": {
             "statistics": summaries(updated),
-            "parameters": summaries(lenet5.constrained(p, method)),
+            "parameters": summaries(p),
             "own": {slot: summaries(values) for slot, values in moments.items()},
-            "prepared": summaries(prepared_weights(lenet5.prepared(p, method), method)),
+            "latent": summaries(
+                changed_weights(lenet5.prepared(lenet5.constrained(p, method), method), method)
+            ),
         },
     }

@@ -1,5 +1,6 @@
-"""The quantizers of TWN (Li et al. 2016, arXiv 1605.04711) and TTQ (Zhu et al. 2016, arXiv 1612.01064), with their gradients.
+"""The quantizers of TWN and TTQ, with their gradients.
 
+TWN: Li et al. 2016, arXiv 1605.04711; TTQ: Zhu et al. 2016, arXiv 1612.01064.
 Weights are [row, column, in, out] or [in, out].
 """
 
@@ -14,7 +15,7 @@ def twn_threshold(w, preset):
 
 
 def twn_weights(w, preset="paper"):
-    """alpha sign(W) where |W| > D, else 0; alpha is the mean of those |W|; backward g. In redbit |W| = D counts too."""
+    """alpha sign(W) where |W| > D (in redbit >=), else 0; alpha is the mean of those |W|; backward g."""
     size, threshold = w.abs(), twn_threshold(w, preset)
     used = (size >= threshold if preset == "redbit" else size > threshold).to(w.dtype)
     total, count = size * used, used
@@ -30,13 +31,20 @@ def ttq_threshold(w):
     return 0.05 * w.abs().max()
 
 
+def ttq_region(w, own):
+    """The weights that take the value of W_p ("positive") or W_n."""
+    return w > ttq_threshold(w) if own == "positive" else w < -ttq_threshold(w)
+
+
 class TrainedTernary(torch.autograd.Function):
-    """W_p where W > D, -W_n where W < -D, else 0. Backward: g W_p, g and g W_n by region; sums of g for W_p and W_n."""
+    """W_p where W > D, -W_n where W < -D, else 0.
+
+    Backward: g W_p, g W_n and g by region for W; the sums of g and -g over the regions for W_p and W_n.
+    """
 
     @staticmethod
     def forward(ctx, w, positive, negative):
-        threshold = ttq_threshold(w)
-        above, below = w > threshold, w < -threshold
+        above, below = ttq_region(w, "positive"), ttq_region(w, "negative")
         ctx.save_for_backward(above, below, positive, negative)
         return torch.where(above, positive, torch.where(below, -negative, torch.zeros_like(w)))
 

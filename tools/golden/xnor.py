@@ -1,6 +1,6 @@
 """XNOR-Net's and BWN's quantizers (Rastegari et al. 2016, arXiv 1603.05279), with their gradients.
 
-Weights are [row, column, in, out] or [in, out]; C is the number of inputs, N = C kh kw the weights of an output.
+Weights are [row, column, in, out] or [in, out]; C is the number of inputs, N = C kh kw.
 """
 
 import torch
@@ -53,9 +53,9 @@ def activations(x, bits, preset="paper"):
 
 
 def input_scale(x, kernel):
-    """K = box(mean over channels |x|) (section 3.2): the mean of |x| over each window, or over a linear layer's inputs.
+    """K = box(mean over channels |x|) (section 3.2): mean |x| of each window, or of a linear layer's inputs.
 
-    A constant for the gradient: that of x is sign's alone.
+    A constant for the gradient: that of x is the sign's alone.
     """
     a = x.detach().abs().mean(1, keepdim=True)
     return F.avg_pool2d(a, kernel, 1) if x.dim() == 4 else a
