@@ -1,6 +1,6 @@
 """LeNet-5 of each method: one training step in PyTorch, written the way a good PyTorch user would for speed.
 
-The same networks, loss and optimizer (Adam) as `bench/ours/lenet5.mjs`, with the methods as their papers have them.
+The same networks, loss and optimizer (Adam) as `bench/ours/lenet5.mjs`; methods are as in their papers.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Round(torch.autograd.Function):
 
 
 class Sign(torch.autograd.Function):
-    """QNN: sign(x), sign(0) = +1; backward g. Its activations are in [-1, 1] already, so that all of them pass."""
+    """QNN: sign(x), sign(0) = +1; backward g. Activations are in [-1, 1] already, so all pass."""
 
     @staticmethod
     def forward(ctx, x):
@@ -118,7 +118,7 @@ class TrainedTernaryWeights(torch.autograd.Function):
 
 
 class LeNet5(nn.Module):
-    """Layers that every method has; a batch norm takes the output of its layer, in XNOR-Net the input of the next."""
+    """What the methods share. A batch norm takes its layer's output, in XNOR-Net the next one's input."""
 
     def __init__(self, norms=(20, 50, 500, 250)):
         super().__init__()
@@ -248,7 +248,9 @@ def seconds_since_process_start():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--method", choices=MODELS, default="baseline")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
     parser.add_argument("--format", choices=["contiguous", "channels_last"], default="contiguous")

@@ -48,7 +48,7 @@ def make(prefix, specs):
 
 
 def make_images(prefix, inputs):
-    """Blocks of 4x4 equal pixels: pure noise would be averaged away, and batch norm would amplify rounding."""
+    """Blocks of 4x4 equal pixels: noise would average out, and batch norm then amplify rounding."""
     return make(prefix, inputs)["blocks"].repeat_interleave(4, 1).repeat_interleave(4, 2)
 
 
