@@ -1,18 +1,7 @@
 // Our training step of LeNet-5: Adam, batch 128, as the epoch loop runs it. Prints one JSON object.
 import { parseArgs } from "node:util";
-import {
-  apply,
-  chooseExecutor,
-  compile,
-  createState,
-  describe,
-  initialise,
-  models,
-  optim,
-  quant,
-  softmaxCrossEntropy,
-  valueAndGradients,
-} from "../../dist/index.js";
+import { chooseExecutor, createState, describe, initialise, models, optim, quant } from "../../dist/index.js";
+import { compileStep } from "../../dist/training/step.js";
 
 const { values } = parseArgs({
   options: {
@@ -24,8 +13,14 @@ const { values } = parseArgs({
   },
 });
 const { executor } = chooseExecutor({ executor: values.executor, threads: Number(values.threads) });
-const method =
-  values.method === "baseline" ? quant.baseline() : quant.dorefa({ weightBits: 2, activationBits: 2 });
+const method = {
+  baseline: () => quant.baseline(),
+  dorefa: () => quant.dorefa({ weightBits: 2, activationBits: 2 }),
+  qnn: () => quant.qnn({ weightBits: 1, activationBits: 1 }),
+  xnor: () => quant.xnor({ weightBits: 1, activationBits: 1 }),
+  twn: () => quant.twn({ weightBits: 2 }),
+  ttq: () => quant.ttq({ weightBits: 2 }),
+}[values.method]();
 const optimizer = optim.adam({ learningRate: 0.01 });
 const specs = describe(models.lenet5, method);
 const parameters = initialise(specs.parameters, 1);
@@ -33,18 +28,7 @@ let state = createState(
   { parameters, statistics: initialise(specs.statistics, 1), optimizer: optimizer.initial(parameters) },
   { executor },
 );
-const step = compile(
-  (s, { images, labels, scalars }) => {
-    const { value, auxiliary, gradients } = valueAndGradients((p) => {
-      const weights = { parameters: p, statistics: s.statistics };
-      const { logits, statistics } = apply(models.lenet5, method, weights, images, { training: true });
-      return { value: softmaxCrossEntropy(logits, labels), auxiliary: statistics };
-    }, s.parameters);
-    const { parameters: next, own } = optimizer.update(s.parameters, gradients, s.optimizer, scalars);
-    return { state: { parameters: next, statistics: auxiliary, optimizer: own }, loss: value };
-  },
-  { executor },
-);
+const step = compileStep(models.lenet5, method, optimizer, executor);
 
 const images = Float32Array.from({ length: 128 * 784 }, (_, i) => Math.sin(i * 78.233) * 1.4);
 const labels = Int32Array.from({ length: 128 }, (_, i) => i % 10);
@@ -54,6 +38,7 @@ for (let i = 0; i < Number(values.warmup) + Number(values.steps); i++) {
   const result = await step(state, {
     images: { data: images, shape: [128, 28, 28, 1] },
     labels: { data: labels, shape: [128] },
+    random: { data: Int32Array.of(1, i), shape: [2] },
     scalars: optimizer.scalars(i + 1, 0.01),
   });
   state = result.state;

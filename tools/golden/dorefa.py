@@ -2,70 +2,48 @@
 
 import torch
 
-
-class Round(torch.autograd.Function):
-    """round(x), half to even; backward g (the straight-through estimator)."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return torch.round(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g
-
-
-class ScaledSign(torch.autograd.Function):
-    """E sign(w), E = mean |w|, sign(0) = +1; backward g."""
-
-    @staticmethod
-    def forward(ctx, w):
-        mean = w.abs().mean()
-        return torch.where(w >= 0, mean, -mean)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g
-
-
-class Clip(torch.autograd.Function):
-    """clip(x, 0, 1); backward g 1{0 <= x <= 1}. torch.clamp's own gradient at 0 and 1 differs by version."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return torch.where(x < 0, 0.0, torch.where(x > 1, 1.0, x))
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return torch.where((x >= 0) & (x <= 1), g, 0.0)
+from functions import clip, from_tie, sign, straight_through
 
 
 def quantize(x, bits):
-    """q_k(x) = round(n x) / n, n = 2^k - 1."""
+    """q_k(x) = round(n x) / n, n = 2^k - 1; backward g."""
     n = 2**bits - 1
-    return Round.apply(n * x) / n
+    return straight_through(x, torch.round(n * x) / n)
 
 
-def unit(w):
-    """tanh(w) / (2 max |tanh w|) + 1/2, in [0, 1]; the gradient goes through the maximum too. 0 / 0 counts as 0."""
+def unit(w, preset="paper"):
+    """tanh(w) / (2 max |tanh w|) + 1/2, in [0, 1]; 0 / 0 counts as 0.
+
+    The gradient goes through the maximum too, which redbit takes for a constant.
+    """
     t = torch.tanh(w)
     largest = t.abs().max()
+    if preset == "redbit":
+        largest = largest.detach()
     return (t / (2 * largest) if largest > 0 else t) + 0.5
 
 
-def weights(w, bits):
+def weights(w, bits, preset="paper"):
     if bits == 32:
         return w
-    return ScaledSign.apply(w) if bits == 1 else 2 * quantize(unit(w), bits) - 1
+    if bits == 1:  # E sign(w), E = mean |w|; backward g
+        return straight_through(w, w.abs().mean() * sign(w, preset))
+    return 2 * quantize(unit(w, preset), bits) - 1
 
 
-def activations(x, bits):
-    return torch.relu(x) if bits == 32 else quantize(Clip.apply(x), bits)
+def activations(x, bits, preset="paper"):
+    """q_k(clip(x, 0, 1)); of one bit that is 1{x > 1/2}, in redbit 1{x > 0}."""
+    if bits == 32:
+        return x
+    x = clip(x, 0, 1)
+    if bits == 1 and preset == "redbit":
+        return straight_through(x, (x > 0).to(x.dtype))
+    return quantize(x, bits)
 
 
-def distance(x, bits):
-    """How far x in [0, 1] lies from the nearest tie of q_k."""
+def distance(x, bits, preset="paper"):
+    """How far x lies from the nearest point where q_k(clip(x, 0, 1)) jumps; 0 is never met from below."""
+    if bits == 1 and preset == "redbit":
+        return torch.where(x > 0, x, torch.inf)
     n = 2**bits - 1
-    return ((n * x - torch.floor(n * x)) - 0.5).abs() / n
+    return torch.where(x > 1, x - 1 + 0.5 / n, from_tie(n * x) / n)
