@@ -55,11 +55,7 @@ function methodOf({ method, preset, kind, bits }: Case): Method {
 /** QNN's quantizer takes what its Hardtanh has limited; the pair is what it defines. */
 function quantize(method: Method, kind: Case["kind"], x: Tensor, layer: LayerInfo, own: Tensor[]): Tensor {
   if (kind === "weights") return method.weights(x, layer, { positive: own[0], negative: own[1] });
-  return method.activations(
-    method.nonlinearity && method.name === "qnn" ? method.nonlinearity(x, layer) : x,
-    layer,
-    {},
-  );
+  return method.activations(method.name === "qnn" ? method.nonlinearity!(x, layer) : x, layer, {});
 }
 
 /** Output, and the gradients for the upstream gradient, as the oracle computes them. */

@@ -13,7 +13,6 @@ import { adam, isOwn, sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { createMethod } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import { chooseExecutor } from "../runtime/choose.js";
 import { createNativeExecutor, instructionSets } from "../runtime/native.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
 import type { GoldenRun, GoldenStep, Summaries, Values } from "./golden.test.fixture.js";
