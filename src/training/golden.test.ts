@@ -12,6 +12,7 @@ import type { Optimizer } from "../optim/index.js";
 import { adam, isOwn, sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { createMethod } from "../quantization/index.js";
+import { chooseExecutor } from "../runtime/choose.js";
 import type { Executor } from "../runtime/executor.js";
 import { createNativeExecutor, instructionSets } from "../runtime/native.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
