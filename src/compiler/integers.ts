@@ -71,34 +71,24 @@ export function lowerConvolution(
   if (productBound(a.codes.lattice!, b.codes.lattice!, count) >= mostBound) return undefined;
   if (productBound(p.stored.lattice!, q.stored.lattice!, count) >= mostBound) return undefined;
 
-  const convolve = (left: Tensor, right: Tensor): Tensor =>
-    build.plain("convolution", [left, right], attributes);
-  const times = (value: Tensor, factor: number): Tensor =>
-    build.simple("mul", [value, filled(factor, value.shape, build)], {});
-  let sum = times(convolve(p.stored, q.stored), p.step * q.step);
-  const corrections: Tensor[] = [];
-  // Sums over the taps that exist: where an offset is multiplied, padding counts nothing.
-  if (q.offset !== 0) {
-    const ones = onesLike([...w.shape.slice(0, 3), 1], build);
-    const perPixel = times(convolve(p.stored, ones), p.step * q.offset);
-    corrections.push(
-      repeat(build.simple("reshape", [perPixel], { shape: shape.slice(0, 3) }), shape, [0, 1, 2], build),
-    );
+  /** factor · (left * right), repeated from these axes of the result's shape. */
+  const part = (left: Tensor, right: Tensor, factor: number, axes: readonly number[]): Tensor => {
+    const product = build.plain("convolution", [left, right], attributes);
+    const scaled = build.simple("mul", [product, filled(factor, product.shape, build)], {});
+    const kept = axes.map((axis) => shape[axis]);
+    return repeat(build.simple("reshape", [scaled], { shape: kept }), shape, axes, build);
+  };
+  // Sums of ones run over the taps that exist, so that padding counts nothing.
+  const onesOfX = onesLike([1, ...x.shape.slice(1)], build);
+  const onesOfW = onesLike([...w.shape.slice(0, 3), 1], build);
+  let sum = part(p.stored, q.stored, p.step * q.step, [0, 1, 2, 3]);
+  for (const [left, right, factor, axes] of [
+    [p.stored, onesOfW, p.step * q.offset, [0, 1, 2]],
+    [onesOfX, q.stored, p.offset * q.step, [1, 2, 3]],
+    [onesOfX, onesOfW, p.offset * q.offset, [1, 2]],
+  ] as const) {
+    if (factor !== 0) sum = build.simple("add", [sum, part(left, right, factor, axes)], {});
   }
-  if (p.offset !== 0) {
-    const ones = onesLike([1, ...x.shape.slice(1)], build);
-    const perPlace = times(convolve(ones, q.stored), p.offset * q.step);
-    corrections.push(
-      repeat(build.simple("reshape", [perPlace], { shape: shape.slice(1) }), shape, [1, 2, 3], build),
-    );
-    if (q.offset !== 0) {
-      const taps = times(convolve(ones, onesLike([...w.shape.slice(0, 3), 1], build)), p.offset * q.offset);
-      corrections.push(
-        repeat(build.simple("reshape", [taps], { shape: shape.slice(1, 3) }), shape, [1, 2], build),
-      );
-    }
-  }
-  for (const correction of corrections) sum = build.simple("add", [sum, correction], {});
   for (const scale of together(a, b, build))
     sum = build.simple("mul", [sum, spread(scale, shape, build)], {});
   return { value: sum.op === "convolution" ? asFloats(sum, build) : sum, codes: [p.stored, q.stored] };
