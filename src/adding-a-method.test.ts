@@ -56,3 +56,12 @@ test("the stored run is scored as it was", () => {
   const [, best] = /([\d.]+%) of the test images right/.exec(outputs[1])!;
   expect(outputs[2].startsWith(`${best} of 2,000 test images`)).toBe(true);
 });
+
+test("a layer has bits of its own, though the method knows no activations of 32 bits", () => {
+  const [summary] = block("sh").trim().split("\n");
+  const text = execFileSync("sh", ["-c", `${summary} --layer fc2.weightBits=8`], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  expect(text).toMatch(/^fc2 +8\/2 /m);
+});

@@ -103,6 +103,10 @@ const damagedRuns: Readonly<Record<string, (run: string) => void>> = {
 const methodFiles: Record<string, string> = {
   "empty.mjs": "export const method = 1;",
   "broken.mjs": "export default #",
+  "hollow.mjs":
+    "export default { weightBits: [32], activationBits: [32], create: () => ({ name: 'hollow' }) };",
+  "angry.mjs":
+    "export default { weightBits: [32], activationBits: [32], create() { throw new Error('no bits') } };",
   "greedy.mjs": "export default { weightBits: [1, 64], activationBits: [32], create: () => ({}) };",
 };
 const configFiles: Readonly<Record<string, string>> = {
@@ -247,6 +251,10 @@ describe("networks and methods", () => {
       "weightBits must be an integer from 1 to 8 or 32 for dorefa, got 9 in layer fc2 (from --layer)",
     ],
     [
+      "train lenet5 --method qnn --weight-bits 1 --activation-bits 1 --layer conv1.activationBits=8",
+      "layers has conv1.activationBits 8, but qnn does not quantize the input of conv1 (from --layer)",
+    ],
+    [
       `train lenet5 ${dorefa} --layer fc2.weightBits=two`,
       'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"fc2":{"weightBits":"two"}} (from --layer)',
     ],
@@ -265,6 +273,18 @@ describe("networks and methods", () => {
     [
       "summary lenet5 --method ./greedy.mjs",
       "./greedy.mjs must list in weightBits the bits that it allows, each an integer from 1 to 8 or 32 (from --method)",
+    ],
+    [
+      "summary lenet5 --method ./hollow.mjs --weight-bits 32 --activation-bits 32",
+      'create() of ./hollow.mjs must return a Method, but its "options" is no object (from --method)',
+    ],
+    [
+      "summary lenet5 --method ./angry.mjs --weight-bits 32 --activation-bits 32",
+      "create() of ./angry.mjs fails: no bits (from --method)",
+    ],
+    [
+      "summary lenet5 --method ./angry.mjs --weight-bits 32 --activation-bits 32 --preset redbit",
+      'preset must be "paper" for ./angry.mjs, got "redbit" (from --preset)',
     ],
     ["methods --bits", "unknown option '--bits'; see fewbit --help"],
   ])("fewbit %s", refused);

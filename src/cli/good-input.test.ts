@@ -55,6 +55,14 @@ describe("train", () => {
     }
   });
 
+  test("bits by layer are kept with the run, in any order", async () => {
+    const [fc1, conv2] = ["--layer fc1.activationBits=4", "--layer conv2.weightBits=32"];
+    await lines(`${training} ${dorefa} ${fc1} ${conv2} --epochs 1 --out layered`);
+    await lines(`train --resume layered ${conv2} ${fc1} --epochs 2`);
+    const [score] = await lines("eval layered --last --quiet");
+    expect(score).toContain(`${metrics("layered")[1].test.top1.toFixed(2)}% of `);
+  });
+
   test("--json prints one object and nothing else", async () => {
     const out = await lines(`${training} --epochs 2 --out json --json`);
     expect(out).toHaveLength(1);

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../errors.js";
+import type { Method, NewMethod } from "../quantization/index.js";
 import { bitsText, isMethodFile, methods, registerMethod, uniformBits } from "../quantization/index.js";
 
 /** Loads the method that a configuration names by file, if it does. @throws UserError for a file that gives none. */
@@ -29,7 +30,30 @@ export async function loadMethod(name: unknown): Promise<void> {
       throw mistake(`${name} must list in ${field} the bits that it allows, each ${bitsText(uniformBits)}`);
     }
   }
-  registerMethod(name, entry as unknown as Parameters<typeof registerMethod>[1]);
+  const { create, ...rest } = entry as unknown as NewMethod;
+  registerMethod(name, { ...rest, create: (options) => made(name, () => create(options)) });
+}
+
+/** What a method must have, and of which type. */
+const parts = {
+  ...{ name: "string", options: "object", weightBits: "number", activationBits: "number" },
+  ...{ fullPrecision: "function", weights: "function", activations: "function" },
+} as const;
+
+/** What a file's `create` returns, if it is a method. */
+function made(file: string, create: () => Method): Method {
+  let method: Method | undefined;
+  try {
+    method = create();
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw error instanceof UserError ? error : mistake(`create() of ${file} fails: ${reason}`);
+  }
+  for (const [part, type] of Object.entries(parts)) {
+    if (typeof method?.[part as keyof typeof parts] === type) continue;
+    throw mistake(`create() of ${file} must return a Method, but its "${part}" is no ${type}`);
+  }
+  return method;
 }
 
 const mistake = (message: string): UserError => new UserError(message, "method");

@@ -1,5 +1,6 @@
 /** `fewbit train`. */
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { shown, UserError } from "../errors.js";
@@ -159,16 +160,21 @@ function resumed(directory: string, flags: Given): Given {
   for (const [key, value] of Object.entries(flags.values)) {
     const before = key === "out" ? directory : stored.options[key];
     const same =
-      key === "out"
-        ? resolve(directory) === resolve(String(value))
-        : JSON.stringify(before) === JSON.stringify(value);
+      key === "out" ? resolve(directory) === resolve(String(value)) : isDeepStrictEqual(before, value);
     if (same || changeable.includes(key)) continue;
     throw new UserError(
       `${key} is ${shown(value)}, but ${directory} was begun ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
         `resume it with the same, or begin another run (from ${flags.sourceOf(key)})`,
     );
   }
-  const { values, sourceOf } = overStored({ ...stored.options, epochs: stored.epochs }, directory, flags);
+  // The others are as stored, down to the order of layers, which weights are stored with.
+  const changed = Object.fromEntries(
+    Object.entries(flags.values).filter(([key]) => changeable.includes(key)),
+  );
+  const { values, sourceOf } = overStored({ ...stored.options, epochs: stored.epochs }, directory, {
+    ...flags,
+    values: changed,
+  });
   return {
     values: { ...values, out: directory },
     sourceOf: (key) => (key === "out" ? "--resume" : sourceOf(key)),

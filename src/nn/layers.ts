@@ -218,7 +218,7 @@ export class Builder implements NetworkBuilder {
       quantized,
       quantizesWeights: quantized && weights !== latent,
       quantizesInput: quantized && input !== x,
-      bits: method.bits?.(info) ?? method,
+      bits: (quantized && method.bits?.(info)) || method,
     });
     return output;
   }

@@ -8,30 +8,20 @@ export type LayerOverrides = Readonly<Record<string, Partial<Bits>>>;
 /**
  * A method with bits of their own for some layers. `create` makes the method for given bits. A layer
  * that the method leaves in full precision counts as having 32 bits, and naming it here quantizes it.
- *
- * @throws UserError where the method does not allow the bits.
+ * Bits that the method does not allow are a UserError when a network is built with it.
  */
 export function withLayers(method: Method, layers: LayerOverrides, create: (bits: Bits) => Method): Method {
   if (Object.keys(layers).length === 0) return method;
-  const common = { weightBits: method.weightBits, activationBits: method.activationBits };
-  // Made now, so that bits which are not allowed are refused before anything runs.
-  const variants = new Map(
-    Object.entries(layers).map(([name, bits]) => {
-      const plain = createFor(name, () => create({ ...common, ...bits }));
-      const full = createFor(name, () => create({ weightBits: 32, activationBits: 32, ...bits }));
-      return [name, { plain, full }];
-    }),
-  );
+  const isNamed = ({ name }: LayerInfo): boolean => Object.hasOwn(layers, name);
   const of = (layer: LayerInfo): Method => {
-    const variant = variants.get(layer.name);
-    if (variant === undefined) return method;
-    return method.fullPrecision(layer) ? variant.full : variant.plain;
+    if (!isNamed(layer)) return method;
+    const { weightBits, activationBits } = method.fullPrecision(layer) ? full : method;
+    return createFor(layer.name, () => create({ weightBits, activationBits, ...layers[layer.name] }));
   };
   const isFull = (layer: LayerInfo): boolean => {
+    if (!isNamed(layer)) return method.fullPrecision(layer);
     const { weightBits, activationBits } = of(layer);
-    return variants.has(layer.name)
-      ? weightBits === 32 && activationBits === 32
-      : method.fullPrecision(layer);
+    return weightBits === 32 && activationBits === 32;
   };
   return {
     ...method,
@@ -41,9 +31,11 @@ export function withLayers(method: Method, layers: LayerOverrides, create: (bits
     activations: (x, layer, own) => of(layer).activations(x, layer, own),
     constrain: (w, layer) => of(layer).constrain?.(w, layer) ?? w,
     own: (layer) => of(layer).own?.(layer) ?? {},
-    bits: (layer) => of(layer),
+    bits: of,
   };
 }
+
+const full: Bits = { weightBits: 32, activationBits: 32 };
 
 function createFor(layer: string, create: () => Method): Method {
   try {

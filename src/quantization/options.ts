@@ -28,12 +28,12 @@ export function checkChoice(
 
 export const presets = ["paper", "redbit"] as const;
 
-/** @throws UserError for an unknown preset. */
-export function checkPreset(method: string, preset: unknown): void {
-  if (!presets.includes(preset as (typeof presets)[number])) {
-    const names = presets.map((name) => `"${name}"`).join(" or ");
+/** @throws UserError for a preset that is none of a method's. */
+export function checkPreset(method: string, preset: unknown, allowed: readonly string[] = presets): void {
+  if (!allowed.includes(preset as string)) {
+    const names = allowed.map((name) => `"${name}"`).join(" or ");
     throw new UserError(
-      `preset must be ${names} for ${method}, got "${String(preset)}"${suggestion(preset, presets)}`,
+      `preset must be ${names} for ${method}, got "${String(preset)}"${suggestion(preset, allowed)}`,
       "preset",
     );
   }

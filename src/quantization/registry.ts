@@ -53,10 +53,7 @@ const all: Record<string, MethodEntry> = {
     presets,
     options: [],
     defaults: { weightBits: 32, activationBits: 32 },
-    create({ preset = "paper" }) {
-      checkPreset("baseline", preset);
-      return baseline();
-    },
+    create: () => baseline(),
   },
   qnn: {
     title: "QNN",
@@ -159,6 +156,7 @@ export function createMethod(name: string, options: MethodOptions = {}): Method 
     const has = entry.options.length === 0 ? "" : `; it has ${entry.options.join(", ")}`;
     throw new UserError(`${name} has no option "${field}"${has}`, field);
   }
+  if (preset !== undefined) checkPreset(name, preset, entry.presets);
   return entry.create({ ...rest, preset });
 }
 
@@ -169,5 +167,8 @@ function given(options: MethodOptions): MethodOptions {
 
 /** "an integer from 1 to 8 or 32", "1 or 32", "32". */
 export function bitsText(allowed: readonly number[]): string {
-  return allowed === uniformBits ? "an integer from 1 to 8 or 32" : allowed.join(" or ");
+  const low = allowed.filter((bits) => bits < 32);
+  const isRange = low.length > 2 && low.every((bits, i) => bits === low[0] + i);
+  const rest = allowed.filter((bits) => bits >= 32);
+  return (isRange ? [`an integer from ${low[0]} to ${low.at(-1)}`, ...rest] : allowed).join(" or ");
 }

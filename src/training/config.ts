@@ -181,16 +181,29 @@ export function resolveNetwork(options: RunOptions): { model: Network; method: M
   const create = (bits: Partial<Bits>): Method =>
     createMethod(name, { ...bits, gradientBits, preset, reluAfterConvolution, inputScale });
   const model = modelFor(options);
-  const common = create({ weightBits, activationBits });
-  const known = describe(model, common).layers.map((layer) => layer.name);
-  const unknown = Object.keys(layers).find((layer) => !known.includes(layer));
-  if (unknown !== undefined) {
-    throw new UserError(
-      `layers has "${unknown}", but the layers of ${model.name} are ${known.join(", ")}`,
-      "layers",
-    );
+  const method = withLayers(create({ weightBits, activationBits }), layers, create);
+  checkLayers(layers, model, method);
+  return { model, method };
+}
+
+/** Refuses bits of layers that there are not, and bits that the method does not apply there. */
+function checkLayers(asked: RunOptions["layers"], model: Network, method: Method): void {
+  const layers = describe(model, method).layers;
+  const refuse = (text: string) => new UserError(`layers ${text}`, "layers");
+  for (const [name, bits] of Object.entries(asked)) {
+    const layer = layers.find((built) => built.name === name);
+    if (layer === undefined) {
+      const known = layers.map((built) => built.name);
+      throw refuse(`has "${name}", but the layers of ${model.name} are ${known.join(", ")}`);
+    }
+    for (const key of ["weightBits", "activationBits"] as const) {
+      if (bits[key] === undefined || bits[key] === layer[key]) continue;
+      const what = key === "weightBits" ? "weights" : "input";
+      throw refuse(
+        `has ${name}.${key} ${bits[key]}, but ${method.name} does not quantize the ${what} of ${name}`,
+      );
+    }
   }
-  return { model, method: withLayers(common, layers, create) };
 }
 
 /** The optimizer and the schedule of a configuration. */
