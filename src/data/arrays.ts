@@ -36,7 +36,9 @@ export function fromArrays(options: ArraysOptions): Dataset {
   const std = perChannel("std", options.std ?? Array<number>(channels).fill(1), channels);
   const flat = std.findIndex((value) => !(value > 0 && Number.isFinite(Math.fround(1 / value))));
   if (flat >= 0)
-    throw new UserError(`std must be above 0 in each channel, and not so small that 1/std overflows, got ${std[flat]} in channel ${flat}`);
+    throw new UserError(
+      `std must be above 0 in each channel, and not so small that 1/std overflows, got ${std[flat]} in channel ${flat}`,
+    );
   checkAugmentation(augmentation);
   const train = imageSet("train", options.train, shape, classes);
   const test = imageSet("test", options.test, shape, classes);

@@ -17,14 +17,18 @@ export function cacheDirectory(
   const { FEWBIT_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = environment;
   if (FEWBIT_CACHE) return resolve(FEWBIT_CACHE);
   if (platform === "win32") return join(LOCALAPPDATA || join(homedir(), "AppData", "Local"), "fewbit");
-  return join(XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache"), "fewbit");
+  return join(
+    XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache"),
+    "fewbit",
+  );
 }
 
 /** Refuses a directory that cannot be written or made, without making it. */
 export function checkWritable(directory: string): void {
   let there = directory;
   while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
-  if (!statSync(there, { throwIfNoEntry: false })?.isDirectory()) throw unwritable(directory, `${there} is not a directory`);
+  if (!statSync(there, { throwIfNoEntry: false })?.isDirectory())
+    throw unwritable(directory, `${there} is not a directory`);
   try {
     accessSync(there, constants.W_OK);
   } catch (error) {

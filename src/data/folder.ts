@@ -32,10 +32,12 @@ export interface ImageFolder {
  * @throws UserError for a folder that is none, holds no classes or images, or other classes for test than for training.
  */
 export function listImages(directory: string, known?: readonly string[]): ImageFolder {
-  if (!isDirectory(directory)) throw problem(`${directory} is not a directory; give the one that holds the images`);
+  if (!isDirectory(directory))
+    throw problem(`${directory} is not a directory; give the one that holds the images`);
   const ignored = new Ignored();
   const sets = ["train", "test", "val"].filter((name) => holdsFolders(join(directory, name)));
-  const { classNames, train, test } = sets.length > 0 ? bySet(directory, sets, ignored, known) : byClass(directory, ignored, known);
+  const { classNames, train, test } =
+    sets.length > 0 ? bySet(directory, sets, ignored, known) : byClass(directory, ignored, known);
   return { classNames, train, test, ignored: ignored.text };
 }
 
@@ -84,11 +86,19 @@ function byClass(
   const test = new Map<string, string[]>();
   for (const [name, paths] of classes) {
     if (paths.length < 2) {
-      throw problem(`${join(directory, name)} holds one image; two are needed, since one is held out for test`);
+      throw problem(
+        `${join(directory, name)} holds one image; two are needed, since one is held out for test`,
+      );
     }
     const held = heldOut(name, paths);
-    train.set(name, paths.filter((path) => !held.has(path)));
-    test.set(name, paths.filter((path) => held.has(path)));
+    train.set(
+      name,
+      paths.filter((path) => !held.has(path)),
+    );
+    test.set(
+      name,
+      paths.filter((path) => held.has(path)),
+    );
   }
   return {
     classNames,
@@ -102,7 +112,10 @@ function byClass(
  * choice depends on names alone, and a file that is added or removed moves hardly any other.
  */
 function heldOut(className: string, paths: readonly string[]): ReadonlySet<string> {
-  const digest = (path: string) => createHash("sha256").update(`${className}/${basename(path)}`).digest("hex");
+  const digest = (path: string) =>
+    createHash("sha256")
+      .update(`${className}/${basename(path)}`)
+      .digest("hex");
   const byDigest = paths.map((path) => [digest(path), path] as const).sort(([a], [b]) => (a < b ? -1 : 1));
   const count = Math.max(1, Math.round(paths.length / 10));
   return new Set(byDigest.slice(0, count).map(([, path]) => path));
@@ -130,7 +143,9 @@ function imagesOf(directory: string, ignored: Ignored): string[] {
     else images.push(join(directory, name));
   }
   if (images.length === 0) {
-    throw problem(`${directory} holds no images (${extensions.map((extension) => extension.slice(1)).join(", ")})`);
+    throw problem(
+      `${directory} holds no images (${extensions.map((extension) => extension.slice(1)).join(", ")})`,
+    );
   }
   return images;
 }
@@ -146,7 +161,9 @@ function entriesOf(directory: string): { name: string; kind: "file" | "folder" }
   return entries
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((entry) => {
-      const folder = entry.isSymbolicLink() ? isDirectoryOrThrow(join(directory, entry.name)) : entry.isDirectory();
+      const folder = entry.isSymbolicLink()
+        ? isDirectoryOrThrow(join(directory, entry.name))
+        : entry.isDirectory();
       return { name: entry.name, kind: folder ? "folder" : "file" };
     });
 }
@@ -194,7 +211,9 @@ function checkSame([trainPath, train]: [string, Classes], [testPath, test]: [str
   ] as const) {
     const lacking = [...classes.keys()].find((name) => !other.has(name));
     if (lacking !== undefined) {
-      throw problem(`${path} has the class ${lacking}, but ${otherPath} does not; both need the same classes`);
+      throw problem(
+        `${path} has the class ${lacking}, but ${otherPath} does not; both need the same classes`,
+      );
     }
   }
 }
@@ -203,7 +222,9 @@ function checkKnown(directory: string, classes: Classes, known: readonly string[
   const strange = [...classes.keys()].find((name) => !known.includes(name));
   if (strange === undefined) return;
   const some = known.length > 10 ? `${known.slice(0, 10).join(", ")}, ...` : known.join(", ");
-  throw problem(`${directory} has the class ${strange}, which the network was not trained on; it knows ${some}`);
+  throw problem(
+    `${directory} has the class ${strange}, which the network was not trained on; it knows ${some}`,
+  );
 }
 
 /** Counts what is left out. */
@@ -222,7 +243,8 @@ class Ignored {
     const byExtension = [...this.files].map(([extension, count]) => `${count} of ${extension}`).join(", ");
     if (files > 0) parts.push(`${files} file${files === 1 ? "" : "s"} (${byExtension})`);
     const [first, ...more] = this.folders;
-    if (first !== undefined) parts.push(`the folder ${first}${more.length === 0 ? "" : ` and ${more.length} more`}`);
+    if (first !== undefined)
+      parts.push(`the folder ${first}${more.length === 0 ? "" : ` and ${more.length} more`}`);
     return parts.length === 0 ? undefined : parts.join(" and ");
   }
 }

@@ -20,8 +20,15 @@ afterEach(() => rmSync(folder, { recursive: true }));
 type Pixel = (row: number, column: number) => number | readonly number[];
 
 /** Writes an image whose pixels a function gives; an array is red, green, blue and perhaps opacity. */
-async function write(path: string, pixel: Pixel, [height, width] = [8, 8], change = (s: Sharp) => s): Promise<string> {
-  const values = Array.from({ length: height * width }, (_, i) => pixel(Math.floor(i / width), i % width)).flat();
+async function write(
+  path: string,
+  pixel: Pixel,
+  [height, width] = [8, 8],
+  change = (s: Sharp) => s,
+): Promise<string> {
+  const values = Array.from({ length: height * width }, (_, i) =>
+    pixel(Math.floor(i / width), i % width),
+  ).flat();
   const channels = (values.length / (height * width)) as 1 | 3 | 4;
   const file = join(folder, path);
   mkdirSync(dirname(file), { recursive: true });
@@ -34,7 +41,11 @@ const plain =
   () =>
     value;
 
-async function read(path: string, shape: readonly [number, number, number], invert = false): Promise<number[]> {
+async function read(
+  path: string,
+  shape: readonly [number, number, number],
+  invert = false,
+): Promise<number[]> {
   return Array.from(await decodeImages([path], { shape, invert }));
 }
 
@@ -44,7 +55,11 @@ describe("an image becomes pixels", () => {
 
   test.each(["png", "webp", "tiff"])("as they are, from %s without loss", async (extension) => {
     const path = await write(`a.${extension}`, ramp, [8, 8], (s) =>
-      extension === "webp" ? s.webp({ lossless: true }) : extension === "tiff" ? s.tiff({ compression: "lzw" }) : s,
+      extension === "webp"
+        ? s.webp({ lossless: true })
+        : extension === "tiff"
+          ? s.tiff({ compression: "lzw" })
+          : s,
     );
     expect(await read(path, [8, 8, 1])).toEqual(Array.from({ length: 64 }, (_, i) => i));
   });
@@ -65,7 +80,11 @@ describe("an image becomes pixels", () => {
     const grey = await write("grey.png", ramp, [8, 8], (s) => s.toColourspace("b-w"));
     expect((await sharp(grey).metadata()).channels).toBe(1);
     expect(await read(grey, [8, 8, 3])).toEqual(Array.from({ length: 64 }, (_, i) => [i, i, i]).flat());
-    const same = await write("same.png", (row, column) => [row * 8 + column, row * 8 + column, row * 8 + column]);
+    const same = await write("same.png", (row, column) => [
+      row * 8 + column,
+      row * 8 + column,
+      row * 8 + column,
+    ]);
     expect(await read(same, [8, 8, 1])).toEqual(Array.from({ length: 64 }, (_, i) => i));
   });
 
@@ -129,12 +148,16 @@ describe("an image becomes pixels", () => {
     expect(Array.from(all)).toEqual(paths.flatMap((_, i) => Array<number>(64).fill(i)));
     expect(told).toEqual(paths.map((_, i) => i + 1));
     for (const i of [23, 11, 12]) writeFileSync(paths[i], "text");
-    await expect(decodeImages(paths, { shape: [8, 8, 1] })).rejects.toThrow(`${paths[11]} cannot be read as an image: `);
+    await expect(decodeImages(paths, { shape: [8, 8, 1] })).rejects.toThrow(
+      `${paths[11]} cannot be read as an image: `,
+    );
   });
 
   test("not if they need more memory than there is", async () => {
     const path = await write("a.png", ramp);
-    await expect(decodeImages(Array<string>(100_000).fill(path), { shape: [65536, 65536, 3] })).rejects.toThrow(
+    await expect(
+      decodeImages(Array<string>(100_000).fill(path), { shape: [65536, 65536, 3] }),
+    ).rejects.toThrow(
       "100000 images of 65536x65536x3 need 1200000.0 GiB of memory, more than there is; choose a smaller imageSize",
     );
   });
@@ -162,7 +185,11 @@ describe("folders train and test", () => {
       augmentation: { cropPadding: 1 },
     });
     const firsts = (bytes: ArrayLike<number>) => Array.from(bytes).filter((_, i) => i % 64 === 0);
-    expect([firsts(train.images), Array.from(train.labels), train.count]).toEqual([[40, 10, 20], [0, 1, 1], 3]);
+    expect([firsts(train.images), Array.from(train.labels), train.count]).toEqual([
+      [40, 10, 20],
+      [0, 1, 1],
+      3,
+    ]);
     expect([firsts(held.images), Array.from(held.labels), held.count]).toEqual([[70, 60, 50], [0, 0, 1], 3]);
   });
 
@@ -237,7 +264,8 @@ describe("folders of classes alone", () => {
     make("many", names(46));
     const { train, test: held, classNames } = listImages(folder);
     expect(classNames).toEqual(["few", "many"]);
-    const count = (set: typeof train) => [0, 1].map((label) => set.filter((file) => file.label === label).length);
+    const count = (set: typeof train) =>
+      [0, 1].map((label) => set.filter((file) => file.label === label).length);
     expect([count(train), count(held)]).toEqual([
       [3, 41],
       [1, 5],
@@ -258,7 +286,9 @@ describe("folders of classes alone", () => {
     make("cat", names(40));
     expect(heldOut()).toEqual(before);
     make("cat", ["another.png"]);
-    expect(heldOut().filter((name) => before.includes(name)).length).toBeGreaterThanOrEqual(before.length - 1);
+    expect(heldOut().filter((name) => before.includes(name)).length).toBeGreaterThanOrEqual(
+      before.length - 1,
+    );
     rmSync(first, { recursive: true });
   });
 
@@ -279,10 +309,26 @@ describe("a folder is refused", () => {
   };
 
   test.each<[string, () => void, () => string]>([
-    ["that is not there", () => rmSync(folder, { recursive: true }), () => `${folder} is not a directory; give the one that holds the images`],
-    ["that is empty", () => {}, () => `${folder} holds no folders; the images of each class belong in a folder of its name`],
-    ["with images only", () => make("a.png"), () => `${folder} holds no folders; the images of each class belong in a folder of its name`],
-    ["with one class", () => make("cat/a.png", "cat/b.png"), () => `${folder} holds one class only, cat; at least two are needed`],
+    [
+      "that is not there",
+      () => rmSync(folder, { recursive: true }),
+      () => `${folder} is not a directory; give the one that holds the images`,
+    ],
+    [
+      "that is empty",
+      () => {},
+      () => `${folder} holds no folders; the images of each class belong in a folder of its name`,
+    ],
+    [
+      "with images only",
+      () => make("a.png"),
+      () => `${folder} holds no folders; the images of each class belong in a folder of its name`,
+    ],
+    [
+      "with one class",
+      () => make("cat/a.png", "cat/b.png"),
+      () => `${folder} holds one class only, cat; at least two are needed`,
+    ],
     [
       "with a class of no images",
       () => make("cat/a.png", "cat/b.png", "dog/notes.txt"),
@@ -296,7 +342,8 @@ describe("a folder is refused", () => {
     [
       "with training images alone",
       () => make("train/cat/a.png", "train/dog/a.png"),
-      () => `${folder} has the folder train but neither test nor val; add one, or give ${in_("train")} to hold a tenth out`,
+      () =>
+        `${folder} has the folder train but neither test nor val; add one, or give ${in_("train")} to hold a tenth out`,
     ],
     [
       "with test images alone",
@@ -350,11 +397,16 @@ describe("a folder is refused", () => {
   });
 
   test("with images of one colour", async () => {
-    for (const name of ["cat", "dog"]) for (const file of ["a", "b"]) await write(`${name}/${file}.png`, () => [9, 9, 9]);
-    await expect(load()).rejects.toThrow(/^all pixels of the training images in .* have one value; nothing can be learned/);
+    for (const name of ["cat", "dog"])
+      for (const file of ["a", "b"]) await write(`${name}/${file}.png`, () => [9, 9, 9]);
+    await expect(load()).rejects.toThrow(
+      /^all pixels of the training images in .* have one value; nothing can be learned/,
+    );
     await write("cat/a.png", (row) => [row, 9, 9]);
     await write("cat/b.png", (row) => [row, 9, 9]);
-    await expect(load({ shape: [8, 8, 3] })).rejects.toThrow(/ have one value in green; nothing can be learned/);
+    await expect(load({ shape: [8, 8, 3] })).rejects.toThrow(
+      / have one value in green; nothing can be learned/,
+    );
   });
 
   test.each<[readonly [number, number, number], string]>([
@@ -378,15 +430,27 @@ describe("a damaged image is named: one", () => {
     ["that is empty", "png", () => Buffer.alloc(0), /empty/],
     ["of text", "png", () => Buffer.from("<html>not found</html>"), /unsupported image format/],
     ["cut in its head", "png", (good) => good.subarray(0, 20), /header|format/],
-    ["of three million pixels a row", "png", widened, /a header of 3000000x64 pixels, more than 65535 a side/],
+    [
+      "of three million pixels a row",
+      "png",
+      widened,
+      /a header of 3000000x64 pixels, more than 65535 a side/,
+    ],
     ["cut in its pixels", "png", (good) => good.subarray(0, good.length - 200), /libpng read error/],
     ["cut in its pixels", "jpg", (good) => good.subarray(0, good.length / 2), /premature end of JPEG image/],
     ["cut in its pixels", "webp", (good) => good.subarray(0, good.length / 2), /webp|read/i],
-    ["with a flipped bit", "png", (good) => Buffer.from(good).fill(good[good.length / 2] ^ 1, good.length / 2, good.length / 2 + 1), /libpng read error/],
+    [
+      "with a flipped bit",
+      "png",
+      (good) => Buffer.from(good).fill(good[good.length / 2] ^ 1, good.length / 2, good.length / 2 + 1),
+      /libpng read error/,
+    ],
   ])("%s (%s)", async (_name, extension, damage, reason) => {
     const noise: Pixel = (row, column) => ((row * 64 + column) ** 2 * 2_654_435_761) % 251;
     const path = await write(`a.${extension}`, noise, [64, 64]);
-    const good = await sharp(path).toFormat(extension as "png").toBuffer();
+    const good = await sharp(path)
+      .toFormat(extension as "png")
+      .toBuffer();
     await expect(read(path, [8, 8, 1])).resolves.toHaveLength(64);
     writeFileSync(path, damage(good.subarray(0, good.length & ~1)));
     const error: unknown = await read(path, [8, 8, 1]).catch((failed: unknown) => failed);
@@ -394,7 +458,9 @@ describe("a damaged image is named: one", () => {
     const { message } = error as UserError;
     expect(message).toMatch(reason);
     expect(message.startsWith(`${path} cannot be read as an image: `)).toBe(true);
-    expect(message.endsWith("; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)")).toBe(true);
+    expect(message.endsWith("; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)")).toBe(
+      true,
+    );
     expect(message).not.toContain("\n");
   });
 });
@@ -406,7 +472,10 @@ if (FEWBIT_DATA !== undefined && existsSync(join(FEWBIT_DATA, "imagenet-10"))) {
     const side = 32;
     const data = await images({ directory: join(FEWBIT_DATA, "imagenet-10"), shape: [side, side, 3] });
     expect([data.classes, data.train.count, data.test.count]).toEqual([10, 1800, 500]);
-    const perClass = Array.from({ length: 10 }, (_, k) => Array.from(data.train.labels).filter((l) => l === k).length);
+    const perClass = Array.from(
+      { length: 10 },
+      (_, k) => Array.from(data.train.labels).filter((l) => l === k).length,
+    );
     expect(perClass).toEqual(Array(10).fill(180));
     const files = listImages(join(FEWBIT_DATA, "imagenet-10"));
     const size = side * side * 3;

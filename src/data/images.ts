@@ -79,7 +79,7 @@ function imageSet(files: readonly ImageFile[], bytes: Uint8Array): ImageSet & { 
 /** Mean and standard deviation of the pixels / 255 in each channel, exactly: by counting each of 256 values. */
 function momentsOf(pixels: Uint8Array, channels: number, directory: string): Pick<Dataset, "mean" | "std"> {
   const counts = Array.from({ length: channels }, () => new Float64Array(256));
-  for (let i = 0; i < pixels.length; ) for (const count of counts) count[pixels[i++]]++;
+  for (let i = 0; i < pixels.length;) for (const count of counts) count[pixels[i++]]++;
   const total = pixels.length / channels;
   const average = (f: (value: number) => number) => (count: Float64Array) =>
     count.reduce((sum, times, value) => sum + times * f(value), 0) / total;

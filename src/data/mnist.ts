@@ -94,7 +94,9 @@ const remote: readonly RemoteFile[] = [
 ];
 
 /** MNIST's four files in the cache, downloaded where they are not there. @throws UserError if no mirror has them. */
-export function downloadMnist(options: RemoteOptions = {}): Promise<{ directory: string; files: LocalFile[] }> {
+export function downloadMnist(
+  options: RemoteOptions = {},
+): Promise<{ directory: string; files: LocalFile[] }> {
   return remoteFiles("mnist", remote, mirrors, options);
 }
 

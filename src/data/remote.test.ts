@@ -3,7 +3,15 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,7 +68,9 @@ async function failure(mirrors: readonly Mirror[], options?: RemoteOptions): Pro
   expect(error).toBeInstanceOf(UserError);
   expect(readdirSync(cache)).toEqual([]);
   const [first, ...rest] = (error as UserError).message.split("\n");
-  expect(first).toBe("cannot download numbers.gz; name other mirrors with --mirror, or a folder that has it with --data-dir");
+  expect(first).toBe(
+    "cannot download numbers.gz; name other mirrors with --mirror, or a folder that has it with --data-dir",
+  );
   return rest;
 }
 
@@ -105,12 +115,7 @@ describe("a mirror that fails as some do", () => {
       "the connection broke off",
       3,
     ],
-    [
-      "closes it before the head",
-      (response) => void response.destroy(),
-      "the connection broke off",
-      3,
-    ],
+    ["closes it before the head", (response) => void response.destroy(), "the connection broke off", 3],
     [
       "says that it sends more than it does",
       (response) => {
@@ -197,14 +202,20 @@ describe("a mirror that fails as some do", () => {
   });
 
   test("is not to be found", async () => {
-    const lines = await failure([{ url: "http://mirror.invalid/", requests: [], close: () => Promise.resolve() }]);
+    const lines = await failure([
+      { url: "http://mirror.invalid/", requests: [], close: () => Promise.resolve() },
+    ]);
     expect(lines).toEqual(["  http://mirror.invalid/numbers.gz: the host is not found (3 times)"]);
   });
 });
 
 test("each failure of each mirror is told, in order", async () => {
   const changing = await mirror((response, count) =>
-    count === 0 ? void response.writeHead(503).end() : count === 1 ? response.destroy() : html(response, 0, response.req),
+    count === 0
+      ? void response.writeHead(503).end()
+      : count === 1
+        ? response.destroy()
+        : html(response, 0, response.req),
   );
   const lacking = await mirror((response) => void response.writeHead(404).end());
   expect(await failure([changing, lacking])).toEqual([
@@ -235,7 +246,9 @@ describe("a download succeeds", () => {
   test("though bytes come slowly", async () => {
     const slow = await mirror((response) => {
       response.writeHead(200, { "content-length": packed.length });
-      const parts = Array.from({ length: 8 }, (_, i) => packed.subarray((i * packed.length) / 8, ((i + 1) * packed.length) / 8));
+      const parts = Array.from({ length: 8 }, (_, i) =>
+        packed.subarray((i * packed.length) / 8, ((i + 1) * packed.length) / 8),
+      );
       const next = (i: number): void => {
         if (i === parts.length) return void response.end();
         response.write(parts[i]);
@@ -249,7 +262,9 @@ describe("a download succeeds", () => {
   test("where the server, or the connection, unpacks the file", async () => {
     await expectGood([await mirror((response) => void response.end(unpacked))]);
     rmSync(path());
-    const encoded = await mirror((response) => void response.writeHead(200, { "content-encoding": "gzip" }).end(packed));
+    const encoded = await mirror(
+      (response) => void response.writeHead(200, { "content-encoding": "gzip" }).end(packed),
+    );
     await expectGood([encoded]);
   });
 
@@ -262,7 +277,9 @@ describe("a download succeeds", () => {
 
   test("and tells how far it is and where the file came from", async () => {
     const told: LoadProgress[] = [];
-    const { url } = await mirror((response) => void response.writeHead(200, { "content-length": packed.length }).end(packed));
+    const { url } = await mirror(
+      (response) => void response.writeHead(200, { "content-length": packed.length }).end(packed),
+    );
     await get([], { mirrors: [url], onProgress: (progress) => told.push(progress) });
     const done = told.map((progress) => progress.done);
     expect(done).toEqual([...done].sort((a, b) => a - b));
@@ -290,7 +307,9 @@ describe("what is in the cache", () => {
     writeFileSync(path(), content);
     const warnings: string[] = [];
     const next = await mirror(good);
-    expect(await expectGood([next], { onWarning: (message) => warnings.push(message) })).toBe(`${next.url}numbers.gz`);
+    expect(await expectGood([next], { onWarning: (message) => warnings.push(message) })).toBe(
+      `${next.url}numbers.gz`,
+    );
     expect(warnings).toHaveLength(1);
     expect(warnings[0].startsWith(`${path()} does not count and is downloaded again: `)).toBe(true);
   });
@@ -354,7 +373,11 @@ describe("other processes", () => {
     });
     const children = [1, 2, 3].map(() => start(together.url));
     const codes = await Promise.all(children.map((one) => once(one, "close")));
-    expect(codes).toEqual([[0, null], [0, null], [0, null]]);
+    expect(codes).toEqual([
+      [0, null],
+      [0, null],
+      [0, null],
+    ]);
     expect(readdirSync(join(cache, "set"))).toEqual([file.name]);
     expect(readFileSync(path()).equals(packed)).toBe(true);
   });
@@ -373,15 +396,20 @@ describe("other processes", () => {
   });
 });
 
-test.each(["", "mnist", "ftp://host/mnist", "file:///mnist", "http://user:secret@host/", "http://host/?a=1", "http://host/#a"])(
-  "the mirror %j is refused",
-  async (url) => {
-    expect(isMirror(url)).toBe(false);
-    await expect(remoteFiles("set", [file], ["http://host/"], { cache, mirrors: [url] })).rejects.toThrow(
-      `mirrors must be http or https URLs of folders, got "${url}"`,
-    );
-  },
-);
+test.each([
+  "",
+  "mnist",
+  "ftp://host/mnist",
+  "file:///mnist",
+  "http://user:secret@host/",
+  "http://host/?a=1",
+  "http://host/#a",
+])("the mirror %j is refused", async (url) => {
+  expect(isMirror(url)).toBe(false);
+  await expect(remoteFiles("set", [file], ["http://host/"], { cache, mirrors: [url] })).rejects.toThrow(
+    `mirrors must be http or https URLs of folders, got "${url}"`,
+  );
+});
 
 describe("the cache is", () => {
   test.each([

@@ -97,13 +97,19 @@ const isPacked = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
 /** Unpacks bytes, which may be unpacked already, and throws `Unfit` unless they are the file. */
 async function unpack({ unpackedBytes, sha256 }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
   const unpacked = isPacked(bytes)
-    ? await promisify(gunzip)(bytes, { maxOutputLength: unpackedBytes }).catch((error: NodeJS.ErrnoException) => {
-        const large = error.code === "ERR_BUFFER_TOO_LARGE";
-        throw new Unfit(large ? `it unpacks to more than ${unpackedBytes} bytes` : `it does not unpack: ${error.message}`, !large);
-      })
+    ? await promisify(gunzip)(bytes, { maxOutputLength: unpackedBytes }).catch(
+        (error: NodeJS.ErrnoException) => {
+          const large = error.code === "ERR_BUFFER_TOO_LARGE";
+          throw new Unfit(
+            large ? `it unpacks to more than ${unpackedBytes} bytes` : `it does not unpack: ${error.message}`,
+            !large,
+          );
+        },
+      )
     : bytes;
   const digest = createHash("sha256").update(unpacked).digest("hex");
   if (digest === sha256) return unpacked;
-  if (/^\s*</.test(Buffer.from(unpacked.subarray(0, 64)).toString("latin1"))) throw new Unfit("it is a web page", false);
+  if (/^\s*</.test(Buffer.from(unpacked.subarray(0, 64)).toString("latin1")))
+    throw new Unfit("it is a web page", false);
   throw new Unfit(`it is another file: ${unpacked.length} bytes with SHA-256 ${digest}`, false);
 }
