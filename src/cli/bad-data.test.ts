@@ -27,6 +27,7 @@ beforeAll(async () => {
   build();
   folder = newFolder();
   writeFileSync(at("notes.txt"), "not an image");
+  writeFileSync(at("drawing.png"), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
   for (const [name, settings] of Object.entries(configFiles))
     writeFileSync(at(name), JSON.stringify(settings));
   await writeClasses("pets", colours);
@@ -269,6 +270,10 @@ describe("predictions", () => {
     [`predict run ${image} nowhere.png`, "cannot read nowhere.png: there is no such file"],
     ["predict run pets", "cannot read pets: it is a folder"],
     ["predict run circle/cat/z.png", "cannot read circle/cat/z.png: its symbolic links go in a circle"],
+    [
+      "predict run drawing.png",
+      "drawing.png cannot be read as an image: its format is svg; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",
+    ],
     [
       "predict run notes.txt",
       "notes.txt cannot be read as an image: Input buffer contains unsupported image format; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",

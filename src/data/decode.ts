@@ -12,6 +12,9 @@ import { UserError } from "../errors.js";
 /** The extensions of the files that a folder of images is made of. */
 export const extensions = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".avif"];
 
+/** What the decoder calls their formats; it reads more, such as drawings (SVG), which are programs rather than pixels. */
+const formats: readonly string[] = ["png", "jpeg", "webp", "gif", "tiff", "heif", "avif"];
+
 /** As long as a JPEG's can be. */
 const longestSide = 65_535;
 
@@ -67,6 +70,7 @@ async function decode(
     const image = sharp(bytes, { failOn: "error" });
     // A header that claims more would have the decoder take gigabytes for its rows.
     const sides = await image.metadata();
+    if (!formats.includes(sides.format)) throw new Error(`its format is ${sides.format}`);
     if (Math.max(sides.width, sides.height) > longestSide) {
       throw new Error(`a header of ${sides.width}x${sides.height} pixels, more than ${longestSide} a side`);
     }

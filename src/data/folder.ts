@@ -176,7 +176,8 @@ function isDirectoryOrThrow(path: string): boolean {
   }
 }
 
-function isDirectory(path: string): boolean {
+/** Whether a path is one; no path at all, as a text too long for one, is none. */
+export function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch {

@@ -1,10 +1,11 @@
 /** MNIST and the shipped part of it: four IDX files each, and the augmentation of the published study. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
+import { isDirectory } from "./folder.js";
 import { checkCounts, parseImages, parseLabels, readMaybeGzip } from "./idx.js";
 import type { LocalFile, RemoteFile, RemoteOptions } from "./remote.js";
 import { remoteFiles } from "./remote.js";
@@ -40,15 +41,6 @@ export async function mnist({ directory, ...options }: MnistOptions = {}): Promi
     locate(directory, "t10k-images", 3),
     locate(directory, "t10k-labels", 1),
   ]);
-}
-
-/** Whether a path is one; no path at all, as a text too long for one, is none. */
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
 }
 
 /** The shipped 10,000 training and 2,000 test images of MNIST (see data/digits/README.md). */
