@@ -127,11 +127,24 @@ export function given(command: Command, model?: string): Given {
   const { config } = command.opts<{ config?: string }>();
   const file = config === undefined ? {} : readConfigFile(config);
   return {
-    values: { ...file, ...flags },
+    values: { ...file, ...flags, ...mergedLayers(file.layers, flags.layers) },
     sourceOf: (key) =>
       Object.hasOwn(flags, key) ? (key === "model" ? "the command line" : flagOf(key)) : `${config}`,
   };
 }
+
+/** --layer adds to the layers of a file, bit by bit. */
+function mergedLayers(file: unknown, flags: unknown): { layers?: unknown } {
+  if (!isObject(file) || !isObject(flags)) return {};
+  const layers = Object.entries(flags).map(([name, bits]) => {
+    const before = file[name];
+    return [name, isObject(before) && isObject(bits) ? { ...before, ...bits } : bits];
+  });
+  return { layers: { ...file, ...Object.fromEntries(layers) } };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A stored run's settings, with flags over them. */
 export function overStored(stored: Readonly<Record<string, unknown>>, folder: string, flags: Given): Given {
@@ -193,8 +206,7 @@ function readConfigFile(path: string): Record<string, unknown> {
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
+    if (isObject(value)) return value;
   } catch {
     // Reported below, like JSON that is not an object.
   }

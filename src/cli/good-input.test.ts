@@ -55,10 +55,13 @@ describe("train", () => {
     }
   });
 
-  test("bits by layer are kept with the run, in any order", async () => {
-    const [fc1, conv2] = ["--layer fc1.activationBits=4", "--layer conv2.weightBits=32"];
-    await lines(`${training} ${dorefa} ${fc1} ${conv2} --epochs 1 --out layered`);
-    await lines(`train --resume layered ${conv2} ${fc1} --epochs 2`);
+  test("bits by layer come from file and flags, and stay with the run whatever their order", async () => {
+    const layers = { fc1: { weightBits: 2, activationBits: 8 }, conv2: { weightBits: 32 } };
+    writeFileSync(join(folder, "layers.json"), JSON.stringify({ layers }));
+    const fc1 = "--layer fc1.activationBits=4";
+    await lines(`${training} ${dorefa} --config layers.json ${fc1} --epochs 1 --out layered`);
+    const flags = `--layer conv2.weightBits=32 ${fc1} --layer fc1.weightBits=2`;
+    await lines(`train --resume layered ${flags} --epochs 2`);
     const [score] = await lines("eval layered --last --quiet");
     expect(score).toContain(`${metrics("layered")[1].test.top1.toFixed(2)}% of `);
   });

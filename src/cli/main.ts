@@ -56,7 +56,10 @@ function build(): Command {
   mirrorFlag(imageFlags(dataFlags(train)));
   trainingFlags(train)
     .option("--out <folder>", "where the run is kept (default: runs/MODEL-METHOD-BITS, numbered)")
-    .option("--config <file>", "JSON with the same settings, as weightBits; flags override it")
+    .option(
+      "--config <file>",
+      "JSON with the same settings, as weightBits; flags override it, --layer adds to its layers",
+    )
     .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
     .option("--overwrite", "replace a run that is in the folder already");
   executorFlags(train);

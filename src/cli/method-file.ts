@@ -9,7 +9,10 @@ import { bitsText, isMethodFile, methods, registerMethod, uniformBits } from "..
 /** Loads the method that a configuration names by file, if it does. @throws UserError for a file that gives none. */
 export async function loadMethod(name: unknown): Promise<void> {
   if (!isMethodFile(name) || Object.hasOwn(methods, name)) return;
-  if (!existsSync(name)) throw mistake(`cannot load the method ${name}: there is no such file`);
+  if (!existsSync(name))
+    throw mistake(
+      `cannot load the method ${name}: there is no such file; its path begins in the current folder`,
+    );
   let module: { default?: unknown };
   try {
     module = (await import(pathToFileURL(resolve(name)).href)) as typeof module;
