@@ -5,45 +5,30 @@ import type { Network, Tensors } from "./network.js";
 import { declare } from "./network.js";
 
 /** The parameters with latent weights as the method constrains them, at the start and after an update (QNN clamps, XNOR-Net also centres them). */
-export const constrainWeights = (network: Network, method: Method, parameters: Tensors): Tensors =>
-  replaceLatent(network, method, parameters, method.constrain?.bind(method));
-
-function replaceLatent(
-  network: Network,
-  method: Method,
-  parameters: Tensors,
-  replace: ((w: Tensor, layer: LayerInfo) => Tensor) | undefined,
-): Tensors {
-  if (replace === undefined) return parameters;
-  const replaced = mapWeights(network, method, parameters, (w, layer, quantized) =>
-    quantized ? replace(w, layer) : w,
-  );
-  return { ...parameters, ...replaced };
+export function constrainWeights(network: Network, method: Method, parameters: Tensors): Tensors {
+  if (method.constrain === undefined) return parameters;
+  return { ...parameters, ...mapWeights(network, method, parameters, method.constrain.bind(method)) };
 }
 
 /** The weights that each convolution and linear layer multiplies with, by the name of its parameter. */
 export function quantizedWeights(network: Network, method: Method, parameters: Tensors): Tensors {
-  return mapWeights(network, method, parameters, (w, layer, quantized) => {
-    if (!quantized) return w;
+  return mapWeights(network, method, parameters, (w, layer) => {
     const own = Object.keys(method.own?.(layer) ?? {});
-    return method.weights(
-      w,
-      layer,
-      Object.fromEntries(own.map((name) => [name, parameters[`${layer.name}.own.${name}`]])),
-    );
+    const scalars = own.map((name) => [name, parameters[`${layer.name}.own.${name}`]] as const);
+    return method.weights(w, layer, Object.fromEntries(scalars));
   });
 }
 
-/** What `f` makes of the latent weights of each convolution and linear layer, by the name of the parameter. */
+/** The weights of each convolution and linear layer by the name of the parameter; of quantized ones what `f` makes of them. */
 function mapWeights(
   network: Network,
   method: Method,
   parameters: Tensors,
-  f: (w: Tensor, layer: LayerInfo, quantized: boolean) => Tensor,
+  f: (w: Tensor, layer: LayerInfo) => Tensor,
 ): Tensors {
   const mapped = declare(network, method).layers.map(({ info, quantized }) => {
     const name = `${info.name}.weight`;
-    return [name, f(parameters[name], info, quantized)] as const;
+    return [name, quantized ? f(parameters[name], info) : parameters[name]] as const;
   });
   return Object.fromEntries(mapped);
 }

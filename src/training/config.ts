@@ -140,17 +140,10 @@ export function publishedCell(
   options: Pick<Parsed, "model" | "method" | "data" | "weightBits" | "activationBits">,
 ) {
   const { model, method, data } = options;
-  const { weightBits = 0, activationBits = 0 } = { ...methods[method].defaults, ...definedBits(options) };
   if (data !== "digits" && data !== "mnist") return undefined;
+  const { defaults } = methods[method];
+  const { weightBits = defaults.weightBits ?? 0, activationBits = defaults.activationBits ?? 0 } = options;
   return publishedRow({ dataset: "MNIST", model, method, weightBits, activationBits });
-}
-
-function definedBits(options: Pick<Parsed, "weightBits" | "activationBits">) {
-  const { weightBits, activationBits } = options;
-  return {
-    ...(weightBits !== undefined && { weightBits }),
-    ...(activationBits !== undefined && { activationBits }),
-  };
 }
 
 /** What a configuration leaves open is as published for its cell, unless it names another optimizer; else Adam at 0.001. */
