@@ -182,11 +182,13 @@ static inline void toFloats(float* to, const T* from, int64_t n) {
   for (; i + LANES <= n; i += LANES) store(to + i, toFloats(loadInts(from + i, LANES)));
   if (i < n) store(to + i, toFloats(loadInts(from + i, n - i)));
 }
+// NaN counts as 0, as in a typed array: what the conversions make of it differs.
+static inline Ints toCodes(Vec v) { return toInts(choose(isEqual(v, v), v, splat(0))); }
 template <typename T>
 static inline void fromFloats(T* to, const float* from, int64_t n) {
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) storeInts(to + i, toInts(load(from + i)), LANES);
-  if (i < n) storeInts(to + i, toInts(load(from + i)), n - i);
+  for (; i + LANES <= n; i += LANES) storeInts(to + i, toCodes(load(from + i)), LANES);
+  if (i < n) storeInts(to + i, toCodes(load(from + i)), n - i);
 }
 
 // Elements `index` ... `index` + n of stored integers, as floats; may write up to a whole vector.

@@ -1,6 +1,14 @@
 /** docs/adding-a-method.md, followed to the letter by a user who has fewbit in node_modules. */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -64,4 +72,13 @@ test("a layer has bits of its own, though the method knows no activations of 32 
     encoding: "utf8",
   });
   expect(text).toMatch(/^fc2 +8\/2 /m);
+});
+
+test("a run belongs to the file that it was trained with", () => {
+  appendFileSync(join(folder, "pact.mjs"), "\n");
+  const result = spawnSync("sh", ["-c", "npx fewbit eval runs/pact"], { cwd: folder, encoding: "utf8" });
+  expect(result.status).toBe(2);
+  expect(result.stderr).toMatch(
+    /^fewbit: runs\/pact\/best\.safetensors is of lenet5 .*, pact .*; this network is .*\n$/,
+  );
 });

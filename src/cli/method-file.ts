@@ -1,5 +1,6 @@
 /** `--method ./pact.mjs`: a method from a file of the user's, whose default export is an entry like those of `methods`. */
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../errors.js";
@@ -13,6 +14,7 @@ export async function loadMethod(name: unknown): Promise<void> {
     throw mistake(
       `cannot load the method ${name}: there is no such file; its path begins in the current folder`,
     );
+  const file = createHash("sha256").update(readFileSync(name)).digest("hex").slice(0, 16);
   let module: { default?: unknown };
   try {
     module = (await import(pathToFileURL(resolve(name)).href)) as typeof module;
@@ -34,7 +36,7 @@ export async function loadMethod(name: unknown): Promise<void> {
     }
   }
   const { create, ...rest } = entry as unknown as NewMethod;
-  registerMethod(name, { ...rest, create: (options) => made(name, () => create(options)) });
+  registerMethod(name, { ...rest, create: (options) => made(name, file, () => create(options)) });
 }
 
 /** What a method must have, and of which type. */
@@ -43,8 +45,8 @@ const parts = {
   ...{ fullPrecision: "function", weights: "function", activations: "function" },
 } as const;
 
-/** What a file's `create` returns, if it is a method. */
-function made(file: string, create: () => Method): Method {
+/** What a file's `create` returns, if it is a method; with the file's checksum, since a stored run belongs to just this one. */
+function made(file: string, checksum: string, create: () => Method): Method {
   let method: Method | undefined;
   try {
     method = create();
@@ -56,7 +58,7 @@ function made(file: string, create: () => Method): Method {
     if (typeof method?.[part as keyof typeof parts] === type) continue;
     throw mistake(`create() of ${file} must return a Method, but its "${part}" is no ${type}`);
   }
-  return method;
+  return { ...method, options: { ...method.options, file: checksum } };
 }
 
 const mistake = (message: string): UserError => new UserError(message, "method");

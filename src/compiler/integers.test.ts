@@ -196,6 +196,20 @@ describe.each(executors)("sums of codes are exact on %s", (_, executor) => {
     expect(Array.from((await run(values)).y.data)).toEqual([-sum, sum]);
   });
 
+  test("where a code is NaN, which counts as 0", async () => {
+    const f: Fn = (t) => ({
+      y: g.matmul(
+        g.codes(g.round(t.x), { lo: -127, hi: 127, step: 1 }),
+        g.codes(g.round(t.w), { lo: -1, hi: 1, step: 2 }),
+      ),
+    });
+    const x = { data: Float32Array.from({ length: 35 }, (_, i) => (i % 2 ? NaN : i)), shape: [1, 35] };
+    const w = { data: new Float32Array(35).fill(1), shape: [35, 1] };
+    const { run, program } = compiled(f, executor);
+    expect(productsOf(program({ x, w }))).toEqual(["s8,s8,i16"]);
+    expect(Array.from((await run({ x, w })).y.data)).toEqual([(34 * 18) / 2]);
+  });
+
   test("with scales for each image, each output channel and all, and their gradients", async () => {
     const shapes = {
       x: [3, 6, 6, 5],

@@ -178,7 +178,7 @@ class Training {
     this.state = state;
     const count = batch.labels.data.length;
     if (!Number.isFinite(loss.data[0]))
-      throw this.diverged(loss.data[0], `epoch ${this.epoch + 1}, step ${step + 1}`);
+      throw this.diverged(`the loss became ${loss.data[0]}`, `epoch ${this.epoch + 1}, step ${step + 1}`);
     this.sums = addBatch(this.sums, count, loss.data[0], top1.data[0], top5.data[0]);
     this.stepInEpoch = step + 1;
     this.pace.trained(this.epoch, step, count);
@@ -210,7 +210,7 @@ class Training {
     const scores = await score(this.scores, this.state, data, set, batchSize, onBatch, signal);
     if (scores !== undefined && !Number.isFinite(scores.loss)) {
       throw this.diverged(
-        scores.loss,
+        `the loss became ${scores.loss}`,
         `epoch ${this.epoch + 1}, step ${this.stepInEpoch} (measured after it)`,
       );
     }
@@ -220,6 +220,9 @@ class Training {
   /** The lines of the epoch that has just ended; remembers the signs for the next. */
   private async layerLines(): Promise<LayerLine[]> {
     const { parameters } = this.state.read();
+    // A quantizer makes finite codes of a weight that is no number, and the loss stays finite.
+    const broken = Object.keys(parameters).find((name) => !parameters[name].data.every(Number.isFinite));
+    if (broken !== undefined) throw this.diverged(`${broken} became NaN or infinite`, `epoch ${this.epoch}`);
     const { weights } = await this.quantized(this.state, {});
     const lines = this.job.layers.map(({ name, weightBits }) => {
       const key = weightName(name);
@@ -240,11 +243,11 @@ class Training {
     return schedule === undefined ? optimizer.learningRate : schedule.rate(optimizer.learningRate, epoch);
   }
 
-  private diverged(loss: number, where: string): DivergenceError {
+  private diverged(what: string, where: string): DivergenceError {
     const { directory } = this.job;
     const kept = directory === undefined ? "" : "; this one's last checkpoint is kept";
     return new DivergenceError(
-      `the loss became ${loss} in ${where}: try a learning rate below ${this.learningRate()} in a new run${kept}`,
+      `${what} in ${where}: try a learning rate below ${this.learningRate()} in a new run${kept}`,
     );
   }
 

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fromArrays } from "../data/arrays.js";
 import { DivergenceError, UserError } from "../errors.js";
 import { adam, sgd } from "../optim/index.js";
-import { baseline, dorefa } from "../quantization/index.js";
+import { codes, div, mul, sign } from "../graph/index.js";
+import { baseline, dorefa, quantizer } from "../quantization/index.js";
 import { nativeProblem } from "../runtime/native.js";
 import { classify, evaluateRun } from "./evaluate.js";
 import type { TrainProgress } from "./progress.js";
@@ -214,6 +215,18 @@ describe("a loss that is no longer a number", () => {
     ]);
     expect(loadRun(directory).metrics).toEqual([]);
     await expect(train({ ...wild, directory, resume: true })).rejects.toThrow(message);
+  });
+
+  test("or a weight, which quantized is a number still", async () => {
+    const binary = quantizer({
+      forward: (w) => codes(sign(w), { lo: -1, hi: 1, step: 2 }),
+      backward: (g) => div(mul(g, 0), mul(g, 0)),
+    });
+    const broken = { ...baseline(), fullPrecision: () => false, weights: binary };
+    await expect(train({ ...base, method: broken, directory })).rejects.toThrow(
+      /^conv1\.weight became NaN or infinite in epoch 1: try a learning rate below 0\.02 in a new run; this one's/,
+    );
+    expect(loadRun(directory).metrics).toEqual([]);
   });
 
   test("is noticed without a directory too", async () => {
