@@ -182,10 +182,10 @@ describe("folders of images", () => {
     ],
     [
       on("fake"),
-      `fake/cat/b.png cannot be read as an image: Input buffer contains unsupported image format; ${mend}`,
+      `fake/cat/b.png cannot be read as an image: its format is unknown, or its header damaged; ${mend}`,
     ],
-    [on("halved"), `halved/dog/c.png cannot be read as an image: vipspng: libpng read error; ${mend}`],
-    [on("empty"), `empty/dog/a.png cannot be read as an image: Input Buffer is empty; ${mend}`],
+    [on("halved"), `halved/dog/c.png cannot be read as an image: it is damaged or cut short; ${mend}`],
+    [on("empty"), `empty/dog/a.png cannot be read as an image: it is empty; ${mend}`],
     [
       on("circle"),
       "cannot read circle/cat/z.png, a symbolic link: its symbolic links go in a circle (from --data-dir)",
@@ -235,7 +235,7 @@ describe("folders of images", () => {
     ],
     [
       "train --resume pet-run --data-dir fake --epochs 2",
-      `fake/cat/b.png cannot be read as an image: Input buffer contains unsupported image format; ${mend}`,
+      `fake/cat/b.png cannot be read as an image: its format is unknown, or its header damaged; ${mend}`,
     ],
     [
       "train --resume pet-run --image-size 32 --epochs 2",
@@ -276,7 +276,7 @@ describe("predictions", () => {
     ],
     [
       "predict run notes.txt",
-      "notes.txt cannot be read as an image: Input buffer contains unsupported image format; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",
+      "notes.txt cannot be read as an image: its format is unknown, or its header damaged; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",
     ],
     [`predict run ${image} --data digits`, "unknown option '--data'; see fewbit --help"],
     [`predict run ${image} --threads 0`, "threads must be an integer from 1 to 64, got 0 (from --threads)"],

@@ -66,14 +66,23 @@ async function decode(
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`cannot read ${path}: ${reasonOf(error)}`);
   });
+  // Not in the decoder's words: those of several images that fail at a time are mixed.
+  const unreadable = (reason: string): UserError =>
+    new UserError(
+      `${path} cannot be read as an image: ${reason}; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)`,
+    );
+  if (bytes.length === 0) throw unreadable("it is empty");
+  const image = sharp(bytes, { failOn: "error" });
+  const sides = await image.metadata().catch(() => {
+    throw unreadable("its format is unknown, or its header damaged");
+  });
+  if (!formats.includes(sides.format)) throw unreadable(`its format is ${sides.format}`);
+  // A header that claims more would have the decoder take gigabytes for its rows.
+  if (Math.max(sides.width, sides.height) > longestSide) {
+    const size = `${sides.width}x${sides.height}`;
+    throw unreadable(`its header says ${size} pixels, more than ${longestSide} a side`);
+  }
   try {
-    const image = sharp(bytes, { failOn: "error" });
-    // A header that claims more would have the decoder take gigabytes for its rows.
-    const sides = await image.metadata();
-    if (!formats.includes(sides.format)) throw new Error(`its format is ${sides.format}`);
-    if (Math.max(sides.width, sides.height) > longestSide) {
-      throw new Error(`a header of ${sides.width}x${sides.height} pixels, more than ${longestSide} a side`);
-    }
     return await image
       .autoOrient()
       .resize(width, height, { fit: "cover" })
@@ -81,11 +90,8 @@ async function decode(
       .toColourspace(channels === 1 ? "b-w" : "srgb")
       .raw({ depth: "uchar" })
       .toBuffer();
-  } catch (error) {
-    const reason = (error as Error).message.trim().replace(/\s*\n\s*/g, "; ");
-    throw new UserError(
-      `${path} cannot be read as an image: ${reason}; mend or remove it (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)`,
-    );
+  } catch {
+    throw unreadable("it is damaged or cut short");
   }
 }
 
@@ -116,6 +122,7 @@ function allocate(count: number, shape: DecodeOptions["shape"]): Uint8Array {
 
 async function decoder(): Promise<typeof Sharp> {
   try {
+    process.env.VIPS_WARNING ??= "0"; // set at all, it keeps the decoder's warnings from standard error
     const { default: sharp } = await import("sharp");
     sharp.cache(false); // no file is read twice
     sharp.concurrency(1); // an image has one thread, several are read at a time

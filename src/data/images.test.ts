@@ -434,7 +434,7 @@ describe("a damaged image is named: one", () => {
       "of three million pixels a row",
       "png",
       widened,
-      /a header of 3000000x64 pixels, more than 65535 a side/,
+      /its header says 3000000x64 pixels, more than 65535 a side/,
     ],
     ["cut in its pixels", "png", (good) => good.subarray(0, good.length - 200), /libpng read error/],
     ["cut in its pixels", "jpg", (good) => good.subarray(0, good.length / 2), /premature end of JPEG image/],
