@@ -428,7 +428,7 @@ function widened(good: Buffer): Buffer {
 describe("a damaged image is named: one", () => {
   test.each<[string, string, (good: Buffer) => Buffer, RegExp]>([
     ["that is empty", "png", () => Buffer.alloc(0), /empty/],
-    ["of text", "png", () => Buffer.from("<html>not found</html>"), /unsupported image format/],
+    ["of text", "png", () => Buffer.from("<html>not found</html>"), /its format is unknown/],
     ["cut in its head", "png", (good) => good.subarray(0, 20), /header|format/],
     [
       "of three million pixels a row",
@@ -436,14 +436,14 @@ describe("a damaged image is named: one", () => {
       widened,
       /its header says 3000000x64 pixels, more than 65535 a side/,
     ],
-    ["cut in its pixels", "png", (good) => good.subarray(0, good.length - 200), /libpng read error/],
-    ["cut in its pixels", "jpg", (good) => good.subarray(0, good.length / 2), /premature end of JPEG image/],
-    ["cut in its pixels", "webp", (good) => good.subarray(0, good.length / 2), /webp|read/i],
+    ["cut in its pixels", "png", (good) => good.subarray(0, good.length - 200), /it is damaged or cut short/],
+    ["cut in its pixels", "jpg", (good) => good.subarray(0, good.length / 2), /it is damaged or cut short/],
+    ["cut in its pixels", "webp", (good) => good.subarray(0, good.length / 2), /it is damaged or cut short/],
     [
       "with a flipped bit",
       "png",
       (good) => Buffer.from(good).fill(good[good.length / 2] ^ 1, good.length / 2, good.length / 2 + 1),
-      /libpng read error/,
+      /it is damaged or cut short/,
     ],
   ])("%s (%s)", async (_name, extension, damage, reason) => {
     const noise: Pixel = (row, column) => ((row * 64 + column) ** 2 * 2_654_435_761) % 251;
