@@ -123,6 +123,8 @@ const configFiles: Readonly<Record<string, string>> = {
   "empty.json": "{}",
 };
 
+const models = "lenet5, resnet, resnet20, resnet50, vgg16";
+
 const refused = (args: string | readonly string[], message: string) => expectRefusal(folder, args, message);
 
 describe("commands and flags that do not exist", () => {
@@ -146,8 +148,24 @@ describe("commands and flags that do not exist", () => {
 describe("networks and methods", () => {
   const bits = "must be an integer from 1 to 8 or 32, got";
   test.each([
-    ["train vgg", 'model must be one of lenet5, got "vgg" (from the command line)'],
-    ["summary vgg", 'model must be one of lenet5, got "vgg" (from the command line)'],
+    [
+      "train --config folder.json --depth 20",
+      "depth has no effect on model lenet5; it goes with model resnet (from --depth)",
+    ],
+    [
+      "summary resnet",
+      "depth is needed for model resnet; give 6n + 2 from 8 to 1202, as 20, 32 or 56 (set it with --depth)",
+    ],
+    ...["30", "2", "1208", "20.5", "deep"].map((depth): [string, string] => [
+      `train resnet --depth ${depth}`,
+      `depth must be 6n + 2 from 8 to 1202, as 20, 32 or 56, got ${depth === "deep" ? '"deep"' : depth} (from --depth)`,
+    ]),
+    [
+      "summary resnet20 --depth 20",
+      "depth has no effect on model resnet20; it goes with model resnet (from --depth)",
+    ],
+    ["train vgg", `model must be one of ${models}, got "vgg"; did you mean vgg16? (from the command line)`],
+    ["summary vgg", `model must be one of ${models}, got "vgg"; did you mean vgg16? (from the command line)`],
     [
       "train lenet5 --method lsq",
       'method must be one of baseline, qnn, dorefa, xnor, twn, ttq, got "lsq" (from --method)',
@@ -192,7 +210,7 @@ describe("networks and methods", () => {
     [`train lenet5 ${dorefa} --gradient-bits 33`, `gradientBits ${bits} 33 (from --gradient-bits)`],
     [
       "train lennet5",
-      'model must be one of lenet5, got "lennet5"; did you mean lenet5? (from the command line)',
+      `model must be one of ${models}, got "lennet5"; did you mean lenet5? (from the command line)`,
     ],
     [
       "train lenet5 --method dorfea",
@@ -354,7 +372,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],
@@ -362,10 +380,10 @@ describe("configuration files", () => {
       "train --config null.json --epochs 0",
       "epochs must be an integer from 1 to 100000, got 0 (from --epochs)",
     ],
-    ["train --config deep.json", "model must be one of lenet5, got [...] (from deep.json)"],
+    ["train --config deep.json", `model must be one of ${models}, got [...] (from deep.json)`],
     ["train --config nul.json", 'out must be a text that is not empty, got "a\\u0000b" (from nul.json)'],
     ["train --config augment.json", 'augment must be true or false, got "no" (from augment.json)'],
-    ["train --config number.json", "model must be one of lenet5, got 5 (from number.json)"],
+    ["train --config number.json", `model must be one of ${models}, got 5 (from number.json)`],
     [
       "train --config folder.json",
       "nowhere is not a directory; give the one that holds MNIST's four files (from folder.json)",

@@ -13,8 +13,10 @@ function number(text: string): number | string {
   return text.trim() === "" || Number.isNaN(value) ? text : value;
 }
 
-export function methodFlags(command: Command): Command {
+/** Of the network and its quantization. */
+export function networkFlags(command: Command): Command {
   return command
+    .option("--depth <layers>", "layers of model resnet: 6n + 2, as 20, 32 or 56", number)
     .option(
       "--method <name>",
       "quantization method: baseline, qnn, dorefa, xnor, twn, ttq, or a file, as ./pact.mjs (default: baseline); see fewbit methods",

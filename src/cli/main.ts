@@ -7,8 +7,8 @@ import {
   dataFlags,
   executorFlags,
   imageFlags,
-  methodFlags,
   mirrorFlag,
+  networkFlags,
   outputFlags,
   trainingFlags,
 } from "./flags.js";
@@ -51,8 +51,8 @@ function build(): Command {
   const train = program
     .command("train")
     .description("train a network")
-    .argument("[model]", "the network: lenet5");
-  methodFlags(train);
+    .argument("[model]", "the network: lenet5, resnet20, resnet50, resnet with --depth, or vgg16");
+  networkFlags(train);
   mirrorFlag(imageFlags(dataFlags(train)));
   trainingFlags(train)
     .option("--out <folder>", "where the run is kept (default: runs/MODEL-METHOD-BITS, numbered)")
@@ -132,8 +132,8 @@ function build(): Command {
   const summary = program
     .command("summary")
     .description("show a network layer by layer: bits, parameters, multiply-accumulates, memory")
-    .argument("<model>", "the network: lenet5");
-  methodFlags(summary)
+    .argument("<model>", "the network: lenet5, resnet20, resnet50, resnet with --depth, or vgg16");
+  networkFlags(summary)
     .option("--json", "print one JSON object")
     .action(async (model: string, _: unknown, command: Command) =>
       (await import("./summary.js")).summaryCommand(model, command),

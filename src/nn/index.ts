@@ -1,9 +1,9 @@
 /** Networks: building, describing, applying and initialising them. */
+export type { BlockOptions, ResidualOptions } from "./blocks.js";
 export { initialise, normalFanOut, uniformFanIn } from "./initialise.js";
 export type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
 export type {
   BatchNormOptions,
-  BlockOptions,
   ConvolutionLayerOptions,
   LinearOptions,
   NetworkBuilder,

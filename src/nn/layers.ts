@@ -22,6 +22,8 @@ import {
   where,
 } from "../graph/index.js";
 import type { Bits, LayerInfo, Method } from "../quantization/index.js";
+import type { BlockContext, BlockOptions, ResidualOptions } from "./blocks.js";
+import { block, residual } from "./blocks.js";
 import type { Initialiser, ParameterSpec } from "./initialise.js";
 import { uniformFanIn } from "./initialise.js";
 
@@ -49,12 +51,6 @@ export interface PoolLayerOptions extends PoolOptions {
   readonly kind?: "average" | "maximum";
 }
 
-/** A layer with batch norm, activation and, where said, pooling after it. */
-export type BlockOptions = (ConvolutionLayerOptions | LinearOptions) & {
-  readonly norm: BatchNormOptions & { readonly name: string };
-  readonly pool?: PoolLayerOptions;
-};
-
 /**
  * What a network's `build` is given. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
  * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
@@ -71,6 +67,11 @@ export interface NetworkBuilder {
    * layer, norm, activation, pooling; or norm, layer, activation, pooling.
    */
   block(name: string, x: Tensor, options: BlockOptions): Tensor;
+  /**
+   * A residual block of two 3x3 convolutions, NAME.conv1 and NAME.conv2, as the method orders its parts;
+   * NAME.shortcut is the 1x1 convolution beside them where the shape changes.
+   */
+  residual(name: string, x: Tensor, options: ResidualOptions): Tensor;
   /** Over all axes but the last. */
   batchNorm(name: string, x: Tensor, options?: BatchNormOptions): Tensor;
   /** The method's activation function after the layer built last; ReLU unless it has one of its own. */
@@ -78,8 +79,8 @@ export interface NetworkBuilder {
   pool(x: Tensor, options: PoolLayerOptions): Tensor;
   /** [N, H, W, C] -> [N, C·H·W] in the order channel, row, column. */
   flatten(x: Tensor): Tensor;
-  /** In training, zeros with probability `rate`, and the others divided by 1 - rate. */
-  dropout(x: Tensor, rate: number): Tensor;
+  /** In training, zeros with probability `rate` (the method's unless said), and the others divided by 1 - rate. */
+  dropout(x: Tensor, rate?: number): Tensor;
 }
 
 /** A convolution or linear layer as it was built. */
@@ -149,17 +150,20 @@ export class Builder implements NetworkBuilder {
     return this.product(this.describe(name, x, options), x, options.initial, matmul);
   }
 
-  block(name: string, x: Tensor, { norm, pool, ...options }: BlockOptions): Tensor {
-    const { normalisation = "after" } = this.context.method;
-    const before = normalisation === "before" && this.isQuantized(this.describe(name, x, options));
-    const { name: normName, ...normOptions } = norm;
-    const normalise = (value: Tensor) => this.batchNorm(normName, value, normOptions);
+  block(name: string, x: Tensor, options: BlockOptions): Tensor {
+    return block(this.blocks, name, x, options);
+  }
 
-    const input = before ? normalise(x) : x;
-    const product =
-      "channels" in options ? this.convolution(name, input, options) : this.linear(name, input, options);
-    const y = this.nonlinearity(before ? product : normalise(product));
-    return pool === undefined ? y : this.pool(y, pool);
+  residual(name: string, x: Tensor, options: ResidualOptions): Tensor {
+    return residual(this.blocks, name, x, options);
+  }
+
+  private get blocks(): BlockContext {
+    return {
+      net: this,
+      method: this.context.method,
+      isQuantized: (name, x, options) => this.isQuantized(this.describe(name, x, options)),
+    };
   }
 
   /** The layer to be built next. */
@@ -274,7 +278,7 @@ export class Builder implements NetworkBuilder {
     return reshape(transpose(x, [0, 3, 1, 2]), [count, sizeOf(x.shape) / count]);
   }
 
-  dropout(x: Tensor, rate: number): Tensor {
+  dropout(x: Tensor, rate = this.context.method.dropout ?? 0): Tensor {
     if (!(rate >= 0 && rate < 1))
       throw this.mistake(`dropout's rate must be a number from 0 to below 1, got ${rate}`);
     const stream = firstDropoutStream + this.dropouts++;

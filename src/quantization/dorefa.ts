@@ -58,6 +58,7 @@ export function dorefa({
     options: { weightBits, activationBits, gradientBits, preset },
     weightBits,
     activationBits,
+    residual: "preactivation",
     // Section 2.7: the first and the last layer stay as they are.
     fullPrecision: (layer) => isFirst(layer) || isLast(layer),
     weights: (w) => quantizeWeights(w, weightBits, preset),

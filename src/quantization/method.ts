@@ -56,6 +56,12 @@ export interface Method {
   readonly pooling?: "average" | "maximum";
   /** Where a block normalises: after the layer unless given, or before it if the layer is quantized. */
   readonly normalisation?: "before" | "after";
+  /** Whether blocks without norm normalise the input of a quantized layer all the same; false unless given. */
+  readonly normalisesEveryInput?: boolean;
+  /** Where residual blocks activate: the inner layer and the sum, or each layer's input and not the sum; "original" unless given. */
+  readonly residual?: "original" | "preactivation";
+  /** The rate of dropout in classifiers that leave it to the method; 0 unless given. */
+  readonly dropout?: number;
   /** The bits of layers that have bits of their own. */
   bits?(layer: LayerInfo): Bits;
 }

@@ -26,6 +26,7 @@ export function ttq({ weightBits = 2, preset = "paper" }: TtqOptions = {}): Meth
     weightBits,
     activationBits: 32,
     pooling: "maximum",
+    dropout: 0.5,
     // Section 5: the first and the last layer stay as they are.
     fullPrecision: (layer: LayerInfo) => isFirst(layer) || isLast(layer),
     weights: (w, _, own) => (weightBits === 32 ? w : ternarize(w, own.positive, own.negative)),

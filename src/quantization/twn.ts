@@ -37,6 +37,7 @@ export function twn({ weightBits = 2, preset = "paper" }: TwnOptions = {}): Meth
     weightBits,
     activationBits: 32,
     pooling: "maximum",
+    dropout: 0.5,
     fullPrecision: () => false,
     weights: (w) => (weightBits === 32 ? w : ternarize(w, preset)),
     activations: (x) => x,

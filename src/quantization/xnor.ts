@@ -67,6 +67,8 @@ export function xnor({
     activationBits,
     pooling: "maximum",
     normalisation: "before",
+    // Figure 3: a sign is taken of normalised values only.
+    normalisesEveryInput: preset === "paper" && activationBits === 1,
     fullPrecision,
     weights: (w) => (weightBits === 32 ? w : binarize(w, preset)),
     activations: (x) => (activationBits === 32 ? x : passWithinOne(signCodes(x, preset), x, true)),

@@ -6,11 +6,12 @@ import { z } from "zod";
 import type { Dataset, LoadListeners, Preparation } from "../data/index.js";
 import { datasets, isMirror } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
-import { modelNamed, models } from "../models/index.js";
+import { depths, isDepth, modelNamed, modelNames } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
 import { describe, fitted } from "../nn/index.js";
+import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
@@ -55,7 +56,8 @@ const layerBits = field(
 
 /** Every key of a configuration, with its default where it has one. */
 export const runSchema = z.strictObject({
-  model: oneOf(...Object.keys(models)),
+  model: oneOf(...modelNames),
+  depth: field(depths, z.number(), isDepth).optional(),
   method: field(
     `one of ${builtIn.join(", ")}`,
     z.string(),
@@ -135,15 +137,24 @@ export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", 
   throw new UserError(`${String(path[0])} ${message}`, String(path[0]));
 }
 
-/** The cell of the published table that a configuration stands in. The shipped digits are a part of MNIST. */
+/** The data sets of the published table. The shipped digits are a part of MNIST. */
+const publishedData: Readonly<Partial<Record<string, PublishedRow["dataset"]>>> = {
+  digits: "MNIST",
+  mnist: "MNIST",
+  cifar10: "CIFAR-10",
+};
+
+/** The cell of the published table that a configuration stands in. */
 export function publishedCell(
-  options: Pick<Parsed, "model" | "method" | "data" | "weightBits" | "activationBits">,
+  options: Pick<Parsed, "model" | "depth" | "method" | "data" | "weightBits" | "activationBits">,
 ) {
-  const { model, method, data } = options;
-  if (data !== "digits" && data !== "mnist") return undefined;
+  const { depth, method, data } = options;
+  const dataset = publishedData[data];
+  if (dataset === undefined) return undefined;
+  const model = `${options.model}${depth ?? ""}`;
   const { defaults } = methods[method];
   const { weightBits = defaults.weightBits ?? 0, activationBits = defaults.activationBits ?? 0 } = options;
-  return publishedRow({ dataset: "MNIST", model, method, weightBits, activationBits });
+  return publishedRow({ dataset, model, method, weightBits, activationBits });
 }
 
 /** What a configuration leaves open is as published for its cell, unless it names another optimizer; else Adam at 0.001. */
@@ -159,11 +170,11 @@ function optimizerDefaults(options: Parsed): OptimizerOptions {
 }
 
 /** The network named, for images of the size and channels asked for. */
-function modelFor({ model: name, data, imageSize, channels }: RunOptions): Network {
-  const model = modelNamed(name);
+function modelFor({ model: name, depth, data, imageSize, channels }: RunOptions): Network {
+  const model = modelNamed(name, depth);
   if (data !== "images") return model;
-  const [height, width, depth] = model.input;
-  const input = [imageSize ?? height, imageSize ?? width, channels ?? depth] as const;
+  const [height, width, colours] = model.input;
+  const input = [imageSize ?? height, imageSize ?? width, channels ?? colours] as const;
   return fitted(model, { input, classes: model.classes });
 }
 
