@@ -1,5 +1,5 @@
 /** A data set of one's own, from typed arrays. */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import type { Augmentation } from "./augment.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
@@ -90,7 +90,8 @@ function perChannel(name: string, values: readonly number[], channels: number): 
   return values;
 }
 
-function checkAugmentation({ rotation = 0, cropPadding = 0 }: Augmentation = {}): void {
+function checkAugmentation(augmentation: Augmentation = {}): void {
+  const { rotation = 0, cropPadding = 0, padding = "zeros", flip = false } = augmentation;
   if (!(rotation >= 0 && rotation <= 180)) {
     throw new UserError(`augmentation.rotation must be from 0 to 180 degrees, got ${rotation}`);
   }
@@ -98,5 +99,11 @@ function checkAugmentation({ rotation = 0, cropPadding = 0 }: Augmentation = {})
     throw new UserError(
       `augmentation.cropPadding must be an integer of 0 or more pixels, got ${cropPadding}`,
     );
+  }
+  if (!["zeros", "reflection"].includes(padding)) {
+    throw new UserError(`augmentation.padding must be zeros or reflection, got ${shown(padding)}`);
+  }
+  if (typeof flip !== "boolean") {
+    throw new UserError(`augmentation.flip must be true or false, got ${shown(flip)}`);
   }
 }

@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { placementOf, sourcePixels } from "./augment.js";
+import type { Augmentation, Placement } from "./augment.js";
+import { pixelSource, placementOf } from "./augment.js";
 
 function pixels(
   height: number,
   width: number,
-  placement: { angle: number; top: number; left: number },
+  placement: Partial<Placement>,
+  augmentation?: Augmentation,
 ): number[] {
   const out = new Int32Array(height * width);
-  sourcePixels(height, width, placement, out);
+  pixelSource(height, width, augmentation)({ angle: 0, top: 0, left: 0, flipped: false, ...placement }, out);
   return Array.from(out);
 }
 
@@ -22,6 +24,50 @@ test("a shift moves the window and shows nothing beyond the image", () => {
 
 test("a quarter turn is clockwise: the top row comes from the left column, read upwards", () => {
   expect(pixels(3, 3, { angle: Math.PI / 2, top: 0, left: 0 })).toEqual([6, 3, 0, 7, 4, 1, 8, 5, 2]);
+});
+
+test("a flipped image is the mirror image of the same crop", () => {
+  expect(pixels(2, 3, { flipped: true })).toEqual([2, 1, 0, 5, 4, 3]);
+  expect(pixels(2, 3, { left: 1, flipped: true })).toEqual([-1, 2, 1, -1, 5, 4]);
+  expect(pixels(3, 3, { angle: Math.PI / 2, flipped: true })).toEqual([0, 3, 6, 1, 4, 7, 2, 5, 8]);
+});
+
+describe("reflected padding", () => {
+  const reflected = (height: number, width: number, placement: Partial<Placement>) =>
+    pixels(height, width, placement, { padding: "reflection" });
+
+  test("mirrors the image at its edge, which is not repeated", () => {
+    // 0 1 2   is padded to   5 4 3 4 5 / 2 1 0 1 2 / 5 4 3 4 5 ... around it.
+    // 3 4 5
+    expect(reflected(2, 3, { top: -1, left: -2 })).toEqual([5, 4, 3, 2, 1, 0]);
+    expect(reflected(2, 3, { top: 1, left: 2 })).toEqual([5, 4, 3, 2, 1, 0]);
+  });
+
+  test("wider than the image goes back and forth", () => {
+    expect(reflected(1, 3, { left: -6 })).toEqual([2, 1, 0]);
+    expect(reflected(1, 3, { left: 5 })).toEqual([1, 2, 1]);
+    expect(reflected(2, 1, { left: 7, top: 3 })).toEqual([1, 0]);
+  });
+
+  test("is that of an image padded by copying its rows and columns", () => {
+    const [height, width, padding] = [5, 7, 4];
+    /** NumPy's and PyTorch's padding "reflect", one dimension at a time. */
+    const pad = <T>(list: readonly T[]): T[] => [
+      ...list.slice(1, padding + 1).reverse(),
+      ...list,
+      ...list.slice(-padding - 1, -1).reverse(),
+    ];
+    const image = [...Array(height).keys()].map((y) => [...Array(width).keys()].map((x) => y * width + x));
+    const padded = pad(image.map(pad));
+    for (let top = -padding; top <= padding; top++) {
+      for (let left = -padding; left <= padding; left++) {
+        const expected = padded
+          .slice(padding + top, padding + top + height)
+          .flatMap((row) => row.slice(padding + left, padding + left + width));
+        expect(reflected(height, width, { top, left })).toEqual(expected);
+      }
+    }
+  });
 });
 
 test("rotating then cropping in two separate steps gives the same image", () => {
@@ -80,8 +126,18 @@ describe("draws", () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThanOrEqual(1);
   });
 
+  test("flip half of the words, and none where flipping is off", () => {
+    const flipped = (flip: boolean | undefined, word: number) =>
+      placementOf({ flip }, Uint32Array.of(0, 0, 0, word)).flipped;
+    expect([0, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1].map((word) => flipped(true, word))).toEqual([
+      ...[false, false],
+      ...[true, true],
+    ]);
+    expect([undefined, false].map((flip) => flipped(flip, 2 ** 32 - 1))).toEqual([false, false]);
+  });
+
   test("without augmentation change nothing", () => {
-    const { angle, top, left } = placementOf({}, Uint32Array.of(7, 8, 9, 10));
-    expect([Math.abs(angle), Math.abs(top), Math.abs(left)]).toEqual([0, 0, 0]);
+    const { angle, top, left, flipped } = placementOf({}, Uint32Array.of(7, 8, 9, 2 ** 31));
+    expect([Math.abs(angle), Math.abs(top), Math.abs(left), flipped]).toEqual([0, 0, 0, false]);
   });
 });

@@ -5,7 +5,7 @@
  * on (seed, epoch, image). Nothing else is remembered, so any step can be prepared at any time.
  */
 import { permutation, philox } from "../random/philox.js";
-import { placementOf, sourcePixels } from "./augment.js";
+import { pixelSource, placementOf } from "./augment.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { keyFor } from "./random.js";
 
@@ -23,6 +23,7 @@ export function trainingBatches(dataset: Dataset, batchSize: number, seed: numbe
   const { train, augmentation, shape } = dataset;
   const [height, width] = shape;
   const write = normaliser(train, dataset);
+  const place = pixelSource(height, width, augmentation);
   const pixels = pixelsInPlace(height * width);
   const words = new Uint32Array(4);
   let orderEpoch = -1;
@@ -38,7 +39,7 @@ export function trainingBatches(dataset: Dataset, batchSize: number, seed: numbe
       const index = order[first + i];
       if (augmentation !== undefined) {
         philox([index, 0, 0, 0], augmentationKey, words);
-        sourcePixels(height, width, placementOf(augmentation, words), pixels);
+        place(placementOf(augmentation, words), pixels);
       }
       write(index, pixels, images, i);
       labels[i] = train.labels[index];

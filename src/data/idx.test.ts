@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
-import { parseImages, parseLabels, readMaybeGzip } from "./idx.js";
+import { parseImages, parseLabels } from "./idx.js";
+import { readUnpacked } from "./unpack.js";
 import { datasets } from "./index.js";
 
 /** Big-endian words, then bytes. */
@@ -84,12 +85,12 @@ describe("gzip", () => {
   ])("%s", async (_name, bytes, message) => {
     const path = join(directory, "file.bin");
     writeFileSync(path, bytes);
-    if (message === undefined) expect(Buffer.from(await readMaybeGzip(path)).equals(images)).toBe(true);
-    else await expect(readMaybeGzip(path)).rejects.toThrow(message);
+    if (message === undefined) expect(Buffer.from(await readUnpacked(path)).equals(images)).toBe(true);
+    else await expect(readUnpacked(path)).rejects.toThrow(message);
   });
 
   test("a missing file", async () => {
-    await expect(readMaybeGzip(join(directory, "none"))).rejects.toThrow(
+    await expect(readUnpacked(join(directory, "none"))).rejects.toThrow(
       /cannot read .*none: there is no such file/,
     );
   });

@@ -5,16 +5,12 @@
  *
  * The reader believes nothing in a header before the file's length has confirmed it.
  */
-import { readFile } from "node:fs/promises";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import { UserError } from "../errors.js";
 
 const imagesMagic = 0x00000803; // unsigned bytes, three dimensions
 const labelsMagic = 0x00000801; // unsigned bytes, one dimension
 const imagesHeaderBytes = 16;
 const labelsHeaderBytes = 8;
-const maximumBytes = 2 ** 30;
 const maximumExtent = 256;
 
 export interface IdxImages {
@@ -22,23 +18,6 @@ export interface IdxImages {
   readonly count: number;
   readonly height: number;
   readonly width: number;
-}
-
-/** Reads a file, unpacking it if it starts as gzip does, whatever its name. `UserError` if it cannot. */
-export async function readMaybeGzip(path: string): Promise<Uint8Array> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(
-      `cannot read ${path}: ${error.code === "ENOENT" ? "there is no such file" : error.message}`,
-    );
-  });
-  if (!(bytes[0] === 0x1f && bytes[1] === 0x8b)) return bytes;
-  return promisify(gunzip)(bytes, { maxOutputLength: maximumBytes }).catch((error: NodeJS.ErrnoException) => {
-    const reason =
-      error.code === "ERR_BUFFER_TOO_LARGE"
-        ? `it unpacks to more than ${maximumBytes} bytes`
-        : `${error.message}; the file is corrupt or cut short, fetch it again`;
-    throw new UserError(`cannot unpack ${path} as gzip: ${reason}`);
-  });
 }
 
 /** Images of an IDX3 file's unpacked bytes; `file` is its name in messages. The data is a view of `bytes`. */

@@ -1,15 +1,18 @@
 /** The data sets that fewbit can train on. */
 import { fromArrays } from "./arrays.js";
+import { cifar10 } from "./cifar10.js";
 import { images } from "./images.js";
 import { digits, mnist } from "./mnist.js";
 
-export const datasets = { digits, mnist, images, fromArrays };
+export const datasets = { digits, mnist, cifar10, images, fromArrays };
 
 export { decodeImages } from "./decode.js";
+export { downloadCifar10 } from "./cifar10.js";
 export { downloadMnist } from "./mnist.js";
 export { isMirror } from "./download.js";
 export type { Augmentation } from "./augment.js";
 export type { ArraysOptions } from "./arrays.js";
+export type { Cifar10Options } from "./cifar10.js";
 export type { Dataset, ImageSet, LoadListeners, LoadProgress } from "./dataset.js";
 export type { ImagesOptions, Preparation } from "./images.js";
 export type { MnistOptions } from "./mnist.js";

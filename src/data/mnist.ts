@@ -6,9 +6,10 @@ import { UserError } from "../errors.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import { isDirectory } from "./folder.js";
-import { checkCounts, parseImages, parseLabels, readMaybeGzip } from "./idx.js";
+import { checkCounts, parseImages, parseLabels } from "./idx.js";
 import type { LocalFile, RemoteFile, RemoteOptions } from "./remote.js";
 import { remoteFiles } from "./remote.js";
+import { readUnpacked } from "./unpack.js";
 
 const classes = 10;
 const side = 28;
@@ -93,7 +94,7 @@ export function downloadMnist(
 }
 
 async function load(name: string, paths: readonly string[]): Promise<Dataset> {
-  const files = paths.map(async (path) => ({ path, bytes: await readMaybeGzip(path) }));
+  const files = paths.map(async (path) => ({ path, bytes: await readUnpacked(path) }));
   return assemble(name, await Promise.all(files));
 }
 

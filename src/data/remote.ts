@@ -4,12 +4,13 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { gunzip, gzip } from "node:zlib";
+import { gzip } from "node:zlib";
 import { UserError } from "../errors.js";
 import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import type { LoadListeners } from "./dataset.js";
 import type { DownloadOptions } from "./download.js";
 import { Unfit, download, isMirror } from "./download.js";
+import { UnpackError, packingOf, unpack } from "./unpack.js";
 
 /** A packed file by what it unpacks to. */
 export interface RemoteFile {
@@ -46,16 +47,25 @@ export async function remoteFiles(
   mirrors: readonly string[],
   options: RemoteOptions = {},
 ): Promise<{ directory: string; files: LocalFile[] }> {
+  const { directory, from } = cacheFor(set, mirrors, options);
+  const found: LocalFile[] = [];
+  // One after the other: a mirror's bandwidth is the limit, and the first failure ends it.
+  for (const file of files) found.push(await remoteFile(directory, file, { ...options, mirrors: from }));
+  return { directory, files: found };
+}
+
+/** A set's folder in the cache, and the mirrors to fill it from. @throws UserError for mirrors that are none */
+export function cacheFor(
+  set: string,
+  mirrors: readonly string[],
+  options: RemoteOptions,
+): { directory: string; from: readonly string[] } {
   const from = options.mirrors ?? mirrors;
   const bad = from.find((mirror) => !isMirror(mirror));
   if (bad !== undefined || from.length === 0) {
     throw new UserError(`mirrors must be http or https URLs of folders, got "${bad ?? "none"}"`, "mirrors");
   }
-  const directory = join(options.cache ?? cacheDirectory(), set);
-  const found: LocalFile[] = [];
-  // One after the other: a mirror's bandwidth is the limit, and the first failure ends it.
-  for (const file of files) found.push(await remoteFile(directory, file, { ...options, mirrors: from }));
-  return { directory, files: found };
+  return { directory: join(options.cache ?? cacheDirectory(), set), from };
 }
 
 async function remoteFile(
@@ -67,7 +77,7 @@ async function remoteFile(
   const path = join(directory, name);
   if (!force && existsSync(path)) {
     try {
-      return { path, bytes: await unpack(file, await readFile(path)), from: undefined };
+      return { path, bytes: await contents(file, await readFile(path)), from: undefined };
     } catch (error) {
       onWarning?.(`${path} does not count and is downloaded again: ${(error as Error).message}`);
     }
@@ -76,7 +86,7 @@ async function remoteFile(
   const { result, url } = await download(
     name,
     async (sent) => {
-      const bytes = await unpack(file, sent);
+      const bytes = await contents(file, sent);
       // Some servers unpack what they send, or the connection does.
       return { bytes, packed: isPacked(sent) ? sent : await promisify(gzip)(sent) };
     },
@@ -92,24 +102,21 @@ async function remoteFile(
   return { path, bytes, from: url };
 }
 
-const isPacked = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
+const isPacked = (bytes: Uint8Array) => packingOf(bytes) === "gzip";
 
 /** Unpacks bytes, which may be unpacked already, and throws `Unfit` unless they are the file. */
-async function unpack({ unpackedBytes, sha256 }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
-  const unpacked = isPacked(bytes)
-    ? await promisify(gunzip)(bytes, { maxOutputLength: unpackedBytes }).catch(
-        (error: NodeJS.ErrnoException) => {
-          const large = error.code === "ERR_BUFFER_TOO_LARGE";
-          throw new Unfit(
-            large ? `it unpacks to more than ${unpackedBytes} bytes` : `it does not unpack: ${error.message}`,
-            !large,
-          );
-        },
-      )
-    : bytes;
+async function contents({ unpackedBytes, sha256 }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
+  const unpacked = await unpack(bytes, unpackedBytes).catch((error: unknown) => {
+    if (!(error instanceof UnpackError)) throw error;
+    const { message, isTooLarge } = error;
+    throw new Unfit(isTooLarge ? message : `it does not unpack: ${message}`, !isTooLarge);
+  });
   const digest = createHash("sha256").update(unpacked).digest("hex");
   if (digest === sha256) return unpacked;
-  if (/^\s*</.test(Buffer.from(unpacked.subarray(0, 64)).toString("latin1")))
-    throw new Unfit("it is a web page", false);
+  if (looksLikePage(unpacked)) throw new Unfit("it is a web page", false);
   throw new Unfit(`it is another file: ${unpacked.length} bytes with SHA-256 ${digest}`, false);
 }
+
+/** Whether a server sent a page, as some do for what they do not have. */
+export const looksLikePage = (bytes: Uint8Array) =>
+  /^\s*</.test(Buffer.from(bytes.subarray(0, 64)).toString("latin1"));

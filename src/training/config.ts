@@ -71,7 +71,7 @@ export const runSchema = z.strictObject({
   reluAfterConvolution: flag.optional(),
   inputScale: flag.optional(),
   layers: layerBits.default({}),
-  data: oneOf("digits", "mnist", "images").default("digits"),
+  data: oneOf("digits", "mnist", "cifar10", "images").default("digits"),
   dataDir: text.optional(),
   mirrors: field(
     "http or https URLs of folders, at least one",
@@ -235,7 +235,7 @@ export async function resolveData(
 ): Promise<Dataset> {
   if (data === "digits" && dataDir !== undefined) {
     throw new UserError(
-      `dataDir "${dataDir}" goes with data mnist or images; the shipped digits need none`,
+      `dataDir "${dataDir}" goes with data mnist, cifar10 or images; the shipped digits need none`,
       "dataDir",
     );
   }
@@ -245,15 +245,19 @@ export async function resolveData(
       "dataDir",
     );
   }
-  if (mirrors !== undefined && (data !== "mnist" || dataDir !== undefined)) {
-    throw new UserError("mirrors has an effect only with data mnist and without dataDir", "mirrors");
+  if (mirrors !== undefined && (!["mnist", "cifar10"].includes(data) || dataDir !== undefined)) {
+    throw new UserError(
+      "mirrors has an effect only with data mnist or cifar10, and without dataDir",
+      "mirrors",
+    );
   }
-  const loaded =
-    data === "digits"
-      ? await datasets.digits()
-      : data === "mnist"
-        ? await datasets.mnist({ directory: dataDir, mirrors, ...listeners })
-        : await datasets.images({ directory: dataDir!, shape: input, preparation, ...listeners });
+  const load = {
+    digits: () => datasets.digits(),
+    mnist: () => datasets.mnist({ directory: dataDir, mirrors, ...listeners }),
+    cifar10: () => datasets.cifar10({ directory: dataDir, mirrors, ...listeners }),
+    images: () => datasets.images({ directory: dataDir ?? "", shape: input, preparation, ...listeners }),
+  } as const;
+  const loaded = await load[data]();
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 
