@@ -97,8 +97,15 @@ int main(int count, char** arguments) {
     run("ResNet 32-64 /2", square(128, 16, 32, 64, 3, 2, 1));
     run("ResNet 64-64", square(128, 8, 64, 64, 3, 1, 1));
     run("ResNet 16-32 1x1 /2", square(128, 32, 16, 32, 1, 2, 0));
+    run("VGG 64-64", square(128, 32, 64, 64, 3, 1, 1));
+    run("VGG 64-128", square(128, 16, 64, 128, 3, 1, 1));
+    run("VGG 128-128", square(128, 16, 128, 128, 3, 1, 1));
+    run("VGG 256-256", square(128, 8, 256, 256, 3, 1, 1));
+    run("VGG 512-512 4x4", square(128, 4, 512, 512, 3, 1, 1));
+    run("VGG 512-512 2x2", square(128, 2, 512, 512, 3, 1, 1));
+    run("VGG 512-4096", matrix(128, 512, 4096));
+    run("VGG 4096-4096", matrix(128, 4096, 4096));
     run("Other 64-64 56x56", square(1, 56, 64, 64, 3, 1, 1));
-    run("Other 512-512 4x4", square(32, 4, 512, 512, 3, 1, 1));
     run("Other 256-256 13x13", square(8, 13, 256, 256, 3, 1, 1));
     run("Other 1024^3", matrix(1024, 1024, 1024));
   }

@@ -68,7 +68,8 @@ static void packForward(const Forward& p, const float* w, Range channels, float*
   }
 }
 
-// Rows first ... first + rows of the image, counted from the top of its padding, with their borders.
+// Rows first ... first + rows of the image, counted from the top of its padding, with their borders. The rows
+// that follow are asked for, as they are wanted when the products of these are done.
 static void padRows(const Geometry& g, const float* image, int64_t first, int64_t rows, float* to) {
   const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
   for (int64_t i = 0; i < rows; i++, to += row + 2 * border) {
@@ -78,13 +79,18 @@ static void padRows(const Geometry& g, const float* image, int64_t first, int64_
       continue;
     }
     zero(to, border);
-    copy(to + border, image + h * row, row);
+    copyAhead(to + border, image + h * row, row, rows * row);
     zero(to + border + row, border);
   }
 }
 
-static void runBand(const Geometry& g, const float* from, const float* packed, Range channels, Range rows, float* out) {
-  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
+// Output rows of an image. Where there is padding, `own` gets the rows of its panel one by one, just before
+// they are first read: so the first-level cache still holds them then.
+static void runBand(const Geometry& g, const float* image, const float* packed, Range channels, Range rows,
+                    float* own, float* out) {
+  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels, first = rows.begin * g.strideHeight;
+  const float* const from = padded(g) ? own : image + first * panelRow(g);
+  int64_t ready = padded(g) ? 0 : panelRows(g, rows.end - rows.begin);
   PixelTile tile{};
   tile.aRow = g.strideWidth * g.channels;
   tile.aSegment = panelRow(g);
@@ -93,7 +99,12 @@ static void runBand(const Geometry& g, const float* from, const float* packed, R
   tile.outRow = g.outChannels;
   for (int64_t n = channels.begin; n < channels.end; n += PANEL)
     for (int64_t i = rows.begin; i < rows.end; i++) {
-      tile.a = from + (i - rows.begin) * g.strideHeight * panelRow(g);
+      const int64_t top = (i - rows.begin) * g.strideHeight, wanted = top + g.kernelHeight;
+      if (ready < wanted) {
+        padRows(g, image, first + ready, wanted - ready, own + ready * panelRow(g));
+        ready = wanted;
+      }
+      tile.a = from + top * panelRow(g);
       tile.b = packed + n * taps;
       tile.bSegment = tile.length * roundToLanes(least(PANEL, channels.end - n));
       tile.out = out + i * g.outWidth * g.outChannels + n;
@@ -112,12 +123,8 @@ static void runForward(const Forward& p, const float* x, const float* w, float* 
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(g.outHeight, cut.bands, band % cut.bands);
-    const int64_t first = rows.begin * g.strideHeight;
-    const float* from = x + image * g.height * g.width * g.channels;
-    float* own = reinterpret_cast<float*>(work.own);
-    if (padded(g)) padRows(g, from, first, panelRows(g, rows.end - rows.begin), own);
-    runBand(g, padded(g) ? own : from + first * panelRow(g), packed, channels, rows,
-            y + image * g.outHeight * g.outWidth * g.outChannels);
+    runBand(g, x + image * g.height * g.width * g.channels, packed, channels, rows,
+            reinterpret_cast<float*>(work.own), y + image * g.outHeight * g.outWidth * g.outChannels);
   }
 }
 

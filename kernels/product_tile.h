@@ -52,43 +52,83 @@ struct PixelTile {
   bool resume;  // the chain starts from `out`, not from zero
 };
 
+// Hides from the compiler how a value was made. Of T addresses that it knows to be `row` apart it makes
+// T variables and spills most of them.
+template <class T>
+static inline T opaque(T value) {
+  __asm__("" : "+r"(value));
+  return value;
+}
+
+template <int T, int V>
+static inline void storeTile(const Vec (&sum)[T][V], float* out, int64_t outRow, int64_t lastLanes) {
+  if (lastLanes == LANES) {  // AVX2's masked stores are slow
+#pragma GCC unroll 16
+    for (int t = 0; t < T; t++, out = opaque(out + outRow))
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) store(out + v * LANES, sum[t][v]);
+    return;
+  }
+  const Mask mask = firstLanes(lastLanes);
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++, out = opaque(out + outRow))
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++)
+      v == V - 1 ? store(out + v * LANES, sum[t][v], mask) : store(out + v * LANES, sum[t][v]);
+}
+
+// Four rows share a pointer: they are 0, 1, 2 and 3 times `row` from it.
+template <int T>
+struct RowPointers {
+  enum { COUNT = (T + 3) / 4 };
+  const float* to[COUNT];
+  const int64_t row, row3;
+
+  RowPointers(const float* a, int64_t aRow) : row(opaque(aRow)), row3(opaque(3 * aRow)) {
+#pragma GCC unroll 4
+    for (int i = 0; i < COUNT; i++) to[i] = opaque(a + i * 4 * aRow);
+  }
+  inline const float* operator()(int t) const {
+    const float* p = to[t / 4];
+    return t % 4 == 0 ? p : t % 4 == 1 ? p + row : t % 4 == 2 ? p + 2 * row : p + row3;
+  }
+  inline void step(int64_t n) {
+#pragma GCC unroll 4
+    for (int i = 0; i < COUNT; i++) to[i] += n;
+  }
+};
+
 template <int T, int V>
 static __attribute__((noinline)) void pixelTile(const PixelTile& p) {
-  const Mask mask = firstLanes(p.lastLanes);
-  const int64_t aRow = p.aRow, outRow = p.outRow;
-  float* out = p.out;
   Vec sum[T][V];
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; v++) {
-      sum[t][v] = splat(0);
-      if (p.resume) {
-        const float* from = out + t * outRow + v * LANES;
-        sum[t][v] = v == V - 1 ? load(from, mask) : load(from);
-      }
-    }
+    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
+  if (p.resume) {
+    const Mask mask = firstLanes(p.lastLanes);
+    const float* from = p.out;
+#pragma GCC unroll 16
+    for (int t = 0; t < T; t++, from = opaque(from + p.outRow))
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) sum[t][v] = v == V - 1 ? load(from + v * LANES, mask) : load(from + v * LANES);
+  }
   for (int64_t s = 0; s < p.segments; s++) {
-    const float *a = p.a + s * p.aSegment, *b = p.b + s * p.bSegment;
-    for (const float* end = a + p.length; a < end; a++, b += V * LANES) {
+    const float* b = p.b + s * p.bSegment;
+    const float* const end = b + p.length * V * LANES;
+    for (RowPointers<T> a(p.a + s * p.aSegment, p.aRow); b < end; a.step(1), b += V * LANES) {
       Vec weights[V];
 #pragma GCC unroll 2
       for (int v = 0; v < V; v++) weights[v] = load(b + v * LANES);
 #pragma GCC unroll 16
       for (int t = 0; t < T; t++) {
-        const Vec x = splat(a[t * aRow]);
+        const Vec x = splat(*a(t));
 #pragma GCC unroll 2
         for (int v = 0; v < V; v++) sum[t][v] = madd(x, weights[v], sum[t][v]);
       }
     }
   }
-#pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; v++) {
-      float* to = out + t * outRow + v * LANES;
-      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
-    }
+  storeTile(sum, p.out, p.outRow, p.lastLanes);
 }
 
 // Floats from one image, row and column to the next.
@@ -244,8 +284,15 @@ static void packTransposed(float* to, const float* from, int64_t fromRow, int64_
 static void zero(float* to, int64_t n) {
   for (int64_t i = 0; i < n; i++) to[i] = 0;
 }
-static void copy(float* to, const float* from, int64_t n) {
-  for (int64_t i = 0; i < n; i++) to[i] = from[i];
+// Copies, and asks for what lies `ahead` floats further on.
+static void copyAhead(float* to, const float* from, int64_t n, int64_t ahead) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    __builtin_prefetch(from + i + ahead);
+#pragma GCC unroll 4
+    for (int v = 0; v < 16; v += LANES) store(to + i + v, load(from + i + v));
+  }
+  for (; i < n; i++) to[i] = from[i];
 }
 
 }  // namespace FEWBIT_ISA
