@@ -47,7 +47,7 @@ class Block(nn.Module):
     def before(self, x):
         y = self.convolve(self.conv1, self.bn1(x))
         y = self.convolve(self.conv2, self.bn2(y))
-        return F.relu(y + (self.convolve(self.conv3, self.bn3(x)) if self.downsamples else x))
+        return y + (self.convolve(self.conv3, self.bn3(x)) if self.downsamples else x)
 
     def pre_activation(self, x):
         y = self.convolve(self.conv1, F.relu(self.bn1(x)))
