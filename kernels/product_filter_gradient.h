@@ -19,7 +19,7 @@ enum {
   MATRIX_UNIT = 256,          // rows of a matrix product, at most
   MOST_GROUPS = 16,
   PARTIAL_FLOATS = 8 << 20,   // of all partial sums
-  LARGE_WEIGHTS = 128 << 10,  // from here on divide weights rather than images
+  LARGE_WEIGHTS = 128 << 10,  // of a chunk: its partial sum should stay in the second-level cache
 };
 
 struct FilterCut {
@@ -54,7 +54,7 @@ static FilterCut cutFilter(const Geometry& g) {
 
   const int64_t units = cut.imageUnits * cut.bands;
   cut.strips = g.kernelHeight * ceilDivide(cut.alongTaps ? length : g.outChannels, COLUMNS);
-  cut.stripChunks = weights >= LARGE_WEIGHTS ? least(wanted, cut.strips) : 1;
+  cut.stripChunks = least(ceilDivide(weights, LARGE_WEIGHTS), least(wanted, cut.strips));
   cut.groups = clamp(wanted / cut.stripChunks, 1, least(least(units, MOST_GROUPS), PARTIAL_FLOATS / weights));
   if (cut.groups * cut.stripChunks < 16) cut.stripChunks = clamp(ceilDivide(least(wanted, 16), cut.groups), 1, cut.strips);
   cut.foldChunks = clamp(cut.groups * weights / (4 * PACK_FLOATS), 1, ceilDivide(g.kernelHeight * length, COLUMNS));
