@@ -49,11 +49,13 @@ export function groupMaps(order: readonly Tensor[], materialised: ReadonlySet<Te
   const units: Unit[] = [];
   const producers = new Map<Tensor, Unit>();
   const open = new Map<string, MapGroup[]>();
+  const ancestry = new Ancestry(producers);
 
   const addSingle = (node: Tensor): void => {
     if (producers.has(node)) return;
     const single: Single = { kind: "single", node };
     units.push(single);
+    ancestry.add(single, node.inputs);
     producers.set(node, single);
   };
 
@@ -63,11 +65,12 @@ export function groupMaps(order: readonly Tensor[], materialised: ReadonlySet<Te
     const key = root.shape.join();
     const groups = open.get(key) ?? [];
     open.set(key, groups);
-    const joined = groups.findLast((group) => join(group, root, producers));
+    const joined = groups.findLast((group) => join(group, root, ancestry));
     if (joined === undefined) {
       groups.push(root);
       units.push(root);
-    }
+      ancestry.add(root, reads(root, producers));
+    } else ancestry.extend(joined, reads(root, producers));
     producers.set(node, joined ?? root);
   };
 
@@ -140,42 +143,65 @@ function newGroup(
 }
 
 /** Adds a root's group to another if that is allowed and worth it. */
-function join(group: MapGroup, root: MapGroup, producers: Producers): boolean {
-  let related = sizeOf(group.shape) <= tiny;
-  const operands = new Set(group.operands);
-  for (const operand of root.operands) {
-    if (group.body.has(operand)) {
-      related = true;
-      continue;
-    }
-    if (group.operands.has(operand) && operand.op !== "broadcast" && !isConstant(operand.op)) related = true;
-    operands.add(operand);
-    const from = producers.get(ownerOf(sourceOf(operand, producers)).owner);
-    if (from !== undefined && reaches(from, group, producers)) return false;
-  }
+function join(group: MapGroup, root: MapGroup, ancestry: Ancestry): boolean {
+  const { producers } = ancestry;
+  const outside = [...root.operands].filter((operand) => !group.body.has(operand));
+  const isShared = (operand: Tensor): boolean =>
+    group.operands.has(operand) && operand.op !== "broadcast" && !isConstant(operand.op);
+  const related =
+    sizeOf(group.shape) <= tiny || outside.length < root.operands.size || outside.some(isShared);
   if (!related) return false;
+  if (outside.some((operand) => ancestry.depends(sourceOf(operand, producers), group))) return false;
+  const operands = new Set([...group.operands, ...outside]);
   const body = new Set([...group.body, ...root.body]);
   if (operands.size > mostOperands || body.size > mostBody) return false;
   const roots = [...group.roots, ...root.roots];
   const space = spaceOf({ shape: group.shape, roots, operands }, (node) => producers.has(node));
   if (space === undefined) return false;
-  root.operands.forEach((operand) => {
-    if (!group.body.has(operand)) group.operands.add(operand);
-  });
+  outside.forEach((operand) => group.operands.add(operand));
   root.body.forEach((node) => group.body.add(node));
   group.roots.push(...root.roots);
   group.space = space;
   return true;
 }
 
-/** Whether a unit depends, at any distance, on another. */
-function reaches(from: Unit, target: Unit, producers: Producers): boolean {
-  const seen = new Set<Unit>([from]);
-  for (const unit of seen) {
-    if (unit === target) return true;
-    dependencies(unit, producers).forEach((next) => seen.add(next));
+/**
+ * Which units depend on which, at any distance: a bit a unit, so that a question is one operation.
+ * A unit counts among its own ancestors.
+ */
+class Ancestry {
+  private readonly bits = new Map<Unit, bigint>();
+  private readonly ancestors = new Map<Unit, bigint>();
+
+  constructor(readonly producers: Producers) {}
+
+  add(unit: Unit, values: readonly Tensor[]): void {
+    const bit = 1n << BigInt(this.bits.size);
+    this.bits.set(unit, bit);
+    this.ancestors.set(unit, bit | this.behind(values));
   }
-  return false;
+
+  /** A unit reads further values, and so do all that depend on it. */
+  extend(unit: Unit, values: readonly Tensor[]): void {
+    const bit = this.bits.get(unit)!;
+    const more = this.behind(values);
+    for (const [other, known] of this.ancestors) {
+      if ((known & bit) !== 0n && (known | more) !== known) this.ancestors.set(other, known | more);
+    }
+  }
+
+  depends(value: Tensor, unit: Unit): boolean {
+    return (this.behind([value]) & this.bits.get(unit)!) !== 0n;
+  }
+
+  private behind(values: readonly Tensor[]): bigint {
+    let all = 0n;
+    for (const value of values) {
+      const from = this.producers.get(ownerOf(value).owner);
+      if (from !== undefined) all |= this.ancestors.get(from)!;
+    }
+    return all;
+  }
 }
 
 /** Which axes of a map's shape an operand has. `whole`: a broadcast that has been spelled out. */

@@ -40,6 +40,13 @@ export function place(setting: Setting): Placement {
   const { units, producers, outputs, places, storages } = setting;
   const storageOf = (node: Tensor): Storage => storages.get(node) ?? node.dtype;
   const byteSize = (node: Tensor): number => sizeOf(node.shape) * storageBytes[storageOf(node)];
+  const lastRead = new Map<Tensor, number>();
+  units.forEach((unit, i) =>
+    reads(unit, producers).forEach((tensor) => lastRead.set(ownerOf(tensor).owner, i)),
+  );
+  const position = new Map(units.map((unit, i) => [unit, i]));
+  const mayWrite = writing(setting, position, lastRead);
+
   const direct = new Map<Tensor, Operand>();
   const pending: { from: Tensor; to: Operand; name: string }[] = [];
   for (const [name, tensor] of Object.entries(outputs)) {
@@ -48,7 +55,7 @@ export function place(setting: Setting): Placement {
     const unit = producers.get(owner);
     const whole = sizeOf(owner.shape) === sizeOf(tensor.shape);
     if (owner.op === "leaf" && owner.attributes.name === name && whole) continue; // state that does not change
-    if (unit !== undefined && whole && !direct.has(owner) && mayWrite(owner, unit, to, setting)) {
+    if (unit !== undefined && whole && !direct.has(owner) && mayWrite(owner, unit, to)) {
       direct.set(owner, to);
     } else pending.push({ from: tensor, to, name });
   }
@@ -60,10 +67,6 @@ export function place(setting: Setting): Placement {
     return owner.op === "leaf" && replaced.has(owner.attributes.name!);
   });
 
-  const lastRead = new Map<Tensor, number>();
-  units.forEach((unit, i) =>
-    reads(unit, producers).forEach((tensor) => lastRead.set(ownerOf(tensor).owner, i)),
-  );
   pending.forEach(({ from }) => lastRead.set(ownerOf(from).owner, units.length));
 
   const scratch: Tensor[] = [];
@@ -122,28 +125,35 @@ export function place(setting: Setting): Placement {
  * needed any more: all other readers come earlier, and the unit itself reads each old element
  * before it writes the new one.
  */
-function mayWrite(
-  node: Tensor,
-  unit: Unit,
-  to: Operand,
-  { units, producers, outputs, places }: Setting,
-): boolean {
-  if (to.segment !== "state") return true;
-  const copied = Object.values(outputs).map((result) => ownerOf(result).owner);
-  const isOld = (tensor: Tensor): boolean => {
+function writing(
+  { producers, outputs, places }: Setting,
+  position: ReadonlyMap<Unit, number>,
+  lastRead: ReadonlyMap<Tensor, number>,
+): (node: Tensor, unit: Unit, to: Operand) => boolean {
+  const offsetOf = (tensor: Tensor): number | undefined => {
     const { owner } = ownerOf(tensor);
-    if (owner.op !== "leaf") return false;
-    const old = places[owner.attributes.name!];
-    return old.segment === "state" && old.offset === to.offset;
+    const old = owner.op === "leaf" ? places[owner.attributes.name!] : undefined;
+    return old?.segment === "state" ? old.offset : undefined;
   };
-  if (copied.some(isOld)) return false;
-  const last = units.findLastIndex((user) => reads(user, producers).some(isOld));
-  const own = units.indexOf(unit);
-  if (last < own) return true;
-  if (last > own || unit.kind !== "map") return false;
-  const elementwise = (operand: Tensor): boolean => maskOf(operand, unit.shape, false).every(Boolean);
-  return (
-    unit.body.has(node) &&
-    [...unit.operands].every((operand) => elementwise(operand) || !isOld(sourceOf(operand, producers)))
-  );
+  const copied = new Set(Object.values(outputs).map(offsetOf));
+  const lastReadAt = new Map<number | undefined, number>();
+  for (const [tensor, last] of lastRead) {
+    const offset = offsetOf(tensor);
+    lastReadAt.set(offset, Math.max(last, lastReadAt.get(offset) ?? -1));
+  }
+  return (node, unit, to) => {
+    if (to.segment !== "state") return true;
+    if (copied.has(to.offset)) return false;
+    const last = lastReadAt.get(to.offset) ?? -1;
+    const own = position.get(unit)!;
+    if (last < own) return true;
+    if (last > own || unit.kind !== "map") return false;
+    const elementwise = (operand: Tensor): boolean => maskOf(operand, unit.shape, false).every(Boolean);
+    return (
+      unit.body.has(node) &&
+      [...unit.operands].every(
+        (operand) => elementwise(operand) || offsetOf(sourceOf(operand, producers)) !== to.offset,
+      )
+    );
+  };
 }

@@ -8,6 +8,7 @@
  */
 import { node } from "../graph/node.js";
 import { ops } from "../graph/ops.js";
+import { otherAxes } from "../graph/ops/reductions.js";
 import type { Attributes, OpName, Tensor } from "../graph/tensor.js";
 import { topologicalOrder } from "../graph/order.js";
 import type { Build } from "./integers.js";
@@ -77,6 +78,18 @@ export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<stri
           return rewrite("broadcast", x.inputs, { shape: attributes.shape, axes });
         }
         break;
+      }
+      case "sum": {
+        if (x.op === "neg") return rewrite("neg", [rewrite("sum", x.inputs, attributes)], {});
+        const constant = constantFactor(x, attributes.axes!);
+        if (constant === undefined) break;
+        const { rest, factor } = constant;
+        const { shape } = node(op, [rest], attributes);
+        const folded = otherAxes(rest.shape.length, attributes.axes!);
+        // Σ x·c = c·Σx where c does not vary along the sum; then Σ g and Σ g·c are one sum.
+        const axes = factor.attributes.axes!.map((axis) => folded.indexOf(axis));
+        const repeated = rewrite("broadcast", factor.inputs, { shape, axes });
+        return rewrite("mul", [rewrite("sum", [rest], attributes), repeated], {});
       }
       case "slice":
         return slice(x, attributes.low!, attributes.high!);
@@ -175,6 +188,16 @@ export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<stri
     simplified.set(tensor, rewrite(tensor.op, inputs, tensor.attributes));
   }
   return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, simplified.get(tensor)!]));
+}
+
+/** A product's factor that does not vary along some axes, and the other one. */
+function constantFactor(x: Tensor, axes: readonly number[]): { rest: Tensor; factor: Tensor } | undefined {
+  if (x.op !== "mul") return undefined;
+  const isConstant = (input: Tensor): boolean =>
+    input.op === "broadcast" && !input.attributes.axes!.some((axis) => axes.includes(axis));
+  const [a, b] = x.inputs;
+  if (isConstant(b)) return { rest: a, factor: b };
+  return isConstant(a) ? { rest: b, factor: a } : undefined;
 }
 
 /** The broadcast that all inputs but numbers are alike to: their work is done before repeating. */
