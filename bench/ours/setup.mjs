@@ -29,7 +29,7 @@ export function makeStep(options) {
   const optimizer = (optimizers[network] ?? optimizers.cifar)();
   const specs = describe(model, method);
   const parameters = options.parameters ?? initialise(specs.parameters, 1);
-  const statistics = initialise(specs.statistics, 1);
+  const statistics = options.statistics ?? initialise(specs.statistics, 1);
   const length = batchSize * model.input.reduce((product, size) => product * size, 1);
   const images = Float32Array.from({ length }, (_, i) => Math.sin(i * 78.233) * 1.4);
   const labels = Int32Array.from({ length: batchSize }, (_, i) => i % model.classes);

@@ -1,5 +1,7 @@
 """The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
 
+Each is computed several times, of images a millionth larger each time: in networks of signs and rounding such a
+difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
 Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
 """
 
@@ -15,6 +17,8 @@ import torch.nn.functional as F
 from cifar import NETWORKS, parameter_groups
 from methods import METHODS
 
+PERTURBATIONS = 6
+RUNNING_MEAN = 0.0123  # of every batch norm: sums of signs that are exactly 0 would make a sign a matter of rounding
 BATCH_NORM = {"weight": "scale", "bias": "shift"}
 
 
@@ -58,19 +62,30 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     description = json.loads((folder / "weights.json").read_text())
     torch.set_num_threads(1)
-    model = NETWORKS[description["network"]](METHODS[description["method"]]())
-    load(folder, model, description)
     count = description["batchSize"]
     # The batch of bench/ours/setup.mjs.
     pixels = torch.sin(torch.arange(count * 32 * 32 * 3, dtype=torch.float64) * 78.233) * 1.4
     images = pixels.float().reshape(count, 32, 32, 3).permute(0, 3, 1, 2)
     labels = torch.arange(count) % 10
+    runs = []
+    for i in range(PERTURBATIONS):
+        model = NETWORKS[description["network"]](METHODS[description["method"]]())
+        load(folder, model, description)
+        runs.append(losses_of(model, images * (1 + 1e-6 * i), labels))
+    parameters = sum(p.numel() for p in model.parameters())
+    print(json.dumps({"parameters": parameters, "runs": runs}))
+
+
+def losses_of(model, images, labels):
+    """Of an evaluation, and of two steps of training."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.running_mean.fill_(RUNNING_MEAN)
     model.eval()
     with torch.no_grad():
-        evaluation = F.cross_entropy(model(images), labels).item()
+        losses = [F.cross_entropy(model(images), labels).item()]
     model.train()
     optimizer = torch.optim.SGD(parameter_groups(model), lr=0.1, momentum=0.9)
-    losses = []
     for _ in range(2):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(images), labels)
@@ -79,8 +94,7 @@ def main():
         if model.method.constrain:
             model.method.constrain(model.inner, model.outer)
         losses.append(loss.item())
-    parameters = sum(p.numel() for p in model.parameters())
-    print(json.dumps({"parameters": parameters, "evaluation": evaluation, "training": losses}))
+    return losses
 
 
 if __name__ == "__main__":
