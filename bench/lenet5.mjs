@@ -5,15 +5,19 @@
  * installed size. `--only PART` runs one of these. Without a python3 (or $PYTHON) that has torch,
  * ours alone.
  */
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
-const python = process.env.PYTHON ?? "python3";
+import {
+  median,
+  ours as runOurs,
+  peer as runPeer,
+  root,
+  run,
+  runParts,
+  versionOf,
+} from "./common/processes.mjs";
 
 /** What `--method` of both sides calls a method, and its name with the bits both give it. */
 const methods = {
@@ -28,43 +32,14 @@ const ways = ["eager", "compile"].flatMap((mode) =>
   ["contiguous", "channels_last"].map((format) => ({ mode, format })),
 );
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+const ours = (method, { threads, steps = 100 }) => runOurs({ network: "lenet5", method, threads, steps });
 
-async function run(command, args, env = {}) {
-  const { stdout } = await promisify(execFile)(command, args, {
-    cwd: root,
-    env: { ...process.env, ...env },
-    maxBuffer: 1 << 24,
-  });
-  return JSON.parse(stdout.trim().split("\n").at(-1));
-}
-
-function ours(method, { threads, steps }) {
-  const counts = ["--threads", `${threads}`, "--steps", `${steps}`];
-  return run(process.execPath, ["bench/ours/lenet5.mjs", "--method", method, ...counts]);
-}
-
-function peer(method, { mode, format }, { threads, steps }) {
-  const flags = ["--method", method, "--mode", mode, "--format", format];
-  const counts = ["--threads", `${threads}`, "--steps", `${steps}`];
-  const env = { OMP_NUM_THREADS: `${threads}` };
-  return run(python, ["bench/peers/lenet5.py", ...flags, ...counts, "--json"], env);
-}
-
-function torchVersion() {
-  try {
-    return execFileSync(python, ["-c", "import torch; print(torch.__version__)"], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-  } catch {
-    return undefined;
-  }
-}
+const peer = (method, { mode, format }, { threads, steps = 100 }) =>
+  runPeer("lenet5.py", { method, mode, format, threads, steps });
 
 /** @throws nothing: an unknown `only` ends the process with code 2. */
 export async function benchLenet5({ only, ...options }) {
-  const torch = torchVersion();
+  const torch = versionOf("torch");
   const context = {
     ...options,
     torch,
@@ -75,17 +50,11 @@ export async function benchLenet5({ only, ...options }) {
     process: () => compareProcess(context),
     size: () => installedSize(context),
   };
-  if (only !== undefined && !Object.hasOwn(parts, only)) {
-    console.error(`--only must be one of ${Object.keys(parts).join(", ")}, got "${only}"`);
-    process.exit(2);
-  }
   if (!options.json) {
     const peerName = `PyTorch ${torch ?? "not found: ours alone"}`;
     console.log(`${cpus()[0].model}, ${options.threads} threads, Node ${process.version}, ${peerName}`);
   }
-  for (const [name, part] of Object.entries(parts)) {
-    if (only === undefined || only === name) await part();
-  }
+  await runParts(parts, only);
 }
 
 /** Rounds of ours and every way of PyTorch's by turns; the first of each warms the disk's cache and does not count. */

@@ -1,12 +1,18 @@
 /**
- * `npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps 100] [--only PART]`: a benchmark
+ * `npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART]`: a benchmark
  * by name. What it compares and how stands at the head of its own file.
  */
 import { parseArgs } from "node:util";
+import { benchCifar } from "./cifar.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
 import { benchWasm } from "./wasm.mjs";
 
-const benchmarks = { lenet5: benchLenet5, wasm: benchWasm };
+const benchmarks = {
+  lenet5: benchLenet5,
+  resnet20: (options) => benchCifar("resnet20", options),
+  vgg16: (options) => benchCifar("vgg16", options),
+  wasm: benchWasm,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -14,7 +20,7 @@ const { values, positionals } = parseArgs({
     json: { type: "boolean", default: false },
     threads: { type: "string", default: "2" },
     rounds: { type: "string", default: "5" },
-    steps: { type: "string", default: "100" },
+    steps: { type: "string" },
     only: { type: "string" },
   },
 });
@@ -28,5 +34,5 @@ await benchmarks[name]({
   ...values,
   threads: Number(values.threads),
   rounds: Number(values.rounds),
-  steps: Number(values.steps),
+  steps: values.steps === undefined ? undefined : Number(values.steps),
 });

@@ -20,7 +20,7 @@ async function run(args) {
   return JSON.parse(stdout.trim().split("\n").at(-1));
 }
 
-export async function benchWasm({ rounds, steps, json }) {
+export async function benchWasm({ rounds, steps = 100, json }) {
   const report = (row, text) => console.log(json ? JSON.stringify(row) : text);
   if (!json) console.log(`${cpus()[0].model}, one thread, Node ${process.version}`);
 
@@ -33,7 +33,7 @@ export async function benchWasm({ rounds, steps, json }) {
     for (let round = 0; round <= rounds; round++) {
       for (const executor of ["native", "wasm"]) {
         const flags = ["--executor", executor, "--method", method, "--threads", "1", "--steps", `${steps}`];
-        const { medianMs } = await run(["bench/ours/lenet5.mjs", ...flags]);
+        const { medianMs } = await run(["bench/ours/step.mjs", ...flags]);
         if (round > 0) times[executor].push(medianMs);
       }
     }

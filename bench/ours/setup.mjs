@@ -1,0 +1,80 @@
+/** A step or an evaluation of ours as the benchmarks run it: network, method and bits, optimizer, batch. */
+import { createState, describe, initialise, models, optim, quant } from "../../dist/index.js";
+import { compileScores, compileStart, compileStep } from "../../dist/training/step.js";
+
+export const methods = {
+  baseline: () => quant.baseline(),
+  dorefa: () => quant.dorefa({ weightBits: 2, activationBits: 2 }),
+  qnn: () => quant.qnn({ weightBits: 1, activationBits: 1 }),
+  xnor: () => quant.xnor({ weightBits: 1, activationBits: 1 }),
+  twn: () => quant.twn({ weightBits: 2 }),
+  ttq: () => quant.ttq({ weightBits: 2 }),
+};
+
+const optimizers = {
+  lenet5: () => optim.adam({ learningRate: 0.01 }),
+  cifar: () => optim.sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
+};
+
+/**
+ * `run` does one step (or evaluates one batch) and gives its results; `program` is what it runs; `start`, before
+ * the first step, puts the method's constraint on the initial weights and gives them.
+ *
+ * @throws Error if gradients of bf16 are asked for and the Program has no such storage.
+ */
+export function makeStep(options) {
+  const { network, method: methodName, batchSize, evaluate, gradients, executor } = options;
+  const model = models[network];
+  const method = methods[methodName]();
+  const optimizer = (optimizers[network] ?? optimizers.cifar)();
+  const specs = describe(model, method);
+  const parameters = options.parameters ?? initialise(specs.parameters, 1);
+  const statistics = options.statistics ?? initialise(specs.statistics, 1);
+  const length = batchSize * model.input.reduce((product, size) => product * size, 1);
+  const images = Float32Array.from({ length }, (_, i) => Math.sin(i * 78.233) * 1.4);
+  const labels = Int32Array.from({ length: batchSize }, (_, i) => i % model.classes);
+  const examples = {
+    images: { data: images, shape: [batchSize, ...model.input] },
+    labels: { data: labels, shape: [batchSize] },
+  };
+
+  if (evaluate) {
+    const state = createState({ parameters, statistics }, { executor });
+    const scores = compileScores(model, method, executor);
+    return {
+      run: (nanoseconds) => scores(state, examples, nanoseconds),
+      program: () => scores.program(state, examples),
+    };
+  }
+  const values = { parameters, statistics, optimizer: optimizer.initial(parameters) };
+  let state = createState(values, { executor });
+  const step = compileStep(model, method, optimizer, executor, { gradients });
+  let count = 0;
+  const batch = () => ({
+    ...examples,
+    random: { data: Int32Array.of(1, count), shape: [2] },
+    scalars: optimizer.scalars(count + 1, optimizer.learningRate),
+  });
+  return {
+    async start() {
+      const constrain = compileStart(model, method, executor);
+      const constrained = await constrain(createState({ parameters }, { executor }), {});
+      const start = constrained.state.read().parameters;
+      state = createState({ ...values, parameters: start }, { executor });
+      return start;
+    },
+    async run(nanoseconds) {
+      const result = await step(state, batch(), nanoseconds);
+      state = result.state;
+      count++;
+      return result;
+    },
+    program() {
+      const program = step.program(state, batch());
+      if (gradients === "bf16" && !JSON.stringify(program.instructions).includes('"bf16"')) {
+        throw new Error("gradients bf16: this build's Program has none");
+      }
+      return program;
+    },
+  };
+}

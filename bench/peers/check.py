@@ -1,0 +1,101 @@
+"""The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
+
+Each is computed several times, of images a millionth larger each time: in networks of signs and rounding such a
+difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
+Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
+"""
+
+import json
+import math
+import pathlib
+import re
+import sys
+
+import torch
+import torch.nn.functional as F
+
+from cifar import NETWORKS, parameter_groups
+from methods import METHODS
+
+PERTURBATIONS = 6
+RUNNING_MEAN = 0.0123  # of every batch norm: sums of signs that are exactly 0 would make a sign a matter of rounding
+BATCH_NORM = {"weight": "scale", "bias": "shift"}
+
+
+def our_name(name, network, blocks):
+    """bn.weight -> bn1.scale, blocks.3.conv3.weight -> stage2.block1.shortcut.weight, convolutions.0.layer.weight -> conv2.weight."""
+    *path, last = name.split(".")
+    if path[0] == "blocks":
+        stage, block = divmod(int(path[1]), blocks)
+        part = {"conv3": "shortcut", "bn3": "shortcutNorm"}.get(path[2], path[2])
+        path = [f"stage{stage + 1}", f"block{block + 1}", part]
+    elif path[0] == "convolutions":
+        path = [{"layer": "conv", "norm": "bn"}[path[2]] + str(int(path[1]) + 2)]
+    elif path[0] == "norms":
+        path = [f"fc{int(path[1]) + 1}", "norm"]
+    elif path[0] in ("conv", "bn"):
+        path = [path[0] + "1"]
+    if last in ("positive", "negative"):
+        return ".".join([*path, "own", last])
+    is_norm = re.search(r"bn\d+$|[nN]orm$", path[-1])
+    return ".".join([*path, BATCH_NORM[last] if is_norm else last])
+
+
+def load(folder, model, description):
+    values, offset = {}, 0
+    data = torch.frombuffer(bytearray((folder / "weights.bin").read_bytes()), dtype=torch.float32)
+    for name, shape in description["shapes"].items():
+        size = math.prod(shape)
+        values[name] = data[offset : offset + size].reshape(shape)
+        offset += size
+    count = len(getattr(model, "blocks", [])) // 3
+    for name, parameter in model.named_parameters():
+        value = values.pop(our_name(name, description["network"], count))
+        # [rows, columns, inputs, outputs] or [inputs, outputs]; PyTorch has outputs and inputs first.
+        value = value.permute(3, 2, 0, 1) if value.dim() == 4 else value.T if value.dim() == 2 else value
+        assert value.shape == parameter.shape, name
+        parameter.data.copy_(value)
+    assert not values, f"not in the peer: {', '.join(values)}"
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    description = json.loads((folder / "weights.json").read_text())
+    torch.set_num_threads(1)
+    count = description["batchSize"]
+    # The batch of bench/ours/setup.mjs.
+    pixels = torch.sin(torch.arange(count * 32 * 32 * 3, dtype=torch.float64) * 78.233) * 1.4
+    images = pixels.float().reshape(count, 32, 32, 3).permute(0, 3, 1, 2)
+    labels = torch.arange(count) % 10
+    runs = []
+    for i in range(PERTURBATIONS):
+        model = NETWORKS[description["network"]](METHODS[description["method"]]())
+        load(folder, model, description)
+        runs.append(losses_of(model, images * (1 + 1e-6 * i), labels))
+    parameters = sum(p.numel() for p in model.parameters())
+    print(json.dumps({"parameters": parameters, "runs": runs}))
+
+
+def losses_of(model, images, labels):
+    """Of an evaluation, and of two steps of training."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.running_mean.fill_(RUNNING_MEAN)
+    model.eval()
+    with torch.no_grad():
+        losses = [F.cross_entropy(model(images), labels).item()]
+    model.train()
+    optimizer = torch.optim.SGD(parameter_groups(model), lr=0.1, momentum=0.9)
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        if model.method.constrain:
+            model.method.constrain(model.inner, model.outer)
+        losses.append(loss.item())
+    return losses
+
+
+if __name__ == "__main__":
+    main()
