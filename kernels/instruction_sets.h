@@ -27,6 +27,8 @@ inline const bool hasAvx512 = hasAvx2 && __builtin_cpu_supports("avx512f") && __
                               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 
 inline const InstructionSet instructionSets[] = {
+    {"avx512bf16", avx512bf16Kernels, avx512bf16MultiplyAdds,
+     hasAvx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16")},
     {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, hasAvx512 && __builtin_cpu_supports("avx512vnni")},
     {"avx512", avx512Kernels, avx512MultiplyAdds, hasAvx512},
     {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, hasAvx2 && hasAvxVnni()},

@@ -125,6 +125,7 @@ static inline float readOne(const Memory& memory, const Operand& operand, int64_
     case I16: return ((const int16_t*)from)[index];
     case U8: return ((const uint8_t*)from)[index];
     case S8: return ((const int8_t*)from)[index];
+    case BF16: return readBf16(((const uint16_t*)from)[index]);
     default: return ((const float*)from)[index];
   }
 }
@@ -243,6 +244,7 @@ static void operate(const MapOperation& o, float* const* slots, int64_t n) {
     case SQRT: return each(d, a, n, [](Vec x) { return squareRoot(x); });
     case TANH: return each(d, a, n, [](Vec x) { return hyperbolicTangent(x); });
     case ROUND: return each(d, a, n, [](Vec x) { return roundEven(x); });
+    case ROUND_BF16: return each(d, a, n, [](Vec x) { return roundBf16(x); });
     case fewbit::ADD: return each(d, a, b, n, [](Vec x, Vec y) { return x + y; });
     case SUB: return each(d, a, b, n, [](Vec x, Vec y) { return x - y; });
     case MUL: return each(d, a, b, n, [](Vec x, Vec y) { return x * y; });

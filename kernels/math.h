@@ -54,6 +54,12 @@ static inline Ints splatInts(int32_t s) { return s - Ints{}; }
 static inline Vec oneWhere(Mask m) { return choose(m, splat(1), splat(0)); }
 static inline Vec negative(Vec a) { return (Vec)((Ints)a ^ splatInts(INT32_MIN)); }
 static inline Vec absolute(Vec a) { return (Vec)((Ints)a & splatInts(INT32_MAX)); }
+// The nearest bfloat16, half to even; NaN stays NaN.
+static inline Vec roundBf16(Vec a) {
+  const Words bits = (Words)a;
+  const Words nearest = bits + 0x7fffu + (bits >> 16 & 1u), quiet = bits | 0x400000u;
+  return (Vec)((Words)choose(isEqual(a, a), (Vec)nearest, (Vec)quiet) & 0xffff0000u);
+}
 
 // The polynomials are those of Cephes (S. Moshier, expf.c, logf.c, tanhf.c).
 

@@ -12,6 +12,7 @@ extern const MultiplyAdds avx2MultiplyAdds;
 extern const MultiplyAdds avx2vnniMultiplyAdds;
 extern const MultiplyAdds avx512MultiplyAdds;
 extern const MultiplyAdds avx512vnniMultiplyAdds;
+extern const MultiplyAdds avx512bf16MultiplyAdds;
 
 #if defined(FEWBIT_ISA) && !defined(__wasm__)
 namespace FEWBIT_ISA {

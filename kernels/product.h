@@ -2,8 +2,11 @@
 //
 // An output of the f32 forward product is one chain of fused multiply-adds from zero in the order
 // (kernel row, column, channel). How each of the others is summed depends on shapes only. The
-// forward product of codes is exact.
+// forward product of codes is exact. A gradient in bfloat16 is multiplied by instruction sets that have
+// it, and by no others (`src/runtime/native.ts` sees to that).
 #pragma once
+#include "product_bf16_filter_gradient.h"
+#include "product_bf16_input_gradient.h"
 #include "product_filter_gradient.h"
 #include "product_forward.h"
 #include "product_input_gradient.h"
@@ -56,8 +59,40 @@ static IntegerProduct integerProduct(const ProductInstruction& p) {
   return {isMatrix(p.geometry) ? asColumn(p.geometry) : p.geometry, p.a.storage == S8, p.out.storage == I16};
 }
 
+static bool isBf16(const ProductInstruction& p) {
+  return (p.op == CONVOLUTION_INPUT_GRADIENT ? p.a : p.b).storage == BF16;
+}
+#if defined(__AVX512BF16__)
+// A matrix product's pixels as one row of an image, so that its pairs are of neighbours.
+static Geometry asRow(Geometry g) {
+  g.width = g.outWidth = g.images * g.height * g.width;
+  g.images = g.height = g.outHeight = 1;
+  return g;
+}
+static Plan planBf16(const ProductInstruction& p) {
+  const bool matrix = isMatrix(p.geometry);
+  if (p.op == CONVOLUTION_INPUT_GRADIENT) return planInputGradientBf16(matrix ? asColumn(p.geometry) : p.geometry);
+  return planFilterBf16(matrix ? asRow(p.geometry) : p.geometry);
+}
+static void runBf16(const ProductInstruction& p, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+  const bool matrix = isMatrix(p.geometry);
+  float* const out = memory.f32(p.out);
+  if (p.op == CONVOLUTION_INPUT_GRADIENT) {
+    runInputGradientBf16(matrix ? asColumn(p.geometry) : p.geometry, (const Bf16*)memory.at(p.a), memory.f32(p.b), out,
+                         phase, chunk, work);
+  } else {
+    runFilterBf16(matrix ? asRow(p.geometry) : p.geometry, {memory.at(p.a), p.a.storage}, (const Bf16*)memory.at(p.b), out,
+                  phase, chunk, work);
+  }
+}
+#else
+static Plan planBf16(const ProductInstruction&) { return {}; }
+static void runBf16(const ProductInstruction&, const Memory&, int32_t, int64_t, Work) {}
+#endif
+
 static Plan planProduct(const ProductInstruction& p) {
   const Geometry& g = p.geometry;
+  if (isBf16(p)) return planBf16(p);
   if (isInteger(p)) return planInteger(integerProduct(p));
   switch (p.op) {
     case CONVOLUTION:
@@ -72,6 +107,7 @@ static Plan planProduct(const ProductInstruction& p) {
 
 static void runProduct(const ProductInstruction& p, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
   const Geometry& g = p.geometry;
+  if (isBf16(p)) return runBf16(p, memory, phase, chunk, work);
   if (isInteger(p))
     return runInteger(integerProduct(p), (const uint8_t*)memory.at(p.a), (const int8_t*)memory.at(p.b),
                       memory.at(p.out), phase, chunk, work);

@@ -38,6 +38,8 @@ static const Column columns[] = {
     {"input gradient", CONVOLUTION_INPUT_GRADIENT, F32, F32, F32},
     {"filter gradient", CONVOLUTION_FILTER_GRADIENT, F32, F32, F32},
     {"filter gradient, u8", CONVOLUTION_FILTER_GRADIENT, U8, F32, F32},
+    {"input gradient, bf16", CONVOLUTION_INPUT_GRADIENT, BF16, F32, F32},
+    {"filter, u8 x bf16", CONVOLUTION_FILTER_GRADIENT, U8, BF16, F32},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 

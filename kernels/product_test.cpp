@@ -3,6 +3,7 @@
 // scripts/test-kernels.mjs builds and runs it.
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "product_test.h"
 
@@ -99,6 +100,35 @@ static void testCodedFilterGradient(const Geometry& g, Storage storage, Lattice 
   check(same(codes.out, floats.out), "differs from that of floats", "avx2", codes);
 }
 
+// A gradient in bfloat16 and codes: only the sums round. Chunks in another order give the same bits.
+static void testBf16(int op, const Geometry& g, Storage storage, Lattice codes, Random& random) {
+  const InstructionSet& set = instructionSets[0];
+  if (!set.supported || std::string(set.name) != "avx512bf16") return;
+  const bool input = op == CONVOLUTION_INPUT_GRADIENT;
+  Problem problem(op, g, input ? BF16 : storage, input ? storage : BF16);
+  Values &gradient = input ? problem.a : problem.b, &other = input ? problem.b : problem.a;
+  gradient.fillUniform(random);
+  other.fillLattice(random, codes.low, codes.high);
+  Runner(problem.instruction, problem.memory(), set.kernels).run();
+  const Values out = problem.out;
+  std::fill(problem.out.bytes.begin(), problem.out.bytes.end(), char(0xff));
+  Runner(problem.instruction, problem.memory(), set.kernels).run(true);
+  check(same(out, problem.out), "depends on the order of chunks", set.name, problem);
+  const std::vector<double> right = expected(problem), got = out.numbers();
+  double error = 0, size = 1e-30;
+  for (size_t i = 0; i < got.size(); i++) {
+    error = std::isnan(got[i]) ? INFINITY : std::max(error, std::fabs(got[i] - right[i]));
+    size = std::max(size, std::fabs(right[i]));
+  }
+  check(error <= 1e-5 * size, "differs from plain loops", set.name, problem);
+}
+static void testBf16Of(const Geometry& g, Random& random) {
+  testBf16(CONVOLUTION_INPUT_GRADIENT, g, F32, random() % 2 ? Lattice{-1, 1} : Lattice{-255, 255}, random);
+  testBf16(CONVOLUTION_FILTER_GRADIENT, g, U8, random() % 2 ? Lattice{0, 3} : Lattice{0, 255}, random);
+  testBf16(CONVOLUTION_FILTER_GRADIENT, g, S8, {-128, 127}, random);
+  testBf16(CONVOLUTION_FILTER_GRADIENT, g, F32, {-255, 255}, random);
+}
+
 static void testCodesOf(const Geometry& g, Random& random) {
   const Lattice unsignedCodes[] = {{0, 1}, {0, 3}, {0, 15}, {0, 255}, {255, 255}};
   const Lattice signedCodes[] = {{-1, 1}, {-2, 1}, {-8, 7}, {-128, 127}, {-128, -128}, {127, 127}};
@@ -117,8 +147,10 @@ int main() {
       square(1, 7, 384, 1000, 3, 1, 1), square(1, 227, 3, 32, 11, 4, 0), square(70, 2, 64, 64, 3, 1, 1),
       square(2, 33, 130, 70, 3, 2, 1),  square(20, 16, 16, 32, 1, 2, 0), square(1, 20, 1000, 8, 3, 1, 1),
       matrix(1000, 300, 270),           matrix(1, 2000, 1000)};
-  for (int op = 0; op < 4; op++) {  // the fourth: codes
-    const auto test = [&](const Geometry& g) { op < 3 ? testFloats(op, g, random) : testCodesOf(g, random); };
+  for (int op = 0; op < 5; op++) {  // the fourth: codes; the fifth: gradients in bfloat16
+    const auto test = [&](const Geometry& g) {
+      op < 3 ? testFloats(op, g, random) : op == 3 ? testCodesOf(g, random) : testBf16Of(g, random);
+    };
     for (int i = 0; i < 400; i++) {
       const int64_t kh = pick({1, 1, 2, 3, 3, 5, 7, 11}), kw = random() % 4 ? kh : pick({1, 2, 3, 5, 11});
       const int64_t ph = pick({0, 0, 1, kh / 2, kh - 1, kh + 1}), pw = random() % 4 ? ph : pick({0, 1, 2, 5});

@@ -9,7 +9,7 @@
 namespace fewbit {
 
 enum Segment : int32_t { CONSTANTS, STATE, INPUTS, OUTPUTS, SCRATCH, SEGMENTS };
-enum Storage : int32_t { F32, I32, I16, U8, S8 };  // a stored integer means just that number
+enum Storage : int32_t { F32, I32, I16, U8, S8, BF16 };  // a stored integer means just that number
 enum Kind : int32_t { MAP, PRODUCT, WINDOW, MOVE };
 
 // Which axes of [sample, position, channel] a value has: 4 + 2 + 1, as in src/runtime/program.ts.
@@ -19,7 +19,7 @@ struct Operand {
 };
 
 enum MapOp : int32_t {
-  NEG, ABS, EXP, LOG, SQRT, TANH, ROUND, ADD, SUB, MUL, DIV, MIN, MAX, LT, LE, EQ, SELECT
+  NEG, ABS, EXP, LOG, SQRT, TANH, ROUND, ROUND_BF16, ADD, SUB, MUL, DIV, MIN, MAX, LT, LE, EQ, SELECT
 };
 enum Reduction : int32_t { NONE, SUM, REDUCE_MAX, MOMENTS };
 
@@ -51,7 +51,9 @@ enum ProductOp : int32_t { CONVOLUTION, CONVOLUTION_INPUT_GRADIENT, CONVOLUTION_
 struct ProductInstruction {
   int32_t op;
   Geometry geometry;
-  Operand a, b, out;  // x, w, y; g, w, dx; x, g, dw; x may be U8 or S8 (in CONVOLUTION with S8 w and integer y)
+  // x, w, y; g, w, dx; x, g, dw. x may be U8 or S8 (in CONVOLUTION with S8 w and integer y). g may be BF16, and then
+  // the other operand's values are exact in bfloat16.
+  Operand a, b, out;
 };
 
 enum WindowOp : int32_t { WINDOW_SUM, WINDOW_MAX, WINDOW_SUM_GRADIENT, WINDOW_MAX_GRADIENT };
@@ -113,6 +115,7 @@ extern const Kernels avx2Kernels;
 extern const Kernels avx2vnniKernels;
 extern const Kernels avx512Kernels;
 extern const Kernels avx512vnniKernels;
+extern const Kernels avx512bf16Kernels;
 extern const Kernels simd128Kernels;
 
 }  // namespace fewbit

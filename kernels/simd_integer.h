@@ -191,21 +191,41 @@ static inline void fromFloats(T* to, const float* from, int64_t n) {
   if (i < n) storeInts(to + i, toCodes(load(from + i)), n - i);
 }
 
-// Elements `index` ... `index` + n of stored integers, as floats; may write up to a whole vector.
+// bfloat16: the upper half of a float.
+static inline float readBf16(uint16_t half) {
+  const uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+static inline void fromBf16(float* to, const int16_t* from, int64_t n) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) store(to + i, (Vec)((Words)loadInts(from + i, LANES) << 16));
+  if (i < n) store(to + i, (Vec)((Words)loadInts(from + i, n - i) << 16));
+}
+static inline void toBf16(int16_t* to, const float* from, int64_t n) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) storeInts(to + i, (Ints)load(from + i) >> 16, LANES);
+  if (i < n) storeInts(to + i, (Ints)load(from + i) >> 16, n - i);
+}
+
+// Elements `index` ... `index` + n of what is not stored as floats, as floats; may write up to a whole vector.
 static void readIntegers(float* to, const char* from, int32_t storage, int64_t index, int64_t n) {
   switch (storage) {
     case I32: return toFloats(to, (const int32_t*)from + index, n);
     case I16: return toFloats(to, (const int16_t*)from + index, n);
     case U8: return toFloats(to, (const uint8_t*)from + index, n);
     case S8: return toFloats(to, (const int8_t*)from + index, n);
+    case BF16: return fromBf16(to, (const int16_t*)from + index, n);
   }
 }
-// The reverse, from integral floats in the storage's range; may read up to a whole vector.
+// The reverse, from floats that the storage holds exactly; may read up to a whole vector.
 static void writeIntegers(char* to, int32_t storage, int64_t index, const float* from, int64_t n) {
   switch (storage) {
     case I16: return fromFloats((int16_t*)to + index, from, n);
     case U8: return fromFloats((uint8_t*)to + index, from, n);
     case S8: return fromFloats((int8_t*)to + index, from, n);
+    case BF16: return toBf16((int16_t*)to + index, from, n);
   }
 }
 

@@ -23,7 +23,7 @@ struct Values {
   Values(Storage s, int64_t n) : storage(s), count(n), bytes(n * size(s), char(0xff)) {}
 
   static int64_t size(Storage storage) {
-    return storage == U8 || storage == S8 ? 1 : storage == I16 ? 2 : 4;
+    return storage == U8 || storage == S8 ? 1 : storage == I16 || storage == BF16 ? 2 : 4;
   }
   template <typename T>
   T* as() {
@@ -39,6 +39,12 @@ struct Values {
       case I32: return as<int32_t>()[i];
       case I16: return as<int16_t>()[i];
       case U8: return as<uint8_t>()[i];
+      case BF16: {
+        const uint32_t bits = uint32_t(as<uint16_t>()[i]) << 16;
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+      }
       default: return as<int8_t>()[i];
     }
   }
@@ -53,8 +59,15 @@ struct Values {
       case I32: as<int32_t>()[i] = int32_t(value); break;
       case I16: as<int16_t>()[i] = int16_t(value); break;
       case U8: as<uint8_t>()[i] = uint8_t(value); break;
+      case BF16: as<uint16_t>()[i] = upperHalf(float(value)); break;
       default: as<int8_t>()[i] = int8_t(value);
     }
+  }
+  // Towards zero, so that what is exact stays as it is.
+  static uint16_t upperHalf(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return uint16_t(bits >> 16);
   }
   void fillUniform(Random& random) {
     std::uniform_real_distribution<float> uniform(-1, 1);
@@ -105,7 +118,7 @@ class Runner {
   char *shared_, *own_;
 };
 
-inline const char* const storageNames[] = {"f32", "i32", "i16", "u8", "s8"};
+inline const char* const storageNames[] = {"f32", "i32", "i16", "u8", "s8", "bf16"};
 
 struct Counts {
   int passed = 0, failed = 0;

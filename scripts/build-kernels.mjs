@@ -32,10 +32,12 @@ const avx512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", 
 
 // Integer products use VNNI in units of their own; AVX-VNNI is what CPUs without AVX-512 have of it.
 const avx512vnni = [...avx512, "-mavx512vnni"];
+const avx512bf16 = [...avx512vnni, "-mavx512bf16"];
 const avx2vnni = [...avx2, "-mavxvnni"];
 
 /** The translation units that a plain program needs, with their flags: [object, source, flags]. */
 export const units = [
+  ["avx512bf16", "isa.cpp", [...fast, ...avx512bf16, "-DFEWBIT_ISA=avx512bf16"]],
   ["avx512vnni", "isa.cpp", [...fast, ...avx512vnni, "-DFEWBIT_ISA=avx512vnni"]],
   ["avx512", "isa.cpp", [...fast, ...avx512, "-DFEWBIT_ISA=avx512"]],
   ["avx2vnni", "isa.cpp", [...fast, ...avx2vnni, "-DFEWBIT_ISA=avx2vnni"]],

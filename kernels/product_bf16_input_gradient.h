@@ -1,0 +1,274 @@
+// The input gradient from output gradients in bfloat16 and weights that are exact in it.
+//
+// With a stride, the inputs h = phase + stride * i of one phase see the kernel rows
+// r = first + stride * m, m < taps, and the gradient rows i + shift - m; columns likewise. For each
+// pair of phases that is a convolution of stride 1 with the flipped taps, of which a row is one
+// contiguous segment of the gradient. A chunk copies the gradient rows that a band needs into a panel
+// with zero borders, which all phases read.
+#pragma once
+#include "product_bf16.h"
+
+#if defined(__AVX512BF16__)
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+struct Phase {
+  int64_t inputs, taps, first, shift;
+};
+
+// One axis of a convolution: the gradient's places `lowest` + i ... `highest` + i are read for the i-th input of a phase.
+struct PhasedAxis {
+  int64_t inputs, gradients, kernel, stride, padding, lowest, highest;
+  int64_t phases() const { return least(stride, inputs); }
+  int64_t most() const { return ceilDivide(inputs, stride); }  // inputs of a phase
+  int64_t panel(int64_t count) const { return count + highest - lowest; }
+  Phase phase(int64_t index) const {
+    const int64_t place = index + padding, first = place % stride;
+    return {ceilDivide(inputs - index, stride), first < kernel ? ceilDivide(kernel - first, stride) : 0, first,
+            place / stride};
+  }
+};
+
+static PhasedAxis axisOf(int64_t inputs, int64_t gradients, int64_t kernel, int64_t stride, int64_t padding) {
+  PhasedAxis axis{inputs, gradients, kernel, stride, padding, 0, 0};
+  bool any = false;
+  for (int64_t i = 0; i < axis.phases(); i++) {
+    const Phase p = axis.phase(i);
+    if (p.taps == 0) continue;
+    const int64_t low = p.shift - p.taps + 1;
+    axis.lowest = any ? least(axis.lowest, low) : low;
+    axis.highest = any ? most(axis.highest, p.shift) : p.shift;
+    any = true;
+  }
+  return axis;
+}
+
+struct Bf16Cut {
+  PhasedAxis rows, columns;
+  int64_t blocks;  // of LANES input channels
+  int64_t bands, bandRows, bandChunks, channelChunks, packChunks;
+};
+
+enum { PANEL_BF16 = 64 << 10, BAND_PIXELS = 64 };
+
+static int64_t pairsOf(const Geometry& g, const Phase& columns) { return ceilDivide(columns.taps * g.outChannels, 2); }
+
+static Bf16Cut cutBf16(const Geometry& g) {
+  Bf16Cut cut;
+  cut.rows = axisOf(g.height, g.outHeight, g.kernelHeight, g.strideHeight, g.paddingHeight);
+  cut.columns = axisOf(g.width, g.outWidth, g.kernelWidth, g.strideWidth, g.paddingWidth);
+  cut.blocks = ceilDivide(g.channels, LANES);
+  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
+  const int64_t wanted = wantedChunks(g.images * g.outHeight * g.outWidth * taps * g.outChannels / 2);
+  const int64_t panelRow = cut.columns.panel(cut.columns.most()) * g.outChannels;
+  const int64_t fitting = PANEL_BF16 / panelRow - (cut.rows.highest - cut.rows.lowest);
+  const int64_t pixels = cut.columns.most() * g.strideHeight * g.strideWidth;
+  const int64_t rows = most(g.images * cut.rows.most() / wanted, ceilDivide(BAND_PIXELS, pixels));
+  cut.bandRows = clamp(least(rows, fitting), 1, cut.rows.most());
+  cut.bands = ceilDivide(cut.rows.most(), cut.bandRows);
+  cut.bandRows = ceilDivide(cut.rows.most(), cut.bands);
+  cut.bandChunks = least(wanted, g.images * cut.bands);
+  cut.channelChunks = clamp(wanted / cut.bandChunks, 1, ceilDivide(g.channels, COLUMNS));
+  cut.packChunks = clamp(taps * g.outChannels / PACK_FLOATS, 1, ceilDivide(g.channels, COLUMNS));
+  return cut;
+}
+
+// Where the packed weights of a pair of phases begin: [pair of phases][block][kernel row][pair][channel].
+static int64_t packedBefore(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b) {
+  int64_t words = 0;
+  for (int64_t i = 0; i <= a; i++)
+    for (int64_t j = 0; j < (i < a ? cut.columns.phases() : b); j++)
+      words += cut.rows.phase(i).taps * pairsOf(g, cut.columns.phase(j));
+  return words * cut.blocks * LANES;
+}
+
+static Plan planInputGradientBf16(const Geometry& g) {
+  const Bf16Cut cut = cutBf16(g);
+  const int64_t panel = cut.rows.panel(cut.bandRows) * cut.columns.panel(cut.columns.most()) * g.outChannels;
+  const int64_t segment = (ceilDivide(g.kernelWidth, g.strideWidth) * g.outChannels + 1) * LANES;
+  Plan plan{};
+  plan.phases = 2;
+  plan.chunks[0] = cut.packChunks;
+  plan.chunks[1] = cut.bandChunks * cut.channelChunks;
+  plan.sharedBytes = packedBefore(g, cut, cut.rows.phases() - 1, cut.columns.phases()) * sizeof(int32_t);
+  plan.ownBytes = most(align64((panel + 1) * sizeof(Bf16)), segment * sizeof(float));
+  return plan;
+}
+
+// Packs the flipped weights of a block of input channels for one pair of phases; `segment` is a row of them.
+static void packBlock(const Geometry& g, const Phase& rows, const Phase& columns, const float* w, int64_t channel,
+                      float* segment, int32_t* to) {
+  const int64_t lanes = least(LANES, g.channels - channel), length = columns.taps * g.outChannels;
+  for (int64_t m = rows.taps - 1; m >= 0; m--) {
+    const int64_t r = rows.first + m * g.strideHeight;
+    for (int64_t n = 0; n < columns.taps; n++) {
+      const int64_t c = columns.first + (columns.taps - 1 - n) * g.strideWidth;
+      packTransposed(segment + n * g.outChannels * LANES,
+                     w + ((r * g.kernelWidth + c) * g.channels + channel) * g.outChannels, g.outChannels, g.outChannels, lanes);
+    }
+    store(segment + length * LANES, splat(0));
+    for (int64_t k = 0; k < length; k += 2, to += LANES)
+      storeInts(to, pairUp(load(segment + k * LANES), load(segment + (k + 1) * LANES)));
+  }
+}
+
+static void packWeightsBf16(const Geometry& g, const Bf16Cut& cut, const float* w, Range channels, char* own, int32_t* packed) {
+  for (int64_t a = 0; a < cut.rows.phases(); a++)
+    for (int64_t b = 0; b < cut.columns.phases(); b++) {
+      const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
+      const int64_t block = rows.taps * pairsOf(g, columns) * LANES;
+      int32_t* const to = packed + packedBefore(g, cut, a, b);
+      for (int64_t n = channels.begin; n < channels.end; n += LANES)
+        packBlock(g, rows, columns, w, n, reinterpret_cast<float*>(own), to + n / LANES * block);
+    }
+}
+
+// The panel of `rows` rows of an image's gradient from row `first`, columns from `lowest`.
+static void packGradient(const Geometry& g, const PhasedAxis& columns, const Bf16* image, int64_t first, int64_t rows, Bf16* to) {
+  const int64_t gradientRow = g.outWidth * g.outChannels, panelColumns = columns.panel(columns.most());
+  const int64_t begin = clamp(columns.lowest, 0, g.outWidth);
+  const int64_t end = clamp(columns.lowest + panelColumns, begin, g.outWidth);
+  for (int64_t i = 0; i < rows; i++) {
+    const int64_t h = first + i;
+    const bool inside = h >= 0 && h < g.outHeight && begin < end;
+    const int64_t left = inside ? begin - columns.lowest : panelColumns, count = inside ? end - begin : 0;
+    zeroBf16(to, left * g.outChannels);
+    to += left * g.outChannels;
+    if (!inside) continue;
+    memcpy(to, image + h * gradientRow + begin * g.outChannels, count * g.outChannels * sizeof(Bf16));
+    to += count * g.outChannels;
+    const int64_t right = panelColumns - left - count;
+    zeroBf16(to, right * g.outChannels);
+    to += right * g.outChannels;
+  }
+  *to = 0;  // an odd segment's last pair reads one more
+}
+
+// out[t][n] = sum over (segment, pair) of dotPairs(a[t * aRow + segment * aSegment + 2 * pair], b[segment][pair][n]):
+// T pixels by V vectors of channels, `block` words apart.
+struct PairTile {
+  const Bf16* a;
+  int64_t aRow, aSegment, segments, pairs;
+  const int32_t* b;
+  int64_t block;
+  float* out;
+  int64_t outRow, lastLanes;
+};
+
+template <int T, int V>
+static __attribute__((noinline)) void pairTile(const PairTile& p) {
+  const int64_t aRow = p.aRow, block = p.block;
+  const int32_t* b = p.b;
+  Vec sum[T][V];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
+  for (int64_t s = 0; s < p.segments; s++) {
+    const Bf16* a = p.a + s * p.aSegment;
+    for (const int32_t* end = b + p.pairs * LANES; b < end; a += 2, b += LANES) {
+      Ints weights[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) weights[v] = loadInts(b + v * block);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++) {
+        const Ints x = splatPair(a + t * aRow);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) sum[t][v] = dotPairs(sum[t][v], x, weights[v]);
+      }
+    }
+  }
+  const Mask mask = firstLanes(p.lastLanes);
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      float* to = p.out + t * p.outRow + v * LANES;
+      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
+    }
+}
+
+static inline void advance(PairTile& tile, int64_t rows) {
+  tile.a += rows * tile.aRow;
+  tile.out += rows * tile.outRow;
+}
+template <int T, int V>
+static void runRows(int64_t rows, const PairTile& tile) {
+  if constexpr (T > 1)
+    if (rows < T) return runRows<T - 1, V>(rows, tile);
+  pairTile<T, V>(tile);
+}
+template <int V>
+static void runPairs(int64_t rows, PairTile tile) {
+  const int64_t parts = ceilDivide(rows, PairRows<V>::MOST);
+  for (int64_t i = 0; i < parts; i++) {
+    const Range r = part(rows, parts, i);
+    runRows<PairRows<V>::MOST, V>(r.end - r.begin, tile);
+    advance(tile, r.end - r.begin);
+  }
+}
+enum { PAIR_VECTORS = 4 };  // of a tile at most
+template <int V = PAIR_VECTORS>
+static void runVectors(int64_t vectors, int64_t rows, const PairTile& tile) {
+  if constexpr (V > 1)
+    if (vectors < V) return runVectors<V - 1>(vectors, rows, tile);
+  runPairs<V>(rows, tile);
+}
+
+// Rows `rows` of one pair of phases; the panel begins at gradient row rows.begin + lowest.
+static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, const Bf16* panel, const int32_t* packed,
+                     Range channels, Range band, float* image) {
+  const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
+  const int64_t count = least(band.end, rows.inputs) - band.begin;
+  if (count <= 0) return;
+  const int64_t panelRow = cut.columns.panel(cut.columns.most()) * g.outChannels;
+  const int64_t outRow = g.strideHeight * g.width * g.channels;
+  const bool column = columns.inputs == 1;  // then pixels follow one another from row to row
+  PairTile tile{};
+  tile.aRow = column ? panelRow : g.outChannels;
+  tile.aSegment = panelRow;
+  tile.segments = columns.taps > 0 ? rows.taps : 0;
+  tile.pairs = pairsOf(g, columns);
+  tile.block = rows.taps * tile.pairs * LANES;
+  tile.outRow = column ? outRow : g.strideWidth * g.channels;
+  const bool none = tile.segments == 0;
+  const int64_t top = none ? 0 : rows.shift - rows.taps + 1 - cut.rows.lowest;
+  const int64_t left = none ? 0 : columns.shift - columns.taps + 1 - cut.columns.lowest;
+  packed += packedBefore(g, cut, a, b);
+  float* const out = image + ((band.begin * g.strideHeight + a) * g.width + b) * g.channels;
+  for (int64_t n = channels.begin; n < channels.end; n += PAIR_VECTORS * LANES) {
+    const int64_t vectors = least(PAIR_VECTORS, ceilDivide(channels.end - n, LANES));
+    tile.lastLanes = least(channels.end - n - (vectors - 1) * LANES, LANES);
+    tile.b = packed + n / LANES * tile.block;
+    for (int64_t i = 0; i < (column ? 1 : count); i++) {
+      tile.a = panel + (top + i) * panelRow + left * g.outChannels;
+      tile.out = out + i * outRow + n;
+      runVectors(vectors, column ? count : columns.inputs, tile);
+    }
+  }
+}
+
+static void runInputGradientBf16(const Geometry& g, const Bf16* gradient, const float* w, float* dx, int32_t phase,
+                                 int64_t chunk, Work work) {
+  const Bf16Cut cut = cutBf16(g);
+  int32_t* packed = reinterpret_cast<int32_t*>(work.shared);
+  if (phase == 0) return packWeightsBf16(g, cut, w, columnPart(g.channels, cut.packChunks, chunk), work.own, packed);
+  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk % cut.bandChunks);
+  const Range channels = columnPart(g.channels, cut.channelChunks, chunk / cut.bandChunks);
+  Bf16* panel = reinterpret_cast<Bf16*>(work.own);
+  for (int64_t band = bands.begin; band < bands.end; band++) {
+    const int64_t image = band / cut.bands;
+    const Range rows = part(cut.rows.most(), cut.bands, band % cut.bands);
+    packGradient(g, cut.columns, gradient + image * g.outHeight * g.outWidth * g.outChannels, rows.begin + cut.rows.lowest,
+                 cut.rows.panel(rows.end - rows.begin), panel);
+    for (int64_t a = 0; a < cut.rows.phases(); a++)
+      for (int64_t b = 0; b < cut.columns.phases(); b++)
+        runPhase(g, cut, a, b, panel, packed, channels, rows, dx + image * g.height * g.width * g.channels);
+  }
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit
+
+#endif
