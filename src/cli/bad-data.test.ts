@@ -145,7 +145,7 @@ describe("data", () => {
 
 describe("mirrors of a training", () => {
   const urls = "mirrors must be http or https URLs of folders, at least one, got";
-  const idle = "mirrors has an effect only with data mnist and without dataDir (from --mirror)";
+  const idle = "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)";
   test.each([
     ["train lenet5 --data mnist --mirror here", `${urls} ["here"] (from --mirror)`],
     ["train lenet5 --mirror http://host/", idle],
@@ -227,7 +227,7 @@ describe("folders of images", () => {
     [`${on("pets")} --validation 6`, "validation must be an integer from 0 to 5, got 6 (from --validation)"],
     [
       `${on("pets")} --mirror http://host/`,
-      "mirrors has an effect only with data mnist and without dataDir (from --mirror)",
+      "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)",
     ],
     [
       "train --resume pet-run --data-dir strange --epochs 2",

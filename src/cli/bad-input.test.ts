@@ -395,10 +395,13 @@ describe("configuration files", () => {
 describe("data", () => {
   const on = (data: string) => `train lenet5 --data mnist --data-dir ${data} --out new`;
   test.each([
-    ["train lenet5 --data cifar", 'data must be one of digits, mnist, images, got "cifar" (from --data)'],
+    [
+      "train lenet5 --data cifar",
+      'data must be one of digits, mnist, cifar10, images, got "cifar" (from --data)',
+    ],
     [
       "train lenet5 --data-dir mnist",
-      'dataDir "mnist" goes with data mnist or images; the shipped digits need none (from --data-dir)',
+      'dataDir "mnist" goes with data mnist, cifar10 or images; the shipped digits need none (from --data-dir)',
     ],
     [
       on("nowhere"),

@@ -1,6 +1,6 @@
 /** `fewbit data`. */
 import type { Command } from "commander";
-import { downloadMnist } from "../data/index.js";
+import { downloadCifar10, downloadMnist } from "../data/index.js";
 import { suggestion, UserError } from "../errors.js";
 import { showLoading } from "./loading.js";
 
@@ -12,24 +12,37 @@ interface Flags {
   readonly json?: boolean;
 }
 
+const sets = {
+  mnist: { title: "MNIST", count: "four", model: "lenet5", download: downloadMnist },
+  cifar10: { title: "CIFAR-10", count: "six", model: "resnet20", download: downloadCifar10 },
+} as const;
+
+function isSet(name: string): name is keyof typeof sets {
+  return Object.hasOwn(sets, name);
+}
+
 export async function dataCommand(name: string, command: Command): Promise<void> {
-  if (name !== "mnist") {
-    throw new UserError(`data to download must be mnist, got "${name}"${suggestion(name, ["mnist"])}`);
+  if (!isSet(name)) {
+    const names = Object.keys(sets);
+    throw new UserError(
+      `data to download must be ${names.join(" or ")}, got "${name}"${suggestion(name, names)}`,
+    );
   }
+  const { title, count, model, download } = sets[name];
   const { cache, mirror: mirrors, force, quiet = false, json = false } = command.opts<Flags>();
   if (cache === "") throw new UserError('cache must be a text that is not empty, got "" (from --cache)');
   const loading = showLoading(quiet || json);
   try {
-    const { directory, files } = await downloadMnist({ cache, mirrors, force, ...loading });
+    const { directory, files } = await download({ cache, mirrors, force, ...loading });
     if (json) {
       const paths = files.map(({ path, from }) => ({ path, from: from ?? null }));
       console.log(JSON.stringify({ data: name, directory, files: paths }));
       return;
     }
     const how = files.some(({ from }) => from !== undefined) ? "" : " already";
-    console.log(`MNIST is${how} in ${directory}, four files with the right checksums`);
+    console.log(`${title} is${how} in ${directory}, ${count} files with the right checksums`);
     const flag = cache === undefined ? "" : ` --data-dir ${directory}`;
-    if (!quiet) console.log(`train on it with: npx fewbit train lenet5 --data mnist${flag}`);
+    if (!quiet) console.log(`train on it with: npx fewbit train ${model} --data ${name}${flag}`);
   } catch (error) {
     throw error instanceof UserError && error.field === "mirrors"
       ? new UserError(`${error.message} (from --mirror)`)

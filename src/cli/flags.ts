@@ -52,10 +52,13 @@ function collectLayer(text: string, layers: Record<string, Record<string, unknow
 
 export function dataFlags(command: Command): Command {
   return command
-    .option("--data <name>", "digits (shipped), mnist, or images (default: digits)")
+    .option(
+      "--data <name>",
+      "digits or cifar10-sample (shipped), mnist, cifar10, or images (default: the shipped one that fits)",
+    )
     .option(
       "--data-dir <folder>",
-      "MNIST's four IDX files (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
+      "MNIST's four IDX files, CIFAR-10's six batches or their archive (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
     );
 }
 
@@ -69,7 +72,7 @@ export function mirrorFlag(command: Command): Command {
   const collect = (url: string, urls: readonly string[] = []) => [...urls, url];
   return command.option(
     "--mirror <url>",
-    "folder to download MNIST from; may be repeated (default: public ones)",
+    "folder to download the data from; may be repeated (default: public ones)",
     collect,
   );
 }

@@ -73,6 +73,7 @@ function build(): Command {
       examples(
         "fewbit train lenet5 --method dorefa --weight-bits 1 --activation-bits 2 --learning-rate 0.01",
         "fewbit train lenet5 --data mnist --epochs 20 --out runs/float",
+        "fewbit train resnet20 --method dorefa --weight-bits 2 --activation-bits 2 --data cifar10",
         "fewbit train lenet5 --data images --data-dir pets --image-size 64 --channels 3",
         "fewbit train --config run.json --seed 2 --out runs/second",
         "fewbit train --resume runs/float --epochs 40",
@@ -117,7 +118,7 @@ function build(): Command {
     .description(
       "download a data set into the cache: FEWBIT_CACHE, or fewbit in the system's folder for caches",
     )
-    .argument("<name>", "mnist")
+    .argument("<name>", "mnist or cifar10")
     .option("--cache <folder>", "another folder for it")
     .option("--force", "download what is there already, too");
   outputFlags(mirrorFlag(data))
@@ -126,7 +127,7 @@ function build(): Command {
     )
     .addHelpText(
       "after",
-      examples("fewbit data mnist", "fewbit data mnist --mirror https://example.org/mnist/ --cache /data"),
+      examples("fewbit data cifar10", "fewbit data mnist --mirror https://example.org/mnist/ --cache /data"),
     );
 
   const summary = program

@@ -132,6 +132,15 @@ async function trainInFreeFolder(job: TrainOptions, name: string): Promise<Run> 
   }
 }
 
+/** What data without a folder of its own is called. */
+const titles: Readonly<Record<RunOptions["data"], string>> = {
+  digits: "the shipped digits",
+  mnist: "MNIST",
+  "cifar10-sample": "the shipped sample of CIFAR-10",
+  cifar10: "CIFAR-10",
+  images: "the folder of images",
+};
+
 /** Errors that read better with what only the command line knows: its flags, and the data's folder. */
 function explained(error: unknown, directory: string, { data, dataDir }: RunOptions): unknown {
   if (!(error instanceof UserError)) return error;
@@ -142,7 +151,7 @@ function explained(error: unknown, directory: string, { data, dataDir }: RunOpti
   }
   if (["data", "model", "preparation"].includes(error.field ?? "")) {
     return new UserError(
-      `${dataDir ?? (data === "mnist" ? "MNIST" : "the shipped digits")} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
+      `${dataDir ?? titles[data]} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
       "dataDir",
     );
   }

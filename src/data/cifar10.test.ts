@@ -7,15 +7,16 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { archiveFiles } from "./archive.js";
+import { cifar10Sample } from "./cifar10-sample.js";
 import { cifar10 } from "./cifar10.js";
 import { archiveOf, batch, batchNames, sixBatches, tar, valueAt, xz } from "./cifar10.test.fixture.js";
 import type { RemoteOptions } from "./remote.js";
@@ -331,6 +332,31 @@ describe("an archive that is downloaded", () => {
 });
 
 // The real batches: their checksums are part of fewbit.
+const readme = readFileSync(
+  fileURLToPath(new URL("../../data/cifar10-sample/README.md", import.meta.url)),
+  "utf8",
+);
+
+test("the shipped sample holds 160 training and 40 test images of each class, as its README says", async () => {
+  const { train, test: held, ...rest } = await cifar10Sample();
+  expect(rest).toMatchObject({
+    name: "cifar10-sample",
+    classes: 10,
+    shape: [32, 32, 3],
+    std: [0.24703223, 0.24348513, 0.26158784],
+  });
+  for (const [set, name, each] of [
+    [train, "train.webp", 160],
+    [held, "test.webp", 40],
+  ] as const) {
+    expect(set.count).toBe(10 * each);
+    expect([...set.labels]).toEqual(
+      [...Array(10).keys()].flatMap((label) => Array<number>(each).fill(label)),
+    );
+    expect(readme).toContain(`| \`${name}\` | \`${sha256(set.images as Uint8Array)}\` |`);
+  }
+});
+
 const { FEWBIT_DATA } = process.env;
 const official = FEWBIT_DATA === undefined ? undefined : join(FEWBIT_DATA, "cifar10");
 if (official !== undefined && existsSync(official)) {
@@ -358,7 +384,17 @@ if (official !== undefined && existsSync(official)) {
         expect(average / 255).toBeCloseTo(mean[channel], 7);
         expect(Math.sqrt(squares / (50_000 * 1024) - average ** 2) / 255).toBeCloseTo(std[channel], 7);
       }
-      expect(statSync(official).isDirectory()).toBe(true);
+      // The sample's images are among them, with their labels.
+      const sample = await cifar10Sample();
+      for (const [part, whole] of [
+        [sample.train, train],
+        [sample.test, held],
+      ] as const) {
+        const image = ({ images }: typeof part, i: number) =>
+          Buffer.from(images.buffer, images.byteOffset + 3072 * i, 3072).toString("latin1");
+        const known = new Set(Array.from(whole.labels, (label, i) => image(whole, i) + label));
+        expect(Array.from(part.labels, (label, i) => known.has(image(part, i) + label))).not.toContain(false);
+      }
     },
   );
 }

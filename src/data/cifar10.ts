@@ -23,9 +23,11 @@ const channels = 3;
 const area = side * side;
 const recordBytes = 1 + channels * area;
 
-/** Mean and standard deviation of the training pixels, and the augmentation of the published study. */
-const protocol = {
+/** What holds for any part of CIFAR-10; mean, deviation and augmentation are those of the published study. */
+export const cifar10Protocol = {
+  classes: classNames.length,
   classNames,
+  shape: [side, side, channels],
   mean: [0.49139968, 0.48215841, 0.44653091],
   std: [0.24703223, 0.24348513, 0.26158784],
   augmentation: { cropPadding: 4, padding: "reflection", flip: true },
@@ -42,7 +44,9 @@ export interface Cifar10Options extends RemoteOptions {
 /** CIFAR-10's 50,000 training and 10,000 test images from a directory or an archive, or else downloaded. */
 export async function cifar10({ directory, ...options }: Cifar10Options = {}): Promise<Dataset> {
   const files = directory === undefined ? (await downloadCifar10(options)).files : await readFiles(directory);
-  return assemble("cifar10", files.slice(0, -1), files.slice(-1));
+  const [train, test] = [imageSet(files.slice(0, -1)), imageSet(files.slice(-1))];
+  const checksum = checksumOf(...files.map(({ bytes }) => bytes));
+  return { name: "cifar10", train, test, ...cifar10Protocol, checksum };
 }
 
 const archive = "cifar-10-binary.tar.gz";
@@ -111,23 +115,8 @@ function refuseMissing(directory: string, name: string): never {
   );
 }
 
-/** A data set of unpacked batches. */
-function assemble(name: string, training: readonly BatchFile[], testing: readonly BatchFile[]): Dataset {
-  const train = imageSet(training);
-  const test = imageSet(testing);
-  return {
-    name,
-    classes: classNames.length,
-    shape: [side, side, channels],
-    train,
-    test,
-    ...protocol,
-    checksum: checksumOf(...[...training, ...testing].map(({ bytes }) => bytes)),
-  };
-}
-
 /** The images of several batches, with the channels of a pixel side by side. @throws UserError for bytes that are no records. */
-export function imageSet(files: readonly BatchFile[]): ImageSet {
+function imageSet(files: readonly BatchFile[]): ImageSet {
   for (const { path, bytes } of files) checkRecords(bytes, path);
   const count = files.reduce((sum, { bytes }) => sum + bytes.length / recordBytes, 0);
   const images = new Uint8Array(count * area * channels);

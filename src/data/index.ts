@@ -1,10 +1,11 @@
 /** The data sets that fewbit can train on. */
 import { fromArrays } from "./arrays.js";
+import { cifar10Sample } from "./cifar10-sample.js";
 import { cifar10 } from "./cifar10.js";
 import { images } from "./images.js";
 import { digits, mnist } from "./mnist.js";
 
-export const datasets = { digits, mnist, cifar10, images, fromArrays };
+export const datasets = { digits, mnist, cifar10, cifar10Sample, images, fromArrays };
 
 export { decodeImages } from "./decode.js";
 export { downloadCifar10 } from "./cifar10.js";

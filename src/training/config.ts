@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Dataset, LoadListeners, Preparation } from "../data/index.js";
 import { datasets, isMirror } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
-import { depths, isDepth, modelNamed, modelNames } from "../models/index.js";
+import { depths, isDepth, modelNamed, modelNames, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
@@ -71,7 +71,7 @@ export const runSchema = z.strictObject({
   reluAfterConvolution: flag.optional(),
   inputScale: flag.optional(),
   layers: layerBits.default({}),
-  data: oneOf("digits", "mnist", "cifar10", "images").default("digits"),
+  data: oneOf("digits", "mnist", "cifar10-sample", "cifar10", "images").default("digits"),
   dataDir: text.optional(),
   mirrors: field(
     "http or https URLs of folders, at least one",
@@ -112,7 +112,7 @@ export const runKeys: readonly string[] = Object.keys(runSchema.shape);
  * @throws UserError that names the key, its value, what is allowed and the source.
  */
 export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: string) => string): RunOptions {
-  const result = runSchema.safeParse(raw);
+  const result = runSchema.safeParse({ data: shippedData(raw.model), ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing.
@@ -129,6 +129,13 @@ export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: st
   throw new UserError(`${key} ${issue.message}${source}`, key);
 }
 
+/** The shipped data set for a network, which is what it trains on where no other is named. */
+function shippedData(model: unknown): Parsed["data"] {
+  const known = Object.entries(models).find(([name]) => name === model)?.[1] ?? models.lenet5;
+  const { input } = typeof known === "function" ? models.resnet20 : known;
+  return input[2] === 1 ? "digits" : "cifar10-sample";
+}
+
 /** Checks the numbers that `train` takes too. @throws UserError as `parseRunOptions` does. */
 export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", number>): void {
   const result = runSchema.pick({ epochs: true, batchSize: true, seed: true }).safeParse(values);
@@ -137,11 +144,12 @@ export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", 
   throw new UserError(`${String(path[0])} ${message}`, String(path[0]));
 }
 
-/** The data sets of the published table. The shipped digits are a part of MNIST. */
+/** The data sets of the published table, and the shipped parts of them. */
 const publishedData: Readonly<Partial<Record<string, PublishedRow["dataset"]>>> = {
   digits: "MNIST",
   mnist: "MNIST",
   cifar10: "CIFAR-10",
+  "cifar10-sample": "CIFAR-10",
 };
 
 /** The cell of the published table that a configuration stands in. */
@@ -233,9 +241,10 @@ export async function resolveData(
   { input }: Pick<Network, "input">,
   { preparation, ...listeners }: LoadListeners & { readonly preparation?: Preparation } = {},
 ): Promise<Dataset> {
-  if (data === "digits" && dataDir !== undefined) {
+  if ((data === "digits" || data === "cifar10-sample") && dataDir !== undefined) {
+    const shipped = data === "digits" ? "digits need" : "sample of CIFAR-10 needs";
     throw new UserError(
-      `dataDir "${dataDir}" goes with data mnist, cifar10 or images; the shipped digits need none`,
+      `dataDir "${dataDir}" goes with data mnist, cifar10 or images; the shipped ${shipped} none`,
       "dataDir",
     );
   }
@@ -254,6 +263,7 @@ export async function resolveData(
   const load = {
     digits: () => datasets.digits(),
     mnist: () => datasets.mnist({ directory: dataDir, mirrors, ...listeners }),
+    "cifar10-sample": () => datasets.cifar10Sample(),
     cifar10: () => datasets.cifar10({ directory: dataDir, mirrors, ...listeners }),
     images: () => datasets.images({ directory: dataDir ?? "", shape: input, preparation, ...listeners }),
   } as const;
