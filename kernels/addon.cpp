@@ -133,15 +133,24 @@ napi_value createPool(napi_env env, napi_callback_info info) {
   }
 }
 
-// load(words, instructionSet, threads)
+// allowsMachineCode(): whether this system lets a program make code.
+napi_value allowsMachineCode(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, CodeMemory::allowed(), &result);
+  return result;
+}
+
+// load(words, instructionSet, threads, interpret)
 napi_value load(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   size_t count = 0;
   void* words = nullptr;
+  bool interpret = false;
   napi_get_typedarray_info(env, call.arguments[0], nullptr, &count, &words, nullptr, nullptr);
+  napi_get_value_bool(env, call.arguments[3], &interpret);
   try {
     return call.own(std::make_unique<Executable>(static_cast<const int32_t*>(words), count,
-                                                 call.set(1).kernels, static_cast<int>(call.number(2))));
+                                                 call.set(1).kernels, static_cast<int>(call.number(2)), interpret));
   } catch (const std::exception& error) {
     return call.fail(error.what());
   }
@@ -275,7 +284,7 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } functions[] = {{"instructionSets", listInstructionSets}, {"allocate", allocate}, {"createPool", createPool},
-                   {"load", load}, {"workBytes", workBytes}, {"run", run}, {"peak", peak}};
+                   {"allowsMachineCode", allowsMachineCode}, {"load", load}, {"workBytes", workBytes}, {"run", run}, {"peak", peak}};
   for (const auto& [name, callback] : functions) {
     napi_value function;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);

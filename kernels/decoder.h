@@ -89,6 +89,7 @@ class Decoder {
     m.operands = array<Operand>(m.operandCount, [this] { return operand(); });
     m.operations = array<MapOperation>(m.operationCount, [this] { return mapOperation(); });
     m.results = array<MapResult>(m.resultCount, [this] { return mapResult(); });
+    m.code = nullptr;
     return m;
   }
   Geometry geometry() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 #include "decoder.h"
 
@@ -19,7 +20,7 @@ struct Arena {
 
 static size_t roundUp(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-Executable::Executable(const int32_t* words, size_t count, const Kernels& kernels, int threads)
+Executable::Executable(const int32_t* words, size_t count, const Kernels& kernels, int threads, bool interpret)
     : kernels_(kernels), threads_(threads) {
   Arena arena{arrays_};
   Decoder<Arena> decoder(words, count, arena);
@@ -32,6 +33,21 @@ Executable::Executable(const int32_t* words, size_t count, const Kernels& kernel
     sharedBytes_ = std::max(sharedBytes_, roundUp(step.plan.sharedBytes));
     ownBytes_ = std::max(ownBytes_, roundUp(step.plan.ownBytes));
   }
+  if (!interpret) translateMaps();
+}
+
+void Executable::translateMaps() {
+  constexpr size_t room = 1 << 16;
+  const std::unique_ptr<unsigned char[]> code(new unsigned char[room]);
+  std::vector<std::pair<MapInstruction*, size_t>> translated;
+  for (Step& step : steps_) {
+    if (step.instruction.kind != MAP) continue;
+    MapInstruction& map = step.instruction.map;
+    if (const size_t bytes = kernels_.compile(map, code.get(), room)) translated.push_back({&map, code_.add(code.get(), bytes)});
+  }
+  const char* const start = code_.seal();
+  if (!start) return;
+  for (const auto& [map, offset] : translated) map->code = reinterpret_cast<MapCode>(start + offset);
 }
 
 void Executable::run(const Memory& memory, char* work, Pool& pool, double* nanoseconds) const {

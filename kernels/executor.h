@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "code_memory.h"
 #include "pool.h"
 #include "program.h"
 
@@ -10,9 +11,9 @@ namespace fewbit {
 
 class Executable {
  public:
-  // Decodes the words, which are copied, and plans every instruction for `threads` threads.
-  // Throws std::runtime_error where they are not a program.
-  Executable(const int32_t* words, size_t count, const Kernels& kernels, int threads);
+  // Decodes the words, which are copied, plans every instruction for `threads` threads, and translates maps
+  // to machine code, unless `interpret`. Throws std::runtime_error where they are not a program.
+  Executable(const int32_t* words, size_t count, const Kernels& kernels, int threads, bool interpret);
 
   size_t instructions() const { return steps_.size(); }
   int64_t segmentBytes(int segment) const { return bytes_[segment]; }
@@ -24,6 +25,8 @@ class Executable {
   void run(const Memory& memory, char* work, Pool& pool, double* nanoseconds) const;
 
  private:
+  void translateMaps();
+
   struct Step {
     Instruction instruction;
     Plan plan;
@@ -33,6 +36,7 @@ class Executable {
   int64_t bytes_[SEGMENTS];
   std::vector<Step> steps_;
   std::vector<std::unique_ptr<char[]>> arrays_;  // what map instructions point to
+  CodeMemory code_;
   size_t sharedBytes_ = 0, ownBytes_ = 0;
 };
 

@@ -2,6 +2,9 @@
 #include "simd.h"
 
 #include "map.h"
+#ifndef __wasm__
+#include "map_code.h"
+#endif
 #include "move.h"
 #include "peak.h"
 #include "window.h"
@@ -36,11 +39,17 @@ static void run(const Instruction& instruction, const Memory& memory, int32_t ph
   }
 }
 
+#ifdef __wasm__
+static size_t compile(const MapInstruction&, unsigned char*, size_t) { return 0; }
+#else
+static size_t compile(const MapInstruction& map, unsigned char* to, size_t room) { return compileMap(map, to, room); }
+#endif
+
 }  // namespace FEWBIT_ISA
 
 #define FEWBIT_JOIN(a, b) a##b
 #define FEWBIT_NAME(isa, suffix) FEWBIT_JOIN(isa, suffix)
-const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run};
+const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run, FEWBIT_ISA::compile};
 #ifndef __wasm__
 const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, MultiplyAdds) = {FEWBIT_ISA::multiplyAdd, FEWBIT_ISA::LANES * 2 * 12};
 #endif

@@ -6,109 +6,11 @@
 // multiple of GRAIN; else both go through a buffer, as stored integers do. Operands with fewer axes
 // are repeated into a buffer when they change.
 #pragma once
-#include "cut.h"
-#include "reduce.h"
+#include "map_layout.h"
 #include "simd_integer.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
-
-enum { SAMPLE = 4, POSITION = 2, CHANNEL = 1, FULL = 7 };
-
-// A map's space after merging axes that no operand and no result tells apart, and its cutting.
-struct Layout {
-  int64_t samples, positions, channels;
-  int32_t unit;             // axes of extent 1 before merging
-  bool merged, collapsed;   // samples and positions are one axis (position); channels are, too
-  bool perSample;           // some result keeps samples: chunks hold whole samples
-  bool rowByRow;            // some result keeps pixels: a row's pieces follow one another
-  int64_t rows, width;      // of a full block
-  int64_t panels;           // blocks side by side in a row
-  int64_t blocks;           // blocks below one another in a sample
-  int64_t chunks, chunkBlocks;
-};
-
-static int32_t operandAxes(const Layout& l, int32_t axes) {
-  if ((axes | l.unit) == FULL) return FULL;
-  axes &= ~l.unit;
-  return l.merged && (axes & (SAMPLE | POSITION)) ? (axes & CHANNEL) | POSITION : axes;
-}
-static int32_t resultAxes(const Layout& l, int32_t axes) {
-  axes &= ~l.unit;
-  return l.merged && (axes & (SAMPLE | POSITION)) ? (axes & CHANNEL) | POSITION : axes;
-}
-
-static Layout layoutOf(const MapInstruction& map) {
-  Layout l = {};
-  l.unit = (map.samples == 1 ? SAMPLE : 0) | (map.positions == 1 ? POSITION : 0) | (map.channels == 1 ? CHANNEL : 0);
-  const int32_t both = (SAMPLE | POSITION) & ~l.unit;
-  l.merged = l.collapsed = true;
-  for (int32_t i = 0; i < map.operandCount; i++) {
-    const int32_t axes = map.operands[i].axes & ~l.unit;
-    if ((axes | l.unit) == FULL) continue;
-    if ((axes & both) != 0 && (axes & both) != both) l.merged = false;
-    if (axes != 0) l.collapsed = false;
-  }
-  for (int32_t i = 0; i < map.resultCount; i++) {
-    const MapResult& result = map.results[i];
-    if (result.reduction == NONE) continue;
-    const int32_t axes = result.to.axes & ~l.unit;
-    const bool pixel = both && (axes & both) == both && !(axes & CHANNEL) && result.reduction != MOMENTS;
-    if ((axes & both) != 0 && !pixel) l.merged = false;
-    if (axes != 0) l.collapsed = false;
-  }
-  l.samples = map.samples, l.positions = map.positions, l.channels = map.channels;
-  l.collapsed = l.collapsed && l.merged;
-  if (l.merged) l.positions *= l.samples, l.samples = 1;
-  if (l.collapsed) l.positions *= l.channels, l.channels = 1;
-  for (int32_t i = 0; i < map.resultCount; i++) {
-    if (map.results[i].reduction == NONE) continue;
-    const int32_t axes = resultAxes(l, map.results[i].to.axes);
-    if (axes & POSITION) l.rowByRow = true;
-    else if (axes & SAMPLE) l.perSample = true;
-  }
-
-  l.width = least(l.channels, BLOCK);
-  l.rows = l.channels > BLOCK ? 1 : BLOCK / l.channels;
-  // Whole vectors where that costs less than half of the block.
-  for (int64_t rows = l.rows; rows * 2 > l.rows; rows--) {
-    if (rows * l.width % GRAIN == 0) {
-      l.rows = rows;
-      break;
-    }
-  }
-  l.rows = least(l.rows, l.positions);
-  l.panels = ceilDivide(l.channels, l.width);
-  l.blocks = ceilDivide(l.positions, l.rows);
-  const Cut cut(l.perSample ? l.samples : l.samples * l.blocks, map.samples * map.positions * map.channels);
-  l.chunks = cut.chunks;
-  l.chunkBlocks = l.perSample ? cut.perChunk * l.blocks : cut.perChunk;
-  return l;
-}
-
-// A block: `rows` rows from `row` of a sample, `width` channels from `channel`.
-struct Block {
-  int64_t sample, row, rows, channel, width, length, padded;
-};
-static inline Block blockAt(const Layout& l, int64_t index, int64_t panel) {
-  Block b;
-  b.sample = index / l.blocks;
-  b.row = index % l.blocks * l.rows;
-  b.rows = least(l.rows, l.positions - b.row);
-  b.channel = panel * l.width;
-  b.width = least(l.width, l.channels - b.channel);
-  b.length = b.rows * b.width;
-  b.padded = ceilDivide(b.length, GRAIN) * GRAIN;
-  return b;
-}
-
-// Index of the block's first element in a value with these axes.
-static inline int64_t elementIndex(const Layout& l, const Block& b, int32_t axes) {
-  int64_t index = axes & SAMPLE ? b.sample : 0;
-  if (axes & POSITION) index = index * l.positions + b.row;
-  if (axes & CHANNEL) index = index * l.channels + b.channel;
-  return index;
-}
 
 // `n` adjacent elements as floats; may write up to a whole vector.
 static inline void readElements(float* to, const Memory& memory, const Operand& operand, int64_t index, int64_t n) {
@@ -138,7 +40,7 @@ struct Accumulator {
   double pixel;  // of the row in work
 };
 
-// A thread's memory for one map. Slots: operands, registers, stored results.
+// A thread's memory for one map. Slots: operands, registers, results.
 struct Frame {
   const MapInstruction& map;
   const Layout& l;
@@ -152,7 +54,7 @@ struct Frame {
 
 static int64_t slotCount(const MapInstruction& map) { return map.operandCount + map.registers + map.resultCount; }
 
-enum { LANES_PER_RESULT = 4 * SLOT, DOUBLES_PER_RESULT = 2 * SLOT };
+enum { DOUBLES_PER_RESULT = 2 * SLOT };
 
 static size_t frameBytes(const MapInstruction& map) {
   const size_t results = map.resultCount, slots = slotCount(map);
@@ -186,8 +88,9 @@ static void repeatOperands(Frame& f, const Block& b, bool ofSample) {
     const int32_t axes = operandAxes(f.l, operand.axes);
     if (axes & POSITION || ofSample != !!(axes & SAMPLE)) continue;
     float* const to = f.buffer(i);
-    const int64_t from = elementIndex(f.l, b, axes), length = f.l.rows * b.width;
-    const int64_t distinct = axes & CHANNEL ? b.width : 1;
+    const int64_t from = elementIndex(f.l, b, axes), distinct = axes & CHANNEL ? b.width : 1;
+    const bool repeated = !f.map.code || accessOf(f.l, operand) == REPEATED;
+    const int64_t length = repeated ? f.l.rows * b.width : ceilDivide(distinct, GRAIN) * GRAIN;
     readElements(to, f.memory, operand, from, distinct);
     for (int64_t n = distinct; n < length; n *= 2) memcpy(to + n, to, least(n, length - n) * sizeof(float));
   }
@@ -197,6 +100,15 @@ static float* contiguousOperand(const Operand& operand, const Memory& memory, in
   if (operand.storage == F32 && b.length == b.padded) return memory.f32(operand) + from;
   readElements(buffer, memory, operand, from, b.length);
   return buffer;
+}
+
+// Repeats each row's value over the row.
+static void repeatPixels(const Frame& f, const Block& b, int32_t i, int64_t from) {
+  for (int64_t row = 0; row < b.rows; row++) {
+    const Vec value = splat(readOne(f.memory, f.map.operands[i], from + row));
+    float* const to = f.buffer(i) + row * b.width;
+    for (int64_t k = 0; k < b.width; k += LANES) store(to + k, value);
+  }
 }
 
 static void bindSlots(Frame& f, const Block& b) {
@@ -209,11 +121,7 @@ static void bindSlots(Frame& f, const Block& b) {
     if (axes & CHANNEL) {
       f.slots[i] = contiguousOperand(operand, f.memory, from, b, f.buffer(i));
     } else {
-      for (int64_t row = 0; row < b.rows; row++) {
-        const Vec value = splat(readOne(f.memory, operand, from + row));
-        float* const to = f.buffer(i) + row * b.width;
-        for (int64_t k = 0; k < b.width; k += LANES) store(to + k, value);
-      }
+      repeatPixels(f, b, i, from);
     }
   }
   for (int32_t i = 0; i < map.resultCount; i++) {
@@ -269,8 +177,7 @@ static void storeResult(const Frame& f, const MapResult& result, const Block& b)
   if (to != from) memmove(to, from, b.length * sizeof(float));
 }
 
-static void reducePixels(Frame& f, const MapResult& result, Accumulator& a, const Block& b) {
-  const float* const x = f.slots[result.slot];
+static void reducePixels(Frame& f, const MapResult& result, const float* x, Accumulator& a, const Block& b) {
   float* const to = f.memory.f32(result.to) + b.sample * f.l.positions + b.row;
   const bool sum = result.reduction == SUM;
   for (int64_t row = 0; row < b.rows; row++) {
@@ -290,11 +197,76 @@ static void runBlock(Frame& f, const Block& b) {
     if (result.reduction == NONE) {
       storeResult(f, result, b);
     } else if (resultAxes(f.l, result.to.axes) & POSITION) {
-      reducePixels(f, result, a, b);
+      reducePixels(f, result, f.slots[result.slot], a, b);
     } else {
       const bool full = b.rows == f.l.rows && b.width == f.l.width;
       if (!full) a.tailRows = b.rows;
       accumulate(full ? a.full : a.tail, result.reduction, f.slots[result.slot], b.padded);
+    }
+  }
+}
+
+// How many blocks from this one one call of the map's code may take: full ones of a sample that leave no
+// buffer to fill or to read between them.
+static int64_t adjacentBlocks(const Frame& f, const Block& b) {
+  if (b.rows < f.l.rows || f.l.panels > 1 || b.length < b.padded) return 1;
+  for (int32_t i = 0; i < f.map.operandCount; i++) {
+    const int32_t axes = operandAxes(f.l, f.map.operands[i].axes);
+    if (axes & POSITION && !(axes & CHANNEL)) return 1;
+  }
+  for (int32_t i = 0; i < f.map.resultCount; i++) {
+    if (f.map.results[i].reduction != NONE && resultAxes(f.l, f.map.results[i].to.axes) & POSITION) return 1;
+  }
+  return (f.l.positions - b.row) / f.l.rows;
+}
+
+static inline int64_t storageBytes(int32_t storage) { return storage == U8 || storage == S8 ? 1 : storage == I16 ? 2 : 4; }
+
+// The same as runBlock for `blocks` adjacent blocks, by the map's code. It reads and writes whole GRAINs, so
+// a block that ends within one goes through buffers.
+static void runCode(Frame& f, const Block& b, int64_t blocks) {
+  const MapInstruction& map = f.map;
+  const int32_t first = map.operandCount + map.registers;
+  const bool whole = b.length == b.padded;
+  char** const pointers = (char**)f.slots;
+  for (int32_t i = 0; i < map.operandCount; i++) {
+    const Operand& operand = map.operands[i];
+    const int32_t axes = operandAxes(f.l, operand.axes);
+    if (!(axes & POSITION)) continue;
+    const int64_t from = elementIndex(f.l, b, axes), bytes = storageBytes(operand.storage);
+    if (!(axes & CHANNEL)) {
+      repeatPixels(f, b, i, from);
+      continue;
+    }
+    pointers[i] = f.memory.at(operand) + from * bytes;
+    if (!whole) pointers[i] = (char*)memcpy(f.buffer(i), pointers[i], b.length * bytes);
+  }
+  const bool full = b.rows == f.l.rows && b.width == f.l.width;
+  int64_t count = 0;
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const MapResult& result = map.results[i];
+    if (result.reduction == NONE) {
+      char* const to = f.memory.at(result.to) + elementIndex(f.l, b, FULL) * storageBytes(result.to.storage);
+      pointers[first + i] = whole ? to : (char*)f.buffer(first + i);
+    } else if (!(resultAxes(f.l, result.to.axes) & POSITION)) {
+      Accumulator& a = f.accumulators[i];
+      Lanes& lanes = full ? a.full : a.tail;
+      if (!full) a.tailRows = b.rows;
+      if (lanes.blocks == 0) clear(lanes, result.reduction, b.padded);
+      if (result.reduction == MOMENTS) count = lanes.blocks;
+      lanes.blocks += blocks;
+    }
+  }
+  float* const lanes = f.buffer(slotCount(map)) + (full ? 0 : 2 * SLOT);
+  map.code(pointers, f.buffers, blocks, b.padded, count, lanes);
+  for (int32_t i = 0; i < map.resultCount; i++) {
+    const MapResult& result = map.results[i];
+    const float* const buffer = f.buffer(first + i);
+    if (result.reduction != NONE && resultAxes(f.l, result.to.axes) & POSITION) {
+      reducePixels(f, result, buffer, f.accumulators[i], b);
+    } else if (result.reduction == NONE && !whole) {
+      const int64_t bytes = storageBytes(result.to.storage);
+      memcpy(f.memory.at(result.to) + elementIndex(f.l, b, FULL) * bytes, buffer, b.length * bytes);
     }
   }
 }
@@ -376,12 +348,18 @@ static void enterPanel(Frame& f, int64_t chunk, char* memory, int64_t channel, i
 // result needs the panels of a sample or row to follow one another.
 static void runSpan(Frame& f, int64_t begin, int64_t end, int64_t panel) {
   repeatOperands(f, blockAt(f.l, begin, panel), false);
-  for (int64_t index = begin; index < end; index++) {
+  for (int64_t index = begin, next; index < end; index = next) {
     const Block b = blockAt(f.l, index, panel);
     if (index == begin || b.row == 0) repeatOperands(f, b, true);
-    runBlock(f, b);
-    if (f.l.perSample && b.row + b.rows == f.l.positions) finishSample(f, b);
-    if (index + 1 == end || (index + 1 - begin) % FOLD_AFTER == 0) {
+    if (f.map.code) {
+      next = least(index + adjacentBlocks(f, b), least(end, index + FOLD_AFTER - (index - begin) % FOLD_AFTER));
+      runCode(f, b, next - index);
+    } else {
+      next = index + 1;
+      runBlock(f, b);
+    }
+    if (f.l.perSample && b.row + (next - index - 1) * f.l.rows + b.rows == f.l.positions) finishSample(f, b);
+    if (next == end || (next - begin) % FOLD_AFTER == 0) {
       foldResults(f, b, true);
       foldResults(f, b, false);
     }

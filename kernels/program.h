@@ -33,12 +33,18 @@ struct MapResult {
   Operand to;
   int32_t slot, reduction;
 };
+// Machine code that runs a map over so many adjacent blocks of `length` elements (map_code.h). `pointers`
+// has one a slot, of which the code uses those of operands and results with all axes; `count` blocks
+// lie in the lanes of the reductions before.
+typedef void (*MapCode)(char* const* pointers, float* buffers, int64_t blocks, int64_t length, int64_t count, float* lanes);
+
 struct MapInstruction {
   int64_t samples, positions, channels;
   int32_t operandCount, operationCount, resultCount, registers;
   const Operand* operands;
   const MapOperation* operations;
   const MapResult* results;
+  MapCode code;  // null where the map is interpreted
 };
 
 struct Geometry {
@@ -108,6 +114,9 @@ struct Plan {
 struct Kernels {
   Plan (*plan)(const Instruction&);
   void (*run)(const Instruction&, const Memory&, int32_t phase, int64_t chunk, Work);
+  // Writes machine code for a map that may lie at any address. Gives its bytes, or 0 where the map must be
+  // interpreted or `room` is too little.
+  size_t (*compile)(const MapInstruction&, unsigned char* to, size_t room);
 };
 
 // One table per instruction set, each in its own translation unit (isa.cpp) and namespace.

@@ -15,6 +15,7 @@ enum {
   BLOCK = 1024,          // elements of a block at most; its registers stay in L1
   GRAIN = 16,            // blocks are processed in multiples of this on every instruction set
   SLOT = BLOCK + GRAIN,  // floats between buffers: room for one more vector
+  LANES_PER_RESULT = 4 * SLOT,  // means and squares, of blocks of full and of other length
   FOLD_AFTER = 256,      // blocks that float lanes take before they are folded
 };
 
@@ -25,26 +26,31 @@ struct Lanes {
   int64_t blocks;
 };
 
+// Empties the lanes for blocks of this length. A sum starts at -0, since -0 + x is x for every x.
+static void clear(const Lanes& lanes, int32_t reduction, int64_t length) {
+  const Vec start = splat(reduction == SUM ? -0.0f : reduction == REDUCE_MAX ? -__builtin_inff() : 0.0f);
+  for (int64_t i = 0; i < length; i += LANES) {
+    store(lanes.values + i, start);
+    if (reduction == MOMENTS) store(lanes.values + SLOT + i, start);
+  }
+}
+
 // Adds a block. Moments by Welford: mean += (x - mean) / n, squares += (x - old mean)(x - new mean).
 static void accumulate(Lanes& lanes, int32_t reduction, const float* x, int64_t length) {
-  const bool first = lanes.blocks++ == 0;
+  if (lanes.blocks == 0) clear(lanes, reduction, length);
+  lanes.blocks++;
   float* const values = lanes.values;
   if (reduction == SUM) {
-    for (int64_t i = 0; i < length; i += LANES) {
-      store(values + i, first ? load(x + i) : load(values + i) + load(x + i));
-    }
+    for (int64_t i = 0; i < length; i += LANES) store(values + i, load(values + i) + load(x + i));
   } else if (reduction == REDUCE_MAX) {
-    for (int64_t i = 0; i < length; i += LANES) {
-      store(values + i, maximum(load(x + i), first ? splat(-__builtin_inff()) : load(values + i)));
-    }
+    for (int64_t i = 0; i < length; i += LANES) store(values + i, maximum(load(x + i), load(values + i)));
   } else {
     const Vec inverse = splat(1.0f / (float)lanes.blocks);
     for (int64_t i = 0; i < length; i += LANES) {
-      const Vec old = first ? splat(0) : load(values + i), squares = first ? splat(0) : load(values + SLOT + i);
-      const Vec difference = load(x + i) - old;
-      const Vec mean = first ? load(x + i) : madd(difference, inverse, old);
+      const Vec old = load(values + i), difference = load(x + i) - old;
+      const Vec mean = madd(difference, inverse, old);
       store(values + i, mean);
-      store(values + SLOT + i, madd(difference, load(x + i) - mean, squares));
+      store(values + SLOT + i, madd(difference, load(x + i) - mean, load(values + SLOT + i)));
     }
   }
 }

@@ -44,7 +44,7 @@ void run(const char* path, Pool& pool, const Kernels& kernels, std::ofstream& re
   read(file, &count, sizeof count);
   std::vector<int32_t> words(count);
   read(file, words.data(), count * sizeof(int32_t));
-  const Executable executable(words.data(), words.size(), kernels, pool.threads());
+  const Executable executable(words.data(), words.size(), kernels, pool.threads(), getenv("FEWBIT_INTERPRET") != nullptr);
 
   Buffer segments[SEGMENTS];
   Memory memory;

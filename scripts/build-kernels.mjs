@@ -44,6 +44,7 @@ export const units = [
   ["avx2", "isa.cpp", [...fast, ...avx2, "-DFEWBIT_ISA=avx2"]],
   ["executor", "executor.cpp", ["-O2"]],
   ["pool", "pool.cpp", ["-O2"]],
+  ["code_memory", "code_memory.cpp", ["-O2"]],
 ];
 
 /** The C++ compiler: $CXX, g++ or clang++. */

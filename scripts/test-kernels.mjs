@@ -25,8 +25,8 @@ const flags =
   mode === "--sanitize"
     ? ["-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     : [];
-const programs = mode === "--bench" ? ["product_bench"] : ["product_test", "map_test"];
-const kernels = units.filter(([, source]) => source === "isa.cpp");
+const programs = mode === "--bench" ? ["product_bench"] : ["product_test", "map_test", "map_code_test"];
+const kernels = units.filter(([name, source]) => source === "isa.cpp" || name === "code_memory");
 const work = mkdtempSync(join(tmpdir(), "fewbit-test-kernels-"));
 try {
   const list = [...kernels, ...programs.map((name) => [name, `${name}.cpp`, ["-O2"]])];

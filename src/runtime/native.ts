@@ -22,7 +22,8 @@ interface AddOn {
   instructionSets(): InstructionSet[];
   allocate(bytes: number): ArrayBuffer;
   createPool(threads: number): Pool;
-  load(words: Int32Array, instructionSet: InstructionSet, threads: number): Executable;
+  allowsMachineCode(): boolean;
+  load(words: Int32Array, instructionSet: InstructionSet, threads: number, interpret: boolean): Executable;
   workBytes(executable: Executable): number;
   run(
     executable: Executable,
@@ -68,11 +69,18 @@ export function instructionSets(): readonly InstructionSet[] {
   return load().addOn?.instructionSets() ?? [];
 }
 
+/** Whether the native executor may translate maps to machine code: some systems give no executable memory. */
+export function allowsMachineCode(): boolean {
+  return load().addOn?.allowsMachineCode() ?? false;
+}
+
 export interface NativeOptions {
   /** 1 to 64, with the one that Node lends for the run. */
   readonly threads: number;
   /** Default: FEWBIT_INSTRUCTION_SET, else the fastest. */
   readonly instructionSet?: InstructionSet;
+  /** Whether maps are interpreted instead of translated to machine code; the bits are the same. Default: whether FEWBIT_INTERPRET is set. */
+  readonly interpret?: boolean;
 }
 
 /**
@@ -83,7 +91,7 @@ export interface NativeOptions {
 export function createNativeExecutor(options: NativeOptions): Executor {
   const addOn = requireAddOn();
   const instructionSet = chooseInstructionSet(options.instructionSet);
-  const { threads } = options;
+  const { threads, interpret = Boolean(process.env.FEWBIT_INTERPRET) } = options;
   const pool = addOn.createPool(threads);
   const enqueue = inTurn();
   const dumpFolder = process.env.FEWBIT_DUMP;
@@ -98,7 +106,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
     allocate,
     load(program): LoadedProgram {
       verify(program);
-      const executable = addOn.load(encode(program), instructionSet, threads);
+      const executable = addOn.load(encode(program), instructionSet, threads, interpret);
       const constants = allocate(program.bytes.constants);
       new Uint8Array(constants).set(program.constants);
       const workBytes = addOn.workBytes(executable);

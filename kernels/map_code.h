@@ -1,0 +1,498 @@
+// Machine code for a map: one pass over adjacent blocks with every operation of a vector in registers,
+// instead of the interpreter's pass an operation. The bits are those of the interpreter, which remains
+// for WebAssembly, for maps with exp, log or tanh, and for those that need more registers than there are.
+//
+// A vector of the loop reads its operands (see Access), does the operations, adds to the lanes of the
+// reductions (reduce.h), and stores. Where registers are left, fixed operands stay in them.
+#pragma once
+#include "assembler.h"
+#include "map_layout.h"
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+enum { SLOT_BYTES = SLOT * 4, LANES_BYTES = LANES_PER_RESULT * 4 };
+
+static inline int32_t log2Bytes(int32_t storage) { return storage == U8 || storage == S8 ? 0 : storage == I16 ? 1 : 2; }
+
+// The arguments of MapCode (program.h) lie in RDI, RSI, RDX, RCX, R8 and R9. Offsets count elements from the
+// first vector of the call, from the block's start, and the bytes from its channel row's start.
+constexpr General POINTERS = RDI, BUFFERS = RSI, BLOCKS_LEFT = RDX, LENGTH = RCX, COUNT = R8, LANES_BASE = R9;
+constexpr General OFFSET = RAX, IN_BLOCK = R10, IN_ROW = R11, ANY_STREAM = RBX;
+constexpr General STREAMS[] = {RBP, R12, R13, R14, R15};
+enum { STREAM_REGISTERS = 5 };
+
+class MapCompiler {
+ public:
+  MapCompiler(const MapInstruction& map, const Layout& layout, unsigned char* to, size_t room, int32_t held)
+      : map_(map), layout_(layout), code_(to, room, WIDE), held_(held) {}
+
+  // How many operands and constants could stay in registers.
+  int32_t holdable() {
+    int32_t count = 0;
+    if (!number()) return 0;
+    for (int32_t v = 0; v < valueCount_; v++) count += canBeHeld(v);
+    return count;
+  }
+
+  // Writes the code and gives its size, or 0 where this map cannot have any.
+  size_t compile() {
+    if (!number()) return 0;
+    constants();
+    prologue();
+    code_.align(64);
+    const int64_t block = code_.here();
+    startBlock();
+    code_.align(32);
+    const int64_t vector = code_.here();
+    body();
+    code_.add(OFFSET, LANES);
+    code_.add(IN_BLOCK, LANES);
+    if (perChannel_) {
+      code_.add(IN_ROW, LANES * 4);
+      code_.compare(IN_ROW, (int32_t)layout_.channels * 4);
+      const int64_t within = code_.jumpAhead(NOT_EQUAL);
+      code_.clear(IN_ROW);
+      code_.land(within);
+    }
+    code_.compare(IN_BLOCK, LENGTH);
+    code_.jump(BELOW, vector);
+    code_.decrement(BLOCKS_LEFT);
+    code_.jump(NOT_EQUAL, block);
+    epilogue();
+    return failed_ ? 0 : code_.size();
+  }
+
+ private:
+  static constexpr bool WIDE = LANES == 16;  // AVX-512
+  static constexpr Width WHOLE = WIDE ? ZMM : YMM, HALF = WIDE ? YMM : XMM;
+  enum { VECTOR_REGISTERS = WIDE ? 32 : 16, MASKS = 8 };
+  enum { MOST_OPERANDS = 64, MOST_OPERATIONS = 128, MOST_RESULTS = 32, CONSTANT_COUNT = 4, CONSTANTS_AT = 64 };
+  enum { MOST_VALUES = MOST_OPERANDS + CONSTANT_COUNT + MOST_OPERATIONS };
+
+  // Operands, then these constants, then the results of operations. A comparison whose value only
+  // chooses stays a mask: in a mask register, or a vector of ones.
+  struct Value {
+    int32_t place, uses;  // its register, or -1
+    bool held, isMask;
+  };
+  enum { SIGN, MAGNITUDE, ONE, ZERO };
+  struct Step {
+    int32_t op, a, b, c, value;
+  };
+
+  int32_t constant(int32_t which) const { return map_.operandCount + which; }
+  bool isOperand(int32_t v) const { return v < map_.operandCount; }
+  bool isConstant(int32_t v) const { return !isOperand(v) && v < constant(CONSTANT_COUNT); }
+  Access access(int32_t v) const { return isOperand(v) ? accessOf(layout_, map_.operands[v]) : FIXED; }
+  bool canBeHeld(int32_t v) const { return v < constant(CONSTANT_COUNT) && values_[v].uses && access(v) == FIXED; }
+  bool isPixel(const MapResult& r) const {
+    return r.reduction != NONE && resultAxes(layout_, r.to.axes) & POSITION;
+  }
+  int32_t slotOfResult(int32_t i) const { return map_.operandCount + map_.registers + i; }
+
+  static int32_t arity(int32_t op) { return op == SELECT ? 3 : op <= ROUND ? 1 : 2; }
+  static bool compares(int32_t op) { return op == LT || op == LE || op == EQ; }
+
+  // Gives each write of a slot a number of its own, and counts the uses of each value.
+  bool number() {
+    if (map_.operandCount > MOST_OPERANDS || map_.operationCount > MOST_OPERATIONS || map_.resultCount > MOST_RESULTS) return false;
+    int32_t inSlot[MOST_OPERANDS + MOST_OPERATIONS + MOST_RESULTS];
+    if (map_.registers > MOST_OPERATIONS) return false;
+    valueCount_ = constant(CONSTANT_COUNT);
+    for (int32_t i = 0; i < map_.operandCount; i++) inSlot[i] = i;
+    for (Value& v : values_) v = {-1, 0, false, false};
+    for (int32_t i = 0; i < map_.operationCount; i++) {
+      const MapOperation& o = map_.operations[i];
+      if (o.op == EXP || o.op == LOG || o.op == TANH) return false;
+      Step& s = steps_[i];
+      s = {o.op, inSlot[o.a], arity(o.op) > 1 ? inSlot[o.b] : -1, arity(o.op) > 2 ? inSlot[o.c] : -1, valueCount_};
+      if (o.op == NEG) s.b = constant(SIGN);
+      if (o.op == ABS) s.b = constant(MAGNITUDE);
+      inSlot[o.destination] = valueCount_++;
+      values_[s.value].isMask = compares(o.op);
+    }
+    for (int32_t i = 0; i < map_.operationCount; i++) {
+      const Step& s = steps_[i];
+      if (s.op != SELECT) values_[s.a].isMask = false;
+      if (s.b >= 0) values_[s.b].isMask = false;
+      if (s.c >= 0) values_[s.c].isMask = false;
+    }
+    for (int32_t i = 0; i < map_.resultCount; i++) {
+      results_[i] = inSlot[map_.results[i].slot];
+      written_[i] = false;
+      values_[results_[i]].isMask = false;
+      values_[results_[i]].uses++;
+    }
+    perChannel_ = hasMoments_ = momentsOfSample_ = false;
+    lastStreamed_ = -1;
+    for (int32_t i = 0; i < map_.operationCount; i++) {
+      const Step& s = steps_[i];
+      const int32_t arguments[] = {s.a, s.b, s.c};
+      for (const int32_t v : arguments) {
+        if (v < 0) continue;
+        values_[v].uses++;
+        if (isOperand(v) && access(v) == STREAMED) lastStreamed_ = i;
+      }
+      if (compares(s.op) && !values_[s.value].isMask) values_[constant(ONE)].uses++;
+      if (s.op == SELECT && !values_[s.a].isMask) values_[constant(ZERO)].uses++;
+    }
+    for (int32_t v = 0; v < map_.operandCount; v++) perChannel_ = perChannel_ || (values_[v].uses && access(v) == PER_CHANNEL);
+    for (int32_t i = 0; i < map_.resultCount; i++) {
+      const MapResult& r = map_.results[i];
+      if (r.reduction == NONE && r.to.storage == I32) return false;
+      if (isOperand(results_[i])) lastStreamed_ = map_.operationCount;
+      if (r.reduction != MOMENTS) continue;
+      // One count of blocks serves all.
+      const bool ofSample = resultAxes(layout_, r.to.axes) & SAMPLE;
+      if (hasMoments_ && ofSample != momentsOfSample_) return false;
+      hasMoments_ = true, momentsOfSample_ = ofSample;
+    }
+    return true;
+  }
+
+  // The code starts with a jump over them.
+  void constants() {
+    code_.jump(CONSTANTS_AT + CONSTANT_COUNT * LANES * 4);
+    code_.align(CONSTANTS_AT);
+    const uint32_t all[] = {0x80000000, 0x7fffffff, 0x3f800000, 0};
+    for (const uint32_t bits : all) {
+      for (int32_t i = 0; i < LANES; i++) code_.data(bits);
+    }
+  }
+
+  bool isStreamed(int32_t slot) const {
+    if (slot < map_.operandCount) return access(slot) == STREAMED;
+    return map_.results[slot - slotOfResult(0)].reduction == NONE;
+  }
+
+  void prologue() {
+    // Operands and stored results in the order of their slots; the last ones' pointers are read when needed.
+    for (int32_t slot = 0; slot < slotOfResult(map_.resultCount); slot++) {
+      if (slot >= map_.operandCount && slot < slotOfResult(0)) continue;
+      if (isStreamed(slot) && streamCount_ < STREAM_REGISTERS) streams_[streamCount_++] = slot;
+    }
+    code_.push(ANY_STREAM);
+    for (int32_t i = 0; i < streamCount_; i++) {
+      code_.push(STREAMS[i]);
+      code_.load(STREAMS[i], POINTERS, streams_[i] * 8);
+    }
+    code_.clear(OFFSET);
+    free_ = VECTOR_REGISTERS == 32 ? ~0u : (1u << VECTOR_REGISTERS) - 1;
+    freeMasks_ = (1u << MASKS) - 2;
+    if (hasMoments_) inverse_ = take();
+    int32_t left = held_;
+    for (int32_t v = 0; v < valueCount_ && left > 0; v++) {
+      if (!canBeHeld(v)) continue;
+      left--;
+      load(v);
+      values_[v].held = true;
+    }
+    pinned_ = 0;
+  }
+  void epilogue() {
+    code_.zeroUpper();
+    for (int32_t i = streamCount_; i-- > 0;) code_.pop(STREAMS[i]);
+    code_.pop(ANY_STREAM);
+    code_.ret();
+  }
+
+  void startBlock() {
+    code_.clear(IN_BLOCK);
+    if (perChannel_) code_.clear(IN_ROW);
+    if (!hasMoments_) return;
+    // 1 / n, n the blocks with this one.
+    code_.increment(COUNT);
+    const int32_t n = take();
+    code_.vector(VXORPS, XMM, n, n, inRegister(n));
+    code_.vector(VCVTSI2SS, XMM, n, n, inRegister(COUNT));
+    code_.vector(VMOVUPS, XMM, inverse_, 0, placeOf(constant(ONE)));
+    code_.vector(VDIVSS, XMM, inverse_, inverse_, inRegister(n));
+    code_.vector(VBROADCASTSS, WHOLE, inverse_, 0, inRegister(inverse_));
+    give(n);
+    pinned_ = 0;
+  }
+
+  // Registers. `pinned_` are those of the instruction that is being written.
+  int32_t take() {
+    if (!free_ && !held_) evict();
+    if (!free_) {
+      failed_ = true;
+      return 0;
+    }
+    const int32_t r = __builtin_ctz(free_);
+    free_ &= ~(1u << r);
+    pinned_ |= 1u << r;
+    return r;
+  }
+  void give(int32_t r) { free_ |= 1u << r; }
+  // Drops an operand or a constant, which can be read again.
+  void evict() {
+    for (int32_t v = 0; v < constant(CONSTANT_COUNT); v++) {
+      Value& value = values_[v];
+      if (value.place < 0 || value.held || pinned_ >> value.place & 1) continue;
+      give(value.place);
+      value.place = -1;
+      return;
+    }
+  }
+  int32_t takeMask() {
+    if (!freeMasks_) {
+      failed_ = true;
+      return 1;
+    }
+    const int32_t k = __builtin_ctz(freeMasks_);
+    freeMasks_ &= ~(1u << k);
+    return k;
+  }
+
+  int32_t storageOf(int32_t v) const { return isOperand(v) && access(v) == STREAMED ? map_.operands[v].storage : F32; }
+
+  Place stream(int32_t slot, int32_t storage) {
+    int32_t i = 0;
+    while (i < streamCount_ && streams_[i] != slot) i++;
+    if (i == streamCount_) code_.load(ANY_STREAM, POINTERS, slot * 8);
+    return at(i == streamCount_ ? ANY_STREAM : STREAMS[i], 0, OFFSET, log2Bytes(storage));
+  }
+  Place placeOf(int32_t v) {
+    if (!isOperand(v)) return at(RIP, CONSTANTS_AT + (v - constant(0)) * LANES * 4);
+    switch (access(v)) {
+      case STREAMED: return stream(v, map_.operands[v].storage);
+      case REPEATED: return at(BUFFERS, v * SLOT_BYTES, IN_BLOCK, 2);
+      case PER_CHANNEL: return at(BUFFERS, v * SLOT_BYTES, IN_ROW, 0);
+      default: return at(BUFFERS, v * SLOT_BYTES);
+    }
+  }
+
+  void load(int32_t v) {
+    const int32_t r = values_[v].place = take(), storage = storageOf(v);
+    const Place from = placeOf(v);
+    switch (storage) {
+      case F32: return code_.vector(VMOVUPS, WHOLE, r, 0, from);
+      case I32: return code_.vector(VCVTDQ2PS, WHOLE, r, 0, from);
+      case I16: code_.vector(VPMOVSXWD, WHOLE, r, 0, from); break;
+      case U8: code_.vector(VPMOVZXBD, WHOLE, r, 0, from); break;
+      case S8: code_.vector(VPMOVSXBD, WHOLE, r, 0, from); break;
+      default: failed_ = true;
+    }
+    code_.vector(VCVTDQ2PS, WHOLE, r, 0, inRegister(r));
+  }
+  int32_t registerOf(int32_t v) {
+    if (values_[v].place < 0) load(v);
+    pinned_ |= 1u << values_[v].place;
+    return values_[v].place;
+  }
+  // A value as an instruction's last source: from memory where it is needed only once.
+  Place source(int32_t v) {
+    const Value& value = values_[v];
+    const bool once = value.uses == 1 || (isConstant(v) && !value.held);
+    if (value.place < 0 && storageOf(v) == F32 && once) return placeOf(v);
+    return inRegister(registerOf(v));
+  }
+  void release(int32_t v) {
+    Value& value = values_[v];
+    if (--value.uses > 0 || value.held || value.place < 0) return;
+    if (WIDE && value.isMask) {
+      freeMasks_ |= 1u << value.place;
+    } else {
+      give(value.place);
+    }
+    value.place = -1;
+  }
+
+  void body() {
+    for (int32_t i = 0; i < map_.operationCount; i++) {
+      operate(steps_[i]);
+      Value& value = values_[steps_[i].value];
+      if (value.uses++ == 0) release(steps_[i].value);
+      else value.uses--;
+      pinned_ = 0;
+      for (int32_t r = 0; r < map_.resultCount; r++) {
+        const bool stored = map_.results[r].reduction == NONE;
+        if (results_[r] == steps_[i].value && (!stored || i >= lastStreamed_)) write(r);
+      }
+      // A result that waited for the last read of the operands, which may lie in the same memory.
+      if (i == lastStreamed_) {
+        for (int32_t r = 0; r < map_.resultCount; r++) {
+          if (values_[results_[r]].place >= 0 && !isOperand(results_[r]) && results_[r] < steps_[i].value) write(r);
+        }
+      }
+    }
+    for (int32_t r = 0; r < map_.resultCount; r++) {
+      if (map_.results[r].reduction != NONE) write(r);
+    }
+    for (int32_t r = 0; r < map_.resultCount; r++) write(r);
+  }
+
+  void operate(const Step& s) {
+    switch (s.op) {
+      case SQRT: return unary(VSQRTPS, s, -1);
+      case ROUND: return unary(VROUNDPS, s, 8);  // to nearest or even, without an exception
+      case NEG: return binary(VXORPS, s);
+      case ABS: return binary(VANDPS, s);
+      case fewbit::ADD: return binary(VADDPS, s);
+      case SUB: return binary(VSUBPS, s);
+      case MUL: return binary(VMULPS, s);
+      case DIV: return binary(VDIVPS, s);
+      case MIN: return binary(VMINPS, s);
+      case MAX: return binary(VMAXPS, s);
+      case LT: return comparison(s, 0x11);
+      case LE: return comparison(s, 0x12);
+      case EQ: return comparison(s, 0x00);
+      case SELECT: return selection(s);
+      default: failed_ = true;
+    }
+  }
+  void unary(Opcode o, const Step& s, int32_t immediate) {
+    const Place a = source(s.a);
+    release(s.a);
+    code_.vector(o, WHOLE, values_[s.value].place = take(), 0, a, immediate);
+  }
+  void binary(Opcode o, const Step& s) {
+    const int32_t a = registerOf(s.a);
+    const Place b = source(s.b);
+    release(s.a);
+    release(s.b);
+    code_.vector(o, WHOLE, values_[s.value].place = take(), a, b);
+  }
+  // 1 or 0, or a mask.
+  void comparison(const Step& s, int32_t predicate) {
+    Value& value = values_[s.value];
+    const int32_t a = registerOf(s.a);
+    Place b = source(s.b);
+    if (WIDE) {
+      const int32_t k = takeMask();
+      code_.vector(VCMPPS, WHOLE, k, a, b, predicate);
+      release(s.a);
+      release(s.b);
+      value.place = k;
+      if (value.isMask) return;
+      freeMasks_ |= 1u << k;
+      b = source(constant(ONE));
+      value.place = take();
+      code_.vector(b.inMemory ? VMOVUPS : VMOVAPS, WHOLE, value.place, 0, b, -1, k, true);
+    } else {
+      value.place = take();
+      code_.vector(VCMPPS, WHOLE, value.place, a, b, predicate);
+      release(s.a);
+      release(s.b);
+      if (value.isMask) return;
+      code_.vector(VANDPS, WHOLE, value.place, value.place, source(constant(ONE)));
+    }
+    release(constant(ONE));
+  }
+  void selection(const Step& s) {
+    const Value& a = values_[s.a];
+    int32_t mask = a.place;
+    const bool own = !a.isMask;
+    if (own) {
+      const int32_t chooser = registerOf(s.a);
+      mask = WIDE ? takeMask() : take();
+      code_.vector(VCMPPS, WHOLE, mask, chooser, source(constant(ZERO)), 4);  // unequal or unordered
+      release(constant(ZERO));
+    }
+    const int32_t c = registerOf(s.c);
+    const Place b = source(s.b);
+    release(s.a);
+    release(s.b);
+    release(s.c);
+    const int32_t to = values_[s.value].place = take();
+    if (WIDE) {
+      code_.vector(VBLENDMPS, WHOLE, to, c, b, -1, mask);
+      if (own) freeMasks_ |= 1u << mask;
+    } else {
+      code_.vector(VBLENDVPS, WHOLE, to, c, b, mask << 4);
+      if (own) give(mask);
+    }
+  }
+
+  void write(int32_t i) {
+    if (written_[i]) return;
+    written_[i] = true;
+    const MapResult& result = map_.results[i];
+    const int32_t v = results_[i];
+    if (result.reduction == NONE) {
+      storeElements(result.to.storage, registerOf(v), slotOfResult(i));
+    } else if (isPixel(result)) {
+      code_.vector(VMOVUPS_STORE, WHOLE, registerOf(v), 0, at(BUFFERS, slotOfResult(i) * SLOT_BYTES, IN_BLOCK, 2));
+    } else {
+      reduce(result.reduction, v, at(LANES_BASE, i * LANES_BYTES, IN_BLOCK, 2));
+    }
+    release(v);
+    pinned_ = 0;
+  }
+
+  void reduce(int32_t reduction, int32_t v, Place lanes) {
+    if (reduction != MOMENTS) {
+      const Place x = reduction == SUM ? source(v) : inRegister(registerOf(v));
+      const int32_t sum = take();
+      if (reduction == SUM) {
+        code_.vector(VMOVUPS, WHOLE, sum, 0, lanes);
+        code_.vector(VADDPS, WHOLE, sum, sum, x);
+      } else {
+        code_.vector(VMAXPS, WHOLE, sum, x.number, lanes);
+      }
+      code_.vector(VMOVUPS_STORE, WHOLE, sum, 0, lanes);
+      return give(sum);
+    }
+    const Place squares = at(LANES_BASE, lanes.displacement + SLOT_BYTES, IN_BLOCK, 2);
+    const int32_t x = registerOf(v), mean = take(), difference = take(), rest = take();
+    code_.vector(VMOVUPS, WHOLE, mean, 0, lanes);
+    code_.vector(VSUBPS, WHOLE, difference, x, inRegister(mean));
+    code_.vector(VFMADD231PS, WHOLE, mean, difference, inRegister(inverse_));
+    code_.vector(VMOVUPS_STORE, WHOLE, mean, 0, lanes);
+    code_.vector(VSUBPS, WHOLE, rest, x, inRegister(mean));
+    code_.vector(VFMADD213PS, WHOLE, rest, difference, squares);
+    code_.vector(VMOVUPS_STORE, WHOLE, rest, 0, squares);
+    give(mean), give(difference), give(rest);
+  }
+
+  // As writeIntegers: to the nearest or even integer; NaN becomes 0.
+  void storeElements(int32_t storage, int32_t x, int32_t slot) {
+    if (storage == F32) return code_.vector(VMOVUPS_STORE, WHOLE, x, 0, stream(slot, F32));
+    const int32_t r = take();
+    if (WIDE) {
+      const int32_t k = takeMask();
+      code_.vector(VCMPPS, WHOLE, k, x, inRegister(x), 0);
+      code_.vector(VCVTPS2DQ, WHOLE, r, 0, inRegister(x), -1, k, true);
+      code_.vector(storage == I16 ? VPMOVDW : VPMOVDB, WHOLE, r, 0, stream(slot, storage));
+      freeMasks_ |= 1u << k;
+    } else {
+      const int32_t high = take();
+      code_.vector(VCMPPS, WHOLE, r, x, inRegister(x), 0);
+      code_.vector(VANDPS, WHOLE, r, r, inRegister(x));
+      code_.vector(VCVTPS2DQ, WHOLE, r, 0, inRegister(r));
+      code_.vector(VEXTRACTI128, WHOLE, r, 0, inRegister(high), 1);
+      code_.vector(VPACKSSDW, HALF, r, r, inRegister(high));
+      if (storage != I16) code_.vector(storage == U8 ? VPACKUSWB : VPACKSSWB, HALF, r, r, inRegister(r));
+      code_.vector(storage == I16 ? VMOVDQU_STORE : VMOVQ_STORE, HALF, r, 0, stream(slot, storage));
+      give(high);
+    }
+    give(r);
+  }
+
+  const MapInstruction& map_;
+  const Layout& layout_;
+  Assembler code_;
+  const int32_t held_;
+  bool failed_ = false, perChannel_ = false, hasMoments_ = false, momentsOfSample_ = false;
+  int32_t valueCount_ = 0, streamCount_ = 0, inverse_ = 0;
+  int32_t lastStreamed_ = -1;  // the operation after which no operand is read
+  uint32_t free_ = 0, freeMasks_ = 0, pinned_ = 0;
+  int32_t streams_[STREAM_REGISTERS] = {};
+  Value values_[MOST_VALUES];
+  Step steps_[MOST_OPERATIONS];
+  int32_t results_[MOST_RESULTS];
+  bool written_[MOST_RESULTS];
+};
+
+static size_t compileMap(const MapInstruction& map, unsigned char* to, size_t room) {
+  const Layout layout = layoutOf(map);
+  for (int32_t held = MapCompiler(map, layout, to, room, 0).holdable(); held >= 0; held--) {
+    if (const size_t size = MapCompiler(map, layout, to, room, held).compile()) return size;
+  }
+  return 0;
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit
