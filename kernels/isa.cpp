@@ -43,6 +43,9 @@ static void run(const Instruction& instruction, const Memory& memory, int32_t ph
 const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run};
 #ifndef __wasm__
 const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, MultiplyAdds) = {FEWBIT_ISA::multiplyAdd, FEWBIT_ISA::LANES * 2 * 12};
+#ifdef __AVX512BF16__
+const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, Pairs) = {FEWBIT_ISA::multiplyAddPairs, FEWBIT_ISA::LANES * 4 * 12};
+#endif
 #endif
 
 }  // namespace fewbit
