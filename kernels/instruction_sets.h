@@ -12,6 +12,7 @@ struct InstructionSet {
   const char* name;
   const Kernels& kernels;
   const MultiplyAdds& multiplyAdds;
+  const MultiplyAdds* pairs;  // of bfloat16, where it has them
   bool supported;
 };
 
@@ -27,12 +28,13 @@ inline const bool hasAvx512 = hasAvx2 && __builtin_cpu_supports("avx512f") && __
                               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 
 inline const InstructionSet instructionSets[] = {
-    {"avx512bf16", avx512bf16Kernels, avx512bf16MultiplyAdds,
+    {"avx512bf16", avx512bf16Kernels, avx512bf16MultiplyAdds, &avx512bf16Pairs,
      hasAvx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16")},
-    {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, hasAvx512 && __builtin_cpu_supports("avx512vnni")},
-    {"avx512", avx512Kernels, avx512MultiplyAdds, hasAvx512},
-    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, hasAvx2 && hasAvxVnni()},
-    {"avx2", avx2Kernels, avx2MultiplyAdds, hasAvx2},
+    {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, nullptr,
+     hasAvx512 && __builtin_cpu_supports("avx512vnni")},
+    {"avx512", avx512Kernels, avx512MultiplyAdds, nullptr, hasAvx512},
+    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, nullptr, hasAvx2 && hasAvxVnni()},
+    {"avx2", avx2Kernels, avx2MultiplyAdds, nullptr, hasAvx2},
 };
 
 // The set of this name, or the last.

@@ -52,6 +52,9 @@ static size_t compile(const MapInstruction& map, unsigned char* to, size_t room)
 const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run, FEWBIT_ISA::compile};
 #ifndef __wasm__
 const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, MultiplyAdds) = {FEWBIT_ISA::multiplyAdd, FEWBIT_ISA::LANES * 2 * 12};
+#ifdef __AVX512BF16__
+const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, Pairs) = {FEWBIT_ISA::multiplyAddPairs, FEWBIT_ISA::LANES * 4 * 12};
+#endif
 #endif
 
 }  // namespace fewbit

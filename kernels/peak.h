@@ -13,6 +13,7 @@ extern const MultiplyAdds avx2vnniMultiplyAdds;
 extern const MultiplyAdds avx512MultiplyAdds;
 extern const MultiplyAdds avx512vnniMultiplyAdds;
 extern const MultiplyAdds avx512bf16MultiplyAdds;
+extern const MultiplyAdds avx512bf16Pairs;
 
 #if defined(FEWBIT_ISA) && !defined(__wasm__)
 namespace FEWBIT_ISA {
@@ -32,6 +33,24 @@ static float multiplyAdd(int64_t rounds) {
   for (int i = 1; i < 12; i++) total = total + sums[i];
   return total[0];
 }
+
+#if defined(__AVX512BF16__)
+static float multiplyAddPairs(int64_t rounds) {
+  Vec sums[12];
+#pragma GCC unroll 12
+  for (int i = 0; i < 12; i++) sums[i] = splat((float)i);
+  __m512i x = _mm512_set1_epi32(0x3f7f3f7f), y = _mm512_set1_epi32(0x3a833a83);
+  for (int64_t round = 0; round < rounds; round++) {
+    __asm__ volatile("" : "+v"(x), "+v"(y));
+#pragma GCC unroll 12
+    for (int i = 0; i < 12; i++) sums[i] = _mm512_dpbf16_ps(sums[i], (__m512bh)x, (__m512bh)y);
+  }
+  Vec total = sums[0];
+#pragma GCC unroll 12
+  for (int i = 1; i < 12; i++) total = total + sums[i];
+  return total[0];
+}
+#endif
 
 }  // namespace FEWBIT_ISA
 #endif

@@ -42,32 +42,38 @@ static const Column columns[] = {
     {"filter, u8 x bf16", CONVOLUTION_FILTER_GRADIENT, U8, BF16, F32},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
+static bool runs(const Column& c, const InstructionSet& set) {
+  return set.pairs || (c.a != BF16 && c.b != BF16);
+}
 
-// All columns in turn, again and again, and the f32 peak beside them.
+// All columns in turn, again and again, and the peaks of f32 and of bfloat16 pairs (0: none) beside them.
 static void bench(const char* name, const Geometry& g, bool input, const InstructionSet& set) {
   Random random(1);
   std::vector<Problem> problems;
   for (const Column& c : columns) {
     problems.emplace_back(c.op, g, c.a, c.b, c.out);
     for (Values* v : {&problems.back().a, &problems.back().b})
-      v->storage == F32 ? v->fillUniform(random) : v->fillLattice(random, 0, 1);
+      v->storage == F32 || v->storage == BF16 ? v->fillUniform(random) : v->fillLattice(random, 0, 1);
   }
-  std::vector<double> times[COLUMNS], peaks;
+  std::vector<double> times[COLUMNS], peaks, pairPeaks;
   std::vector<Runner*> runners;
   for (Problem& p : problems) runners.push_back(new Runner(p.instruction, p.memory(), set.kernels));
   const int64_t rounds = 20000;
   for (double total = 0; total < 0.5 || peaks.size() < 5;) {
     peaks.push_back(double(rounds) * set.multiplyAdds.operationsPerRound /
                     seconds([&] { set.multiplyAdds.run(rounds); }));
+    if (set.pairs)
+      pairPeaks.push_back(double(rounds) * set.pairs->operationsPerRound / seconds([&] { set.pairs->run(rounds); }));
     for (int i = 0; i < COLUMNS; i++) {
+      if (!runs(columns[i], set)) continue;
       times[i].push_back(seconds([&] { runners[i]->run(); }));
       total += times[i].back();
     }
   }
   for (Runner* runner : runners) delete runner;
-  printf("%-22s%5.0f G", name, median(peaks) / 1e9);
+  printf("%-22s%5.0f%5.0f G", name, median(peaks) / 1e9, set.pairs ? median(pairPeaks) / 1e9 : 0);
   for (int i = 0; i < COLUMNS; i++) {
-    if (!input && columns[i].op == CONVOLUTION_INPUT_GRADIENT) {
+    if ((!input && columns[i].op == CONVOLUTION_INPUT_GRADIENT) || !runs(columns[i], set)) {
       printf("%22s", "");
       continue;
     }
@@ -81,7 +87,7 @@ int main(int count, char** arguments) {
   const std::string wanted = count > 1 ? arguments[1] : "", only = count > 2 ? arguments[2] : "";
   for (const InstructionSet& set : instructionSets) {
     if (!set.supported || (!wanted.empty() && wanted != set.name)) continue;
-    printf("%-22s%7s", set.name, "peak");
+    printf("%-22s%12s", set.name, "peak, bf16");
     for (const Column& c : columns) printf("  %20s", c.name);
     printf("\n");
     const auto run = [&](const char* name, const Geometry& g, bool input = true) {

@@ -86,7 +86,7 @@ static void packInputPairs(const Geometry& g, const PairsCut& cut, const Inputs&
   const int64_t from = row * g.width + first + begin - g.paddingWidth, count = (end - begin) * g.channels;
   zero(line, begin * g.channels);
   if (count > 0) {
-    if (x.storage == F32) memcpy(line + begin * g.channels, (const float*)x.data + from * g.channels, count * sizeof(float));
+    if (x.storage == F32) copyAhead(line + begin * g.channels, (const float*)x.data + from * g.channels, count, 0);
     else readIntegers(line + begin * g.channels, x.data, x.storage, from * g.channels, count);
   }
   zero(line + end * g.channels, words + next - end * g.channels);

@@ -158,7 +158,7 @@ struct PairTile {
 
 template <int T, int V>
 static __attribute__((noinline)) void pairTile(const PairTile& p) {
-  const int64_t aRow = p.aRow, block = p.block;
+  const int64_t block = p.block;
   const int32_t* b = p.b;
   Vec sum[T][V];
 #pragma GCC unroll 16
@@ -166,27 +166,20 @@ static __attribute__((noinline)) void pairTile(const PairTile& p) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; v++) sum[t][v] = splat(0);
   for (int64_t s = 0; s < p.segments; s++) {
-    const Bf16* a = p.a + s * p.aSegment;
-    for (const int32_t* end = b + p.pairs * LANES; b < end; a += 2, b += LANES) {
+    const int32_t* const end = b + p.pairs * LANES;
+    for (RowPointers<T, Bf16> a(p.a + s * p.aSegment, p.aRow); b < end; a.step(2), b += LANES) {
       Ints weights[V];
 #pragma GCC unroll 4
       for (int v = 0; v < V; v++) weights[v] = loadInts(b + v * block);
 #pragma GCC unroll 16
       for (int t = 0; t < T; t++) {
-        const Ints x = splatPair(a + t * aRow);
+        const Ints x = splatPair(a(t));
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) sum[t][v] = dotPairs(sum[t][v], x, weights[v]);
       }
     }
   }
-  const Mask mask = firstLanes(p.lastLanes);
-#pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) {
-      float* to = p.out + t * p.outRow + v * LANES;
-      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
-    }
+  storeTile(sum, p.out, p.outRow, p.lastLanes);
 }
 
 static inline void advance(PairTile& tile, int64_t rows) {

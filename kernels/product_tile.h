@@ -65,31 +65,31 @@ static inline void storeTile(const Vec (&sum)[T][V], float* out, int64_t outRow,
   if (lastLanes == LANES) {  // AVX2's masked stores are slow
 #pragma GCC unroll 16
     for (int t = 0; t < T; t++, out = opaque(out + outRow))
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < V; v++) store(out + v * LANES, sum[t][v]);
     return;
   }
   const Mask mask = firstLanes(lastLanes);
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++, out = opaque(out + outRow))
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < V; v++)
       v == V - 1 ? store(out + v * LANES, sum[t][v], mask) : store(out + v * LANES, sum[t][v]);
 }
 
 // Four rows share a pointer: they are 0, 1, 2 and 3 times `row` from it.
-template <int T>
+template <int T, class Element = float>
 struct RowPointers {
   enum { COUNT = (T + 3) / 4 };
-  const float* to[COUNT];
+  const Element* to[COUNT];
   const int64_t row, row3;
 
-  RowPointers(const float* a, int64_t aRow) : row(opaque(aRow)), row3(opaque(3 * aRow)) {
+  RowPointers(const Element* a, int64_t aRow) : row(opaque(aRow)), row3(opaque(3 * aRow)) {
 #pragma GCC unroll 4
     for (int i = 0; i < COUNT; i++) to[i] = opaque(a + i * 4 * aRow);
   }
-  inline const float* operator()(int t) const {
-    const float* p = to[t / 4];
+  inline const Element* operator()(int t) const {
+    const Element* p = to[t / 4];
     return t % 4 == 0 ? p : t % 4 == 1 ? p + row : t % 4 == 2 ? p + 2 * row : p + row3;
   }
   inline void step(int64_t n) {
