@@ -1,6 +1,6 @@
 """The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
 
-Each is computed several times, of images a millionth larger each time: in networks of signs and rounding such a
+Each is computed several times, of images with random changes of a millionth: in networks of signs and rounding such a
 difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
 Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
 """
@@ -71,7 +71,9 @@ def main():
     for i in range(PERTURBATIONS):
         model = NETWORKS[description["network"]](METHODS[description["method"]]())
         load(folder, model, description)
-        runs.append(losses_of(model, images * (1 + 1e-6 * i), labels))
+        # Of each pixel by itself: batch norm would undo a common factor.
+        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(i))
+        runs.append(losses_of(model, images * (1 + 1e-6 * noise), labels))
     parameters = sum(p.numel() for p in model.parameters())
     print(json.dumps({"parameters": parameters, "runs": runs}))
 
