@@ -16,9 +16,15 @@ const optimizers = {
   cifar: () => optim.sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
 };
 
+/** A number in [0, 1) that looks like chance. */
+function hash(i) {
+  const x = Math.sin(i * 12.9898) * 43758.5453;
+  return x - Math.floor(x);
+}
+
 /**
  * `run` does one step (or evaluates one batch) and gives its results; `program` is what it runs; `start`, before
- * the first step, puts the method's constraint on the initial weights and gives them.
+ * the first step, puts the method's constraint on the initial weights, adds what is given by name, and gives them.
  *
  * @throws Error if gradients of bf16 are asked for and the Program has no such storage.
  */
@@ -31,7 +37,7 @@ export function makeStep(options) {
   const parameters = options.parameters ?? initialise(specs.parameters, 1);
   const statistics = options.statistics ?? initialise(specs.statistics, 1);
   const length = batchSize * model.input.reduce((product, size) => product * size, 1);
-  const images = Float32Array.from({ length }, (_, i) => Math.sin(i * 78.233) * 1.4);
+  const images = Float32Array.from({ length }, (_, i) => 3.4 * (hash(i) - 0.5));
   const labels = Int32Array.from({ length: batchSize }, (_, i) => i % model.classes);
   const examples = {
     images: { data: images, shape: [batchSize, ...model.input] },
@@ -56,10 +62,13 @@ export function makeStep(options) {
     scalars: optimizer.scalars(count + 1, optimizer.learningRate),
   });
   return {
-    async start() {
+    async start(added = () => 0) {
       const constrain = compileStart(model, method, executor);
       const constrained = await constrain(createState({ parameters }, { executor }), {});
       const start = constrained.state.read().parameters;
+      for (const [name, { data }] of Object.entries(start)) {
+        for (let i = 0; i < data.length; i++) data[i] += added(name);
+      }
       state = createState({ ...values, parameters: start }, { executor });
       return start;
     },

@@ -1,6 +1,6 @@
 """The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
 
-Each is computed several times, of images a millionth larger each time: in networks of signs and rounding such a
+Each is computed several times, of images with random changes of a millionth: in networks of signs and rounding such a
 difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
 Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
 """
@@ -18,7 +18,9 @@ from cifar import NETWORKS, parameter_groups
 from methods import METHODS
 
 PERTURBATIONS = 6
-RUNNING_MEAN = 0.0123  # of every batch norm: sums of signs that are exactly 0 would make a sign a matter of rounding
+# The running means of batch norm, and half its shifts: a sum of signs that is exactly 0, or exactly its mean over a batch, would
+# make the next sign a matter of rounding.
+OFFSET = 0.0123
 BATCH_NORM = {"weight": "scale", "bias": "shift"}
 
 
@@ -64,14 +66,16 @@ def main():
     torch.set_num_threads(1)
     count = description["batchSize"]
     # The batch of bench/ours/setup.mjs.
-    pixels = torch.sin(torch.arange(count * 32 * 32 * 3, dtype=torch.float64) * 78.233) * 1.4
+    pixels = 3.4 * (torch.sin(torch.arange(count * 32 * 32 * 3, dtype=torch.float64) * 12.9898) * 43758.5453 % 1 - 0.5)
     images = pixels.float().reshape(count, 32, 32, 3).permute(0, 3, 1, 2)
     labels = torch.arange(count) % 10
     runs = []
     for i in range(PERTURBATIONS):
         model = NETWORKS[description["network"]](METHODS[description["method"]]())
         load(folder, model, description)
-        runs.append(losses_of(model, images * (1 + 1e-6 * i), labels))
+        # Of each pixel by itself: batch norm would undo a common factor.
+        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(i))
+        runs.append(losses_of(model, images * (1 + 1e-6 * noise), labels))
     parameters = sum(p.numel() for p in model.parameters())
     print(json.dumps({"parameters": parameters, "runs": runs}))
 
@@ -80,7 +84,7 @@ def losses_of(model, images, labels):
     """Of an evaluation, and of two steps of training."""
     for module in model.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.running_mean.fill_(RUNNING_MEAN)
+            module.running_mean.fill_(OFFSET)
     model.eval()
     with torch.no_grad():
         losses = [F.cross_entropy(model(images), labels).item()]
