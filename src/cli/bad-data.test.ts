@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { batchNames } from "../data/cifar10.test.fixture.js";
 import { build, expectRefusal, fewbit, newFolder, training } from "./cli.test.fixture.js";
 import { writeColour } from "./pictures.test.fixture.js";
 
@@ -27,6 +28,8 @@ beforeAll(async () => {
   build();
   folder = newFolder();
   writeFileSync(at("notes.txt"), "not an image");
+  mkdirSync(at("cifar"));
+  for (const name of batchNames) writeFileSync(at(`cifar/${name}`), "\0".repeat(9));
   writeFileSync(at("drawing.png"), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
   for (const [name, settings] of Object.entries(configFiles))
     writeFileSync(at(name), JSON.stringify(settings));
@@ -115,8 +118,9 @@ describe("data", () => {
   const urls = "mirrors must be http or https URLs of folders, got";
   test.each([
     ["data", "missing required argument 'name'; see fewbit --help"],
-    ["data cifar", 'data to download must be mnist, got "cifar"'],
-    ["data mnits", 'data to download must be mnist, got "mnits"; did you mean mnist?'],
+    ["data cifar", 'data to download must be mnist or cifar10, got "cifar"; did you mean cifar10?'],
+    ["data mnits", 'data to download must be mnist or cifar10, got "mnits"; did you mean mnist?'],
+    ["data digits", 'data to download must be mnist or cifar10, got "digits"'],
     ["data mnist digits", "too many arguments for 'data'. Expected 1 argument but got 2; see fewbit --help"],
     ["data mnist --data-dir here", "unknown option '--data-dir'; see fewbit --help"],
     ["data mnist --mirror", "option '--mirror <url>' argument missing; see fewbit --help"],
@@ -141,6 +145,40 @@ describe("data", () => {
       'cache must be a text that is not empty, got "" (from --cache)',
     );
   });
+});
+
+describe("CIFAR-10", () => {
+  const on = (data: string) => `train resnet20 --data cifar10 --data-dir ${data} --out new`;
+  test.each([
+    [
+      on("nowhere"),
+      "nowhere is not there; give the folder that holds CIFAR-10's six batches, or cifar-10-binary.tar.gz (from --data-dir)",
+    ],
+    [
+      on("notes.txt"),
+      "notes.txt is not a sound tar archive: it is damaged, cut short or none; fetch it again (from --data-dir)",
+    ],
+    [
+      on("mnist"),
+      "data_batch_1.bin (or .gz, .xz) is not in mnist; fetch CIFAR-10's binary version, cifar-10-binary.tar.gz, there (from --data-dir)",
+    ],
+    [
+      on("cifar"),
+      "cifar/data_batch_1.bin has 9 bytes unpacked, which is no whole number of records of 3073; it is cut short, or no batch of CIFAR-10's binary version",
+    ],
+    [
+      "train resnet20 --data cifar",
+      'data must be one of digits, mnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
+    ],
+    [
+      "train resnet20 --mirror http://host/",
+      "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)",
+    ],
+    [
+      "eval run --data cifar10 --data-dir nowhere",
+      "nowhere is not there; give the folder that holds CIFAR-10's six batches, or cifar-10-binary.tar.gz (from --data-dir)",
+    ],
+  ])("fewbit %s", refused);
 });
 
 describe("mirrors of a training", () => {

@@ -397,7 +397,7 @@ describe("data", () => {
   test.each([
     [
       "train lenet5 --data cifar",
-      'data must be one of digits, mnist, cifar10, images, got "cifar" (from --data)',
+      'data must be one of digits, mnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
     ],
     [
       "train lenet5 --data-dir mnist",

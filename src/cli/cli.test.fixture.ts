@@ -20,8 +20,10 @@ export interface Result {
 
 export interface Manner {
   readonly env?: Readonly<Record<string, string>>;
-  /** Asked every few milliseconds with stdout so far; at the first yes the process gets a SIGINT. */
+  /** Asked every few milliseconds with stdout so far; at the first yes the process gets the signal. */
   readonly interruptWhen?: (stdout: string) => boolean;
+  /** Default: SIGINT. */
+  readonly signal?: NodeJS.Signals;
 }
 
 /** What is set around the tests must not decide what the process does. */
@@ -34,7 +36,7 @@ export function execute(
   command: string,
   args: readonly string[],
   cwd: string,
-  { env = {}, interruptWhen }: Manner = {},
+  { env = {}, interruptWhen, signal = "SIGINT" }: Manner = {},
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
@@ -48,7 +50,7 @@ export function execute(
     const watch = setInterval(() => {
       if (interruptWhen?.(stdout) !== true) return;
       clearInterval(watch);
-      child.kill("SIGINT");
+      child.kill(signal);
     }, 2);
     child.once("error", (error) => {
       clearInterval(watch);

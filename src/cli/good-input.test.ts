@@ -146,7 +146,7 @@ describe("train", () => {
     const shares = out.slice(3, end).map((line) => Number(/ ([\d.]+)% /.exec(`${line} `)?.[1]));
     expect(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 100)).toBeLessThan(1);
     expect(out[end]).toMatch(
-      /^a step of 64 images takes \d+\.\d\d ms; a batch is prepared meanwhile in \d+\.\d\d ms$/,
+      /^a step of 64 images takes \d+\.\d\d ms; a batch is prepared meanwhile in \d+\.\d\d ms, for which steps waited \d+\.\d\d% of the time$/,
     );
     if (nativeProblem() === undefined) {
       expect(out[end + 1]).toMatch(/^this machine's measured peak: \d+ Gop\/s, [\d.]+ GB\/s$/);

@@ -259,7 +259,7 @@ async function profileOf(options: RunOptions, { model, method, data }: Run): Pro
 }
 
 function profileLines(
-  { rows, peak, stepMilliseconds, prepareMilliseconds }: Profile,
+  { rows, peak, stepMilliseconds, prepareMilliseconds, waitingShare }: Profile,
   batchSize: number,
 ): string[] {
   const share = (value: number, most: number | undefined): string =>
@@ -277,7 +277,8 @@ function profileLines(
   const lines = [
     ...table([["instructions", "count", "ms", "share", "Gop/s", "peak", "GB/s", "peak"], ...cells]),
     `a step of ${batchSize} images takes ${stepMilliseconds.toFixed(2)} ms; ` +
-      `a batch is prepared meanwhile in ${prepareMilliseconds.toFixed(2)} ms`,
+      `a batch is prepared meanwhile in ${prepareMilliseconds.toFixed(2)} ms, ` +
+      `for which steps waited ${(100 * waitingShare).toFixed(2)}% of the time`,
   ];
   if (peak !== undefined) {
     const [operations, bytes] = [peak.operationsPerSecond / 1e9, peak.bytesPerSecond / 1e9];

@@ -98,6 +98,38 @@ describe("an epoch", () => {
   });
 });
 
+test("an image of three colours is cropped, reflected, flipped and normalised pixel by pixel", () => {
+  const [side, mean, std] = [6, [0.5, 0.25, 0.125], [0.25, 0.5, 1]];
+  const images = Uint8Array.from({ length: 108 }, (_, i) => (i * 37) % 256);
+  const set = { images, labels: new Uint8Array(1) };
+  const common = { train: set, test: set, shape: [side, side, 3], classes: 2, mean, std } as const;
+  const out = new Float32Array(108);
+  const seen = new Set<string>();
+  /** All that an epoch may make of the image: 5 x 5 crops of it padded by 2, each with its mirror image. */
+  const allowed = new Set<string>();
+  const reflect = (v: number) => (v < 0 ? -v : v >= side ? 2 * (side - 1) - v : v);
+  for (let top = -2; top <= 2; top++) {
+    for (let left = -2; left <= 2; left++) {
+      for (const flipped of [false, true]) {
+        const values = Float32Array.from({ length: 108 }, (_, i) => {
+          const [y, x, c] = [Math.floor(i / 18), Math.floor(i / 3) % side, i % 3];
+          const column = reflect(left + (flipped ? side - 1 - x : x));
+          return (images[18 * reflect(top + y) + 3 * column + c] / 255 - mean[c]) / std[c];
+        });
+        allowed.add(values.join());
+      }
+    }
+  }
+  const data = fromArrays({ ...common, augmentation: { cropPadding: 2, padding: "reflection", flip: true } });
+  const batches = trainingBatches(data, 1, 1);
+  for (let number = 0; number < 400; number++) {
+    batches.prepare(number, 0, out, new Int32Array(1));
+    seen.add(out.join());
+  }
+  expect(allowed.size).toBe(50);
+  expect([...seen].sort()).toEqual([...allowed].sort());
+});
+
 test("evaluation takes the images in order, without augmentation", () => {
   const data = sample({ rotation: 90, cropPadding: 4 });
   const batches = evaluationBatches(data.test, data, 10);
@@ -183,6 +215,16 @@ describe("own arrays are refused when", () => {
     ["std is zero", { std: [0] }, /^std must be above 0/],
     ["rotation is negative", { augmentation: { rotation: -1 } }, /^augmentation\.rotation/],
     ["padding is broken", { augmentation: { cropPadding: 1.5 } }, /^augmentation\.cropPadding/],
+    [
+      "padding is of another kind",
+      { augmentation: { padding: "edge" as "zeros" } },
+      /^augmentation\.padding must be zeros or reflection, got "edge"/,
+    ],
+    [
+      "flipping is no yes or no",
+      { augmentation: { flip: 1 as unknown as boolean } },
+      /^augmentation\.flip must be true or false, got 1/,
+    ],
   ])("%s", (_name, change, message) => {
     const make = () => fromArrays({ ...good, ...change });
     expect(make).toThrow(UserError);

@@ -123,6 +123,20 @@ function normaliser(
     { length: channels * 256 },
     (_, i) => ((i % 256) / 255 - mean[i >> 8]) / std[i >> 8],
   );
+  // Two loops that do the same: written out for colours, it takes half the time.
+  if (channels === 3) {
+    const [red, green, blue] = [0, 256, 512].map((from) => tables.subarray(from, from + 256));
+    return (index, pixels, out, at) => {
+      const first = index * size;
+      for (let p = 0, o = at * size; p < area; p++, o += 3) {
+        const pixel = pixels[p];
+        const from = first + 3 * pixel;
+        out[o] = pixel < 0 ? zero[0] : red[images[from]];
+        out[o + 1] = pixel < 0 ? zero[1] : green[images[from + 1]];
+        out[o + 2] = pixel < 0 ? zero[2] : blue[images[from + 2]];
+      }
+    };
+  }
   return (index, pixels, out, at) => {
     for (let p = 0, o = at * size; p < area; p++) {
       const from = index * size + pixels[p] * channels;

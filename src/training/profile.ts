@@ -1,5 +1,6 @@
 /** Where the time of a training step goes, against what the machine can do. */
 import { createState } from "../compiler/state.js";
+import type { Batches } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Network } from "../nn/index.js";
@@ -10,6 +11,8 @@ import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import { costOf, nameOf } from "../runtime/explain.js";
 import { measurePeak } from "../runtime/native.js";
+import type { Instruction } from "../runtime/program.js";
+import { feed } from "./feed.js";
 import { compileStep } from "./step.js";
 import type { TrainingTensors } from "./step.js";
 
@@ -27,6 +30,8 @@ export interface Profile {
   readonly stepMilliseconds: number;
   /** Preparing one batch, which overlaps the step: the median. */
   readonly prepareMilliseconds: number;
+  /** The share of the steps' time in which a step had ended and the next one's batch was not ready. */
+  readonly waitingShare: number;
   /** Largest first. */
   readonly rows: readonly ProfileRow[];
   /** Measured on this machine with as many threads; undefined but on the native executor. */
@@ -43,7 +48,25 @@ export interface ProfileOptions extends ExecutorOptions {
   readonly steps?: number;
 }
 
-/** Runs steps on real batches from the initial weights, timing each instruction. */
+const total = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
+
+/** Batches that tell how long each took and when the last one was ready. Whole ones only: another size is another Program. */
+function timed(all: Batches) {
+  const preparation = { ended: 0, milliseconds: [] as number[] };
+  const batches: Batches = {
+    steps: Math.max(1, all.size(all.steps - 1) < all.size(0) ? all.steps - 1 : all.steps),
+    size: () => all.size(0),
+    prepare(...batch) {
+      const began = performance.now();
+      all.prepare(...batch);
+      preparation.ended = performance.now();
+      preparation.milliseconds.push(preparation.ended - began);
+    },
+  };
+  return { batches, preparation };
+}
+
+/** Trains on real batches from the initial weights, as `train` does, timing each instruction and each batch. */
 export async function profileStep(options: ProfileOptions): Promise<Profile> {
   const { model, method, optimizer, data, batchSize, steps = 40 } = options;
   const { executor } = chooseExecutor(options);
@@ -57,33 +80,32 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
   let state = createState<TrainingTensors>(values, { executor });
   const step = compileStep(model, method, optimizer, executor);
 
-  const batches = trainingBatches(data, batchSize, 1);
-  const count = batches.size(0);
-  const [height, width, channels] = data.shape;
-  const images = new Float32Array(count * height * width * channels);
-  const labels = new Int32Array(count);
-  const preparations = Array.from({ length: steps }, () => {
-    const began = performance.now();
-    batches.prepare(0, 0, images, labels);
-    return performance.now() - began;
-  });
-  const prepareMilliseconds = preparations.sort((a, b) => a - b)[steps >> 1];
-  const batch = {
-    images: { data: images, shape: [count, height, width, channels] },
-    labels: { data: labels, shape: [count] },
-    random: { data: Int32Array.of(1, 1), shape: [2] },
-    scalars: optimizer.scalars(1, optimizer.learningRate),
-  };
-
-  const { instructions } = step.program(state, batch);
-  const nanoseconds = new Float64Array(instructions.length);
-  const run = async (times: number, timed: boolean): Promise<void> => {
-    for (let i = 0; i < times; i++) {
-      ({ state } = await step(state, batch, timed ? nanoseconds : undefined));
-    }
-  };
-  await run(Math.ceil(steps / 4), false);
-  await run(steps, true);
+  const { batches, preparation } = timed(trainingBatches(data, batchSize, 1));
+  let nanoseconds = new Float64Array(0);
+  let instructions: readonly Instruction[] = [];
+  let [done, waited, milliseconds] = [-Math.ceil(steps / 4), 0, 0];
+  for (let epoch = 0; done < steps; epoch++) {
+    await feed(batches, data.shape, epoch, 0, async ({ images, labels }) => {
+      const batch = {
+        ...{ images, labels },
+        random: { data: Int32Array.of(1, 1), shape: [2] },
+        scalars: optimizer.scalars(1, optimizer.learningRate),
+      };
+      if (instructions.length === 0) {
+        ({ instructions } = step.program(state, batch));
+        nanoseconds = new Float64Array(instructions.length);
+      }
+      const before = total(nanoseconds);
+      const began = performance.now();
+      ({ state } = await step(state, batch, done >= 0 ? nanoseconds : undefined));
+      if (done++ < 0) return true;
+      milliseconds += performance.now() - began;
+      // By the executor's own clock: this thread may have been preparing when the step ended.
+      const ended = began + (total(nanoseconds) - before) / 1e6;
+      waited += Math.max(0, preparation.ended - ended);
+      return done < steps;
+    });
+  }
 
   const totals = new Map<string, { count: number; seconds: number; operations: number; bytes: number }>();
   instructions.forEach((instruction, i) => {
@@ -107,7 +129,8 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
   const peak = executor.name === "native" ? measurePeak(executor.threads) : undefined;
   return {
     stepMilliseconds: rows.reduce((sum, { milliseconds }) => sum + milliseconds, 0),
-    prepareMilliseconds,
+    prepareMilliseconds: preparation.milliseconds.sort((a, b) => a - b)[preparation.milliseconds.length >> 1],
+    waitingShare: waited / milliseconds,
     rows: rows.sort((a, b) => b.milliseconds - a.milliseconds),
     peak: peak && { operationsPerSecond: peak.operations, bytesPerSecond: peak.bytes },
   };
