@@ -150,7 +150,8 @@ napi_value load(napi_env env, napi_callback_info info) {
   napi_get_value_bool(env, call.arguments[3], &interpret);
   try {
     return call.own(std::make_unique<Executable>(static_cast<const int32_t*>(words), count,
-                                                 call.set(1).kernels, static_cast<int>(call.number(2)), interpret));
+                                                 call.set(1).kernels, static_cast<int>(call.number(2)),
+                                                 interpret));
   } catch (const std::exception& error) {
     return call.fail(error.what());
   }

@@ -43,7 +43,8 @@ void Executable::translateMaps() {
   for (Step& step : steps_) {
     if (step.instruction.kind != MAP) continue;
     MapInstruction& map = step.instruction.map;
-    if (const size_t bytes = kernels_.compile(map, code.get(), room)) translated.push_back({&map, code_.add(code.get(), bytes)});
+    const size_t bytes = kernels_.compile(map, code.get(), room);
+    if (bytes > 0) translated.push_back({&map, code_.add(code.get(), bytes)});
   }
   const char* const start = code_.seal();
   if (!start) return;

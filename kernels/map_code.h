@@ -6,7 +6,7 @@
 // reductions (reduce.h), and stores. Where registers are left, fixed operands stay in them.
 #pragma once
 #include "assembler.h"
-#include "map_layout.h"
+#include "map_values.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
@@ -22,22 +22,14 @@ constexpr General OFFSET = RAX, IN_BLOCK = R10, IN_ROW = R11, ANY_STREAM = RBX;
 constexpr General STREAMS[] = {RBP, R12, R13, R14, R15};
 enum { STREAM_REGISTERS = 5 };
 
-class MapCompiler {
+class MapCompiler : public MapValues {
  public:
-  MapCompiler(const MapInstruction& map, const Layout& layout, unsigned char* to, size_t room, int32_t held)
-      : map_(map), layout_(layout), code_(to, room, WIDE), held_(held) {}
+  // At most `held` operands and constants stay in registers.
+  MapCompiler(const MapValues& values, unsigned char* to, size_t room, int32_t held)
+      : MapValues(values), code_(to, room, WIDE), held_(held) {}
 
-  // How many operands and constants could stay in registers.
-  int32_t holdable() {
-    int32_t count = 0;
-    if (!number()) return 0;
-    for (int32_t v = 0; v < valueCount_; v++) count += canBeHeld(v);
-    return count;
-  }
-
-  // Writes the code and gives its size, or 0 where this map cannot have any.
+  // Writes the code and gives its size, or 0 where the registers or the room do not suffice.
   size_t compile() {
-    if (!number()) return 0;
     constants();
     prologue();
     code_.align(64);
@@ -66,90 +58,7 @@ class MapCompiler {
  private:
   static constexpr bool WIDE = LANES == 16;  // AVX-512
   static constexpr Width WHOLE = WIDE ? ZMM : YMM, HALF = WIDE ? YMM : XMM;
-  enum { VECTOR_REGISTERS = WIDE ? 32 : 16, MASKS = 8 };
-  enum { MOST_OPERANDS = 64, MOST_OPERATIONS = 128, MOST_RESULTS = 32, CONSTANT_COUNT = 4, CONSTANTS_AT = 64 };
-  enum { MOST_VALUES = MOST_OPERANDS + CONSTANT_COUNT + MOST_OPERATIONS };
-
-  // Operands, then these constants, then the results of operations. A comparison whose value only
-  // chooses stays a mask: in a mask register, or a vector of ones.
-  struct Value {
-    int32_t place, uses;  // its register, or -1
-    bool held, isMask;
-  };
-  enum { SIGN, MAGNITUDE, ONE, ZERO };
-  struct Step {
-    int32_t op, a, b, c, value;
-  };
-
-  int32_t constant(int32_t which) const { return map_.operandCount + which; }
-  bool isOperand(int32_t v) const { return v < map_.operandCount; }
-  bool isConstant(int32_t v) const { return !isOperand(v) && v < constant(CONSTANT_COUNT); }
-  Access access(int32_t v) const { return isOperand(v) ? accessOf(layout_, map_.operands[v]) : FIXED; }
-  bool canBeHeld(int32_t v) const { return v < constant(CONSTANT_COUNT) && values_[v].uses && access(v) == FIXED; }
-  bool isPixel(const MapResult& r) const {
-    return r.reduction != NONE && resultAxes(layout_, r.to.axes) & POSITION;
-  }
-  int32_t slotOfResult(int32_t i) const { return map_.operandCount + map_.registers + i; }
-
-  static int32_t arity(int32_t op) { return op == SELECT ? 3 : op <= ROUND ? 1 : 2; }
-  static bool compares(int32_t op) { return op == LT || op == LE || op == EQ; }
-
-  // Gives each write of a slot a number of its own, and counts the uses of each value.
-  bool number() {
-    if (map_.operandCount > MOST_OPERANDS || map_.operationCount > MOST_OPERATIONS || map_.resultCount > MOST_RESULTS) return false;
-    int32_t inSlot[MOST_OPERANDS + MOST_OPERATIONS + MOST_RESULTS];
-    if (map_.registers > MOST_OPERATIONS) return false;
-    valueCount_ = constant(CONSTANT_COUNT);
-    for (int32_t i = 0; i < map_.operandCount; i++) inSlot[i] = i;
-    for (Value& v : values_) v = {-1, 0, false, false};
-    for (int32_t i = 0; i < map_.operationCount; i++) {
-      const MapOperation& o = map_.operations[i];
-      if (o.op == EXP || o.op == LOG || o.op == TANH) return false;
-      Step& s = steps_[i];
-      s = {o.op, inSlot[o.a], arity(o.op) > 1 ? inSlot[o.b] : -1, arity(o.op) > 2 ? inSlot[o.c] : -1, valueCount_};
-      if (o.op == NEG) s.b = constant(SIGN);
-      if (o.op == ABS) s.b = constant(MAGNITUDE);
-      inSlot[o.destination] = valueCount_++;
-      values_[s.value].isMask = compares(o.op);
-    }
-    for (int32_t i = 0; i < map_.operationCount; i++) {
-      const Step& s = steps_[i];
-      if (s.op != SELECT) values_[s.a].isMask = false;
-      if (s.b >= 0) values_[s.b].isMask = false;
-      if (s.c >= 0) values_[s.c].isMask = false;
-    }
-    for (int32_t i = 0; i < map_.resultCount; i++) {
-      results_[i] = inSlot[map_.results[i].slot];
-      written_[i] = false;
-      values_[results_[i]].isMask = false;
-      values_[results_[i]].uses++;
-    }
-    perChannel_ = hasMoments_ = momentsOfSample_ = false;
-    lastStreamed_ = -1;
-    for (int32_t i = 0; i < map_.operationCount; i++) {
-      const Step& s = steps_[i];
-      const int32_t arguments[] = {s.a, s.b, s.c};
-      for (const int32_t v : arguments) {
-        if (v < 0) continue;
-        values_[v].uses++;
-        if (isOperand(v) && access(v) == STREAMED) lastStreamed_ = i;
-      }
-      if (compares(s.op) && !values_[s.value].isMask) values_[constant(ONE)].uses++;
-      if (s.op == SELECT && !values_[s.a].isMask) values_[constant(ZERO)].uses++;
-    }
-    for (int32_t v = 0; v < map_.operandCount; v++) perChannel_ = perChannel_ || (values_[v].uses && access(v) == PER_CHANNEL);
-    for (int32_t i = 0; i < map_.resultCount; i++) {
-      const MapResult& r = map_.results[i];
-      if (r.reduction == NONE && r.to.storage == I32) return false;
-      if (isOperand(results_[i])) lastStreamed_ = map_.operationCount;
-      if (r.reduction != MOMENTS) continue;
-      // One count of blocks serves all.
-      const bool ofSample = resultAxes(layout_, r.to.axes) & SAMPLE;
-      if (hasMoments_ && ofSample != momentsOfSample_) return false;
-      hasMoments_ = true, momentsOfSample_ = ofSample;
-    }
-    return true;
-  }
+  enum { VECTOR_REGISTERS = WIDE ? 32 : 16, MASKS = 8, CONSTANTS_AT = 64 };
 
   // The code starts with a jump over them.
   void constants() {
@@ -471,25 +380,21 @@ class MapCompiler {
     give(r);
   }
 
-  const MapInstruction& map_;
-  const Layout& layout_;
   Assembler code_;
   const int32_t held_;
-  bool failed_ = false, perChannel_ = false, hasMoments_ = false, momentsOfSample_ = false;
-  int32_t valueCount_ = 0, streamCount_ = 0, inverse_ = 0;
-  int32_t lastStreamed_ = -1;  // the operation after which no operand is read
+  bool failed_ = false;
+  int32_t streamCount_ = 0, inverse_ = 0;
   uint32_t free_ = 0, freeMasks_ = 0, pinned_ = 0;
   int32_t streams_[STREAM_REGISTERS] = {};
-  Value values_[MOST_VALUES];
-  Step steps_[MOST_OPERATIONS];
-  int32_t results_[MOST_RESULTS];
-  bool written_[MOST_RESULTS];
+  bool written_[MOST_RESULTS] = {};
 };
 
 static size_t compileMap(const MapInstruction& map, unsigned char* to, size_t room) {
   const Layout layout = layoutOf(map);
-  for (int32_t held = MapCompiler(map, layout, to, room, 0).holdable(); held >= 0; held--) {
-    if (const size_t size = MapCompiler(map, layout, to, room, held).compile()) return size;
+  const MapValues values(map, layout);
+  if (!values.canTranslate()) return 0;
+  for (int32_t held = values.holdable(); held >= 0; held--) {
+    if (const size_t size = MapCompiler(values, to, room, held).compile()) return size;
   }
   return 0;
 }

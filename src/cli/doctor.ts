@@ -1,12 +1,21 @@
 /** `fewbit doctor`: what this machine has, and what fewbit makes of it. */
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { chooseExecutor } from "../runtime/choose.js";
-import { instructionSets, nativeProblem } from "../runtime/native.js";
+import { allowsMachineCode, instructionSets, nativeProblem } from "../runtime/native.js";
 import { loadWasm } from "../runtime/wasm-file.js";
 import { bytesText } from "./text.js";
 
 interface KernelScript {
   findCompiler(): { readonly command: string; readonly version: string } | undefined;
+}
+
+/** How elementwise work runs, and why. */
+function mapsText(): string {
+  if (nativeProblem() !== undefined) return "interpreted: only native kernels make machine code";
+  if (process.env.FEWBIT_INTERPRET) return "interpreted (from FEWBIT_INTERPRET)";
+  return allowsMachineCode()
+    ? "translated to machine code"
+    : "interpreted, which is slower: this system does not let a program make machine code";
 }
 
 export async function doctor(): Promise<void> {
@@ -27,6 +36,7 @@ export async function doctor(): Promise<void> {
         : `${compiler.command}: ${compiler.version}`,
     ],
     ["native kernels", problem ?? "built and loaded"],
+    ["maps", mapsText()],
     ["WebAssembly", loadWasm().problem ?? "its kernels load"],
     ["executor", `${executor.name}: ${reason}`],
     ["threads", String(executor.threads)],

@@ -234,13 +234,14 @@ describe("eval, summary and doctor", () => {
 
   test("doctor names the machine, and the executor with the reason", async () => {
     const rows = new Map((await lines("doctor")).map((line) => [line.slice(0, 18).trim(), line.slice(18)]));
-    expect([...rows.keys()].slice(0, 9)).toEqual([
+    expect([...rows.keys()].slice(0, 10)).toEqual([
       "CPU",
       "memory",
       "Node",
       "instruction sets",
       "C++ compiler",
       "native kernels",
+      "maps",
       "WebAssembly",
       "executor",
       "threads",

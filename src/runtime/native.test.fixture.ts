@@ -16,13 +16,14 @@ import type {
 /** The kernels in WebAssembly. */
 export const wasmExecutor = (): Executor => chooseExecutor({ executor: "wasm" }).executor;
 
-/** Executors that must give the same bits: native for each instruction set of this CPU and 1, 2 and 3 threads; WebAssembly. */
+/** Executors that must give the same bits: native for each instruction set of this CPU, on 1, 2 and 3 threads, and with interpreted maps; WebAssembly. */
 export const executorGroups: readonly { readonly name: string; readonly executors: readonly Executor[] }[] = [
   {
     name: "native",
-    executors: instructionSets().flatMap((instructionSet) =>
-      [1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
-    ),
+    executors: instructionSets().flatMap((instructionSet) => [
+      ...[1, 2, 3].map((threads) => createNativeExecutor({ threads, instructionSet })),
+      createNativeExecutor({ threads: 1, instructionSet, interpret: true }),
+    ]),
   },
   { name: "wasm", executors: [wasmExecutor()] },
 ].filter(({ executors }) => executors.length > 0);
