@@ -29,6 +29,10 @@ export async function doctor(): Promise<void> {
     ["native kernels", problem ?? "built and loaded"],
     ["WebAssembly", loadWasm().problem ?? "its kernels load"],
     ["executor", `${executor.name}: ${reason}`],
+    [
+      "bf16 gradients",
+      executor.bf16Products ? "multiplied in bf16" : "emulated: rounded, and no faster than f32",
+    ],
     ["threads", String(executor.threads)],
   ];
   console.log(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));

@@ -2,7 +2,7 @@
 import { createState } from "../compiler/state.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import type { Network } from "../nn/index.js";
+import type { GradientType, Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -39,6 +39,7 @@ export interface ProfileOptions extends ExecutorOptions {
   readonly optimizer: Optimizer;
   readonly data: Dataset;
   readonly batchSize: number;
+  readonly gradients?: GradientType;
   /** Steps to average over, after a quarter as many to warm up. Default 40. */
   readonly steps?: number;
 }
@@ -55,7 +56,7 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
     optimizer: optimizer.initial(parameters),
   };
   let state = createState<TrainingTensors>(values, { executor });
-  const step = compileStep(model, method, optimizer, executor);
+  const step = compileStep(model, method, optimizer, executor, options.gradients);
 
   const batches = trainingBatches(data, batchSize, 1);
   const count = batches.size(0);
