@@ -39,6 +39,10 @@ export async function doctor(): Promise<void> {
     ["maps", mapsText()],
     ["WebAssembly", loadWasm().problem ?? "its kernels load"],
     ["executor", `${executor.name}: ${reason}`],
+    [
+      "bf16 gradients",
+      executor.bf16Products ? "multiplied in bf16" : "emulated: rounded, and no faster than f32",
+    ],
     ["threads", String(executor.threads)],
   ];
   console.log(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));

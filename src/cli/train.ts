@@ -91,6 +91,7 @@ export async function runTraining(
       ...{
         epochs: options.epochs,
         batchSize: options.batchSize,
+        gradients: options.gradients,
         seed: options.seed,
         validation: options.validation,
       },
@@ -253,9 +254,9 @@ function report(run: Run): void {
 
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
-  const { executor, threads, batchSize } = options;
+  const { executor, threads, batchSize, gradients } = options;
   const { optimizer } = resolveOptimizer(options);
-  return profileStep({ model, method, optimizer, data, batchSize, executor, threads });
+  return profileStep({ model, method, optimizer, data, gradients, batchSize, executor, threads });
 }
 
 function profileLines(

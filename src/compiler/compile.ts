@@ -126,7 +126,7 @@ function trace<S extends TensorTree, B extends TensorTree>(
   forEachLeaf<Tensor>(results, isTensor, (path, tensor) => (named[`outputs/${path}`] = tensor));
   if (state !== undefined) Object.assign(named, updates(state, stateLayout));
 
-  const program = emit(named, { ...stateLayout.places, ...inputs.places, ...outputs.places });
+  const program = emit(named, { ...stateLayout.places, ...inputs.places, ...outputs.places }, executor);
   checkMemory(program, memoryLimit);
   return { loaded: executor.load(program), inputs, outputs, updatesState: state !== undefined, idle: [] };
 }

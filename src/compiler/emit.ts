@@ -33,15 +33,19 @@ type OperandOf = (tensor: Tensor) => Operand;
 
 /**
  * Compiles a graph. `outputs` are results by name; `places` says where each leaf is and each result
- * goes. A result named like a state leaf replaces that leaf's value.
+ * goes. A result named like a state leaf replaces that leaf's value. `bf16Products`: the executor's.
  */
-export function emit(outputs: Readonly<Record<string, Tensor>>, places: Places): Program {
-  const legal = legalise(simplify(outputs));
+export function emit(
+  outputs: Readonly<Record<string, Tensor>>,
+  places: Places,
+  { bf16Products = false }: { readonly bf16Products?: boolean } = {},
+): Program {
+  const legal = legalise(simplify(outputs, bf16Products));
   const results = Object.values(legal);
   const order = topologicalOrder(results);
   const grouping = groupMaps(order, chooseMaterialised(order, results));
   const units = schedule(grouping);
-  const storages = chooseStorage(units, grouping.producers, results);
+  const storages = chooseStorage(units, grouping.producers, results, bf16Products);
   const placed = place({ units, producers: grouping.producers, outputs: legal, places, storages });
   const { operandOf } = placed;
 

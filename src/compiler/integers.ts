@@ -7,6 +7,7 @@
  */
 import type { Attributes, Lattice, OpName, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
+import { isExactInBf16 } from "./bf16.js";
 
 type Make = (op: OpName, inputs: readonly Tensor[], attributes: Attributes) => Tensor;
 
@@ -98,19 +99,32 @@ export function lowerConvolution(
 export const asFloats = (x: Tensor, build: Build): Tensor =>
   build.plain("mul", [x, filled(1, x.shape, build)], {});
 
-/** The filter gradient from codes that a convolution has in memory, or undefined where x is none of these. */
+/** The filter gradient from codes, or undefined where x is none of those that `takes` allows. */
 export function lowerFilterGradient(
   [x, g]: readonly Tensor[],
   attributes: Attributes,
-  inMemory: ReadonlySet<Tensor>,
+  takes: (codes: Tensor) => boolean,
   build: Build,
 ): Tensor | undefined {
   const coded = codedOf(x, build);
-  if (coded === undefined || !inMemory.has(coded.codes)) return undefined;
+  if (coded === undefined || !takes(coded.codes)) return undefined;
   const sum = build.plain("convolutionFilterGradient", [coded.codes, g], attributes);
   if (!isScaled(coded)) return sum;
   // The sum runs over all images.
   return coded.along === "all" ? build.simple("mul", [sum, spread(coded, sum.shape, build)], {}) : undefined;
+}
+
+/** The input gradient of a layer on coded weights of one scale, from codes that are exact in bf16; else undefined. */
+export function lowerInputGradient(
+  [g, w]: readonly Tensor[],
+  attributes: Attributes,
+  build: Build,
+): Tensor | undefined {
+  const coded = codedOf(w, build);
+  if (coded === undefined || !isExactInBf16(coded.codes)) return undefined;
+  if (isScaled(coded) && coded.along !== "all") return undefined;
+  const sum = build.plain("convolutionInputGradient", [g, asFloats(coded.codes, build)], attributes);
+  return isScaled(coded) ? build.simple("mul", [sum, spread(coded, sum.shape, build)], {}) : sum;
 }
 
 /** Takes a simplified tensor apart into codes and scale. */

@@ -12,10 +12,15 @@ import { otherAxes } from "../graph/ops/reductions.js";
 import type { Attributes, OpName, Tensor } from "../graph/tensor.js";
 import { topologicalOrder } from "../graph/order.js";
 import type { Build } from "./integers.js";
-import { asFloats, lowerConvolution, lowerFilterGradient } from "./integers.js";
+import { asFloats, lowerConvolution, lowerFilterGradient, lowerInputGradient } from "./integers.js";
+import { isExactInBf16, isRounded } from "./bf16.js";
 import { isElementwise } from "./kinds.js";
 
-export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+/** `bf16Products`: whether gradients that are rounded to bf16 are to be multiplied as such. */
+export function simplify(
+  outputs: Readonly<Record<string, Tensor>>,
+  bf16Products = false,
+): Record<string, Tensor> {
   const interned = new Map<string, Tensor>();
   const simplified = new Map<Tensor, Tensor>();
   /** Codes that a product of codes reads. */
@@ -50,10 +55,19 @@ export function simplify(outputs: Readonly<Record<string, Tensor>>): Record<stri
         return product.value;
       }
       case "convolutionInputGradient":
+        if (bf16Products && isRounded(x)) {
+          return (
+            lowerInputGradient(inputs, attributes, build) ?? rewrite(op, [asFloats(x, build), y], attributes)
+          );
+        }
         if (multiplied.has(y)) return intern(op, [x, asFloats(y, build)], attributes);
         break;
       case "convolutionFilterGradient": {
-        const product = lowerFilterGradient(inputs, attributes, multiplied, build);
+        if (bf16Products && isRounded(y)) {
+          const exact = lowerFilterGradient(inputs, attributes, isExactInBf16, build);
+          return exact ?? rewrite(op, [x, asFloats(y, build)], attributes);
+        }
+        const product = lowerFilterGradient(inputs, attributes, (codes) => multiplied.has(codes), build);
         if (product === undefined) break;
         return product;
       }

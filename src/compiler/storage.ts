@@ -1,12 +1,14 @@
 /**
- * The pass after scheduling: which values are kept as integers. Codes that only maps and products on
+ * The pass after scheduling: which values are kept narrower than 32 bits. Codes that only maps and products on
  * codes read are bytes; the sums of such products have 16 bits where their bound allows, else 32.
+ * Gradients that are rounded to bf16 are kept as such where products read them so.
  */
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Storage } from "../runtime/program.js";
 import type { Producers, Unit } from "./group.js";
 import { reads } from "./group.js";
+import { bf16OperandOf } from "./bf16.js";
 import { bytesFor, productBound } from "./integers.js";
 import { ownerOf } from "./kinds.js";
 
@@ -15,6 +17,7 @@ export function chooseStorage(
   units: readonly Unit[],
   producers: Producers,
   results: readonly Tensor[],
+  bf16Products = false,
 ): Map<Tensor, Storage> {
   const readers = new Map<Tensor, Unit[]>();
   for (const unit of units) {
@@ -71,6 +74,18 @@ export function chooseStorage(
     const [a, b] = [x, w].map((tensor) => ownerOf(tensor).owner.lattice!);
     const bound = productBound(a, b, sizeOf(w.shape.slice(0, 3)));
     storages.set(unit.node, bound < 2 ** 15 ? "i16" : "i32");
+  }
+
+  // Rounded gradients take half the memory where a product reads them so, and only maps and such products do.
+  for (const unit of bf16Products ? units : []) {
+    if (unit.kind !== "map") continue;
+    for (const root of unit.roots) {
+      const using = readers.get(root) ?? [];
+      const multiplied = using.filter((reader) => bf16OperandOf(reader) === root);
+      const onlyThese = using.every((reader) => reader.kind === "map" || multiplied.includes(reader));
+      if (root.op === "bf16" && multiplied.length > 0 && onlyThese && !returned.has(root))
+        storages.set(root, "bf16");
+    }
   }
   return storages;
 }

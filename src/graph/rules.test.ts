@@ -13,6 +13,7 @@ import type { OpName, Tensor } from "./tensor.js";
 /** Identities with gradients of their own, and ops that only backward passes hold. */
 const notDifferentiated: readonly OpName[] = [
   "stopGradient",
+  "bf16",
   "windowSumGradient",
   "windowMaxGradient",
   "convolutionInputGradient",

@@ -35,6 +35,7 @@ export const rules: Readonly<Partial<Record<OpName, Rule>>> = {
   select: (g, { inputs: [condition] }) => [null, f.where(condition, g, 0), f.where(condition, 0, g)],
   coded: (g, { inputs: [codes, scale] }) => [f.mul(g, scale), f.mul(g, codes)],
   codes: (g) => [g],
+  bf16: (g) => [g],
   customGradient: (g, { inputs: [, ...inputs], attributes }) => {
     const gradients = attributes.backward!(g);
     if (gradients.length !== inputs.length) {

@@ -31,6 +31,7 @@ export type OpName =
   | "sqrt"
   | "tanh"
   | "round"
+  | "bf16" // the nearest bfloat16
   // elementwise, two inputs of one shape; comparisons give 0 or 1
   | "add"
   | "sub"

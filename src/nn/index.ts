@@ -9,8 +9,10 @@ export type {
   NetworkBuilder,
   PoolLayerOptions,
 } from "./layers.js";
-export { apply, fitted, network } from "./network.js";
+export { apply, fitted, hasCodes, network } from "./network.js";
 export type { ApplyOptions, Network, Tensors, Variables } from "./network.js";
+export { gradientTypes } from "./rounding.js";
+export type { GradientType } from "./rounding.js";
 export { describe, summarise } from "./summary.js";
 export type { Description, LayerSummary, NetworkSummary } from "./summary.js";
 export { constrainWeights, quantizedWeights } from "./weights.js";

@@ -26,6 +26,8 @@ import type { BlockContext, BlockOptions, ResidualOptions } from "./blocks.js";
 import { block, residual } from "./blocks.js";
 import type { Initialiser, ParameterSpec } from "./initialise.js";
 import { uniformFanIn } from "./initialise.js";
+import type { GradientType } from "./rounding.js";
+import { isCoded, roundGradient } from "./rounding.js";
 
 export interface ConvolutionLayerOptions extends ConvolutionOptions {
   readonly channels: number;
@@ -93,6 +95,8 @@ export interface BuiltLayer {
   readonly quantized: boolean;
   readonly quantizesWeights: boolean;
   readonly quantizesInput: boolean;
+  /** Whether it multiplies codes: `gradients: "bf16"` applies to it. */
+  readonly coded: boolean;
   readonly bits: Bits;
 }
 
@@ -103,6 +107,7 @@ export interface BuildContext {
   /** How many convolution and linear layers there are; undefined while that is being found out, and then nothing is quantized. */
   readonly count?: number;
   readonly training: boolean;
+  readonly gradients?: GradientType;
   /** Key (i32 [2]) of the step's random numbers. */
   readonly random?: Tensor;
   /** The tensor of a parameter or statistic. */
@@ -196,7 +201,7 @@ export class Builder implements NetworkBuilder {
   ): Tensor {
     const { name, shape } = info;
     this.claim(name);
-    const { method, count, training } = this.context;
+    const { method, count, training, gradients } = this.context;
     const quantized = this.isQuantized(info);
 
     const latent = this.context.variable(
@@ -211,6 +216,9 @@ export class Builder implements NetworkBuilder {
         ? x
         : (method.fullPrecisionInput?.(x, info) ?? x);
     let output = multiply(input, weights);
+    const coded = quantized && (isCoded(weights) || isCoded(input));
+    // The product's own gradient: after those of K and of DoReFa's low-bit gradients.
+    if (coded && training && gradients === "bf16") output = roundGradient(output);
     if (quantized && method.output) output = method.output(output, x, info, window);
     if (quantized && training && method.outputGradient) {
       output = method.outputGradient(output, info, this.randomKey(`${method.name}'s gradients`));
@@ -222,6 +230,7 @@ export class Builder implements NetworkBuilder {
       quantized,
       quantizesWeights: quantized && weights !== latent,
       quantizesInput: quantized && input !== x,
+      coded,
       bits: (quantized && method.bits?.(info)) || method,
     });
     return output;

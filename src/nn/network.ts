@@ -12,6 +12,7 @@ import { baseline } from "../quantization/index.js";
 import type { ParameterSpec } from "./initialise.js";
 import type { BuildContext, BuiltLayer, NetworkBuilder } from "./layers.js";
 import { Builder } from "./layers.js";
+import type { GradientType } from "./rounding.js";
 
 export interface Network {
   readonly name: string;
@@ -36,6 +37,8 @@ export interface ApplyOptions {
   readonly training: boolean;
   /** Key (i32 [2]) of this step's random numbers; needed in training with dropout or quantized gradients. */
   readonly random?: Tensor;
+  /** "bf16": in training, the gradients at the products of layers on codes are rounded to bfloat16. Default "f32". */
+  readonly gradients?: GradientType;
 }
 
 /** A network from its layers. @throws UserError for an input shape or number of classes that is none. */
@@ -90,7 +93,7 @@ export function apply(
   method: Method,
   variables: Variables,
   x: Tensor,
-  { training, random }: ApplyOptions,
+  { training, random, gradients }: ApplyOptions,
 ): { logits: Tensor; statistics: Record<string, Tensor> } {
   if (x.shape.length !== 4 || x.shape.slice(1).join() !== network.input.join()) {
     throw new UserError(
@@ -102,6 +105,7 @@ export function apply(
     count: countLayers(network, method),
     training,
     random,
+    gradients,
     variable: (spec, role) => lookUp(network, variables[role], spec, role),
   });
   return { logits, statistics: builder.statistics };
@@ -127,6 +131,10 @@ export function declare(network: Network, method: Method): Declared {
   });
   return { ...specs, layers: builder.layers };
 }
+
+/** Whether some layer multiplies codes, so that rounding the gradients to bfloat16 has an effect. */
+export const hasCodes = (network: Network, method: Method): boolean =>
+  declare(network, method).layers.some(({ coded }) => coded);
 
 function countLayers(network: Network, method: Method): number {
   const variable = ({ name, shape }: ParameterSpec) => leaf(name, shape);

@@ -19,9 +19,11 @@ export interface LoadedProgram {
 
 export interface Executor {
   readonly name: ExecutorName;
-  /** "avx512vnni", "avx512", "avx2vnni", "avx2", "simd128" or "typescript". */
+  /** "avx512bf16", "avx512vnni", "avx512", "avx2vnni", "avx2", "simd128" or "typescript". */
   readonly instructionSet: string;
   readonly threads: number;
+  /** Whether it multiplies numbers that are kept as bf16, and gains by it. */
+  readonly bf16Products: boolean;
   /** Bytes that one program should use at most. */
   readonly memoryLimit: number;
   /** Zeroed memory, aligned to 64 bytes where the executor can. */

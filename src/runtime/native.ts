@@ -10,9 +10,10 @@ import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn } from "./executor.js";
+import { multipliesBf16 } from "./program.js";
 import { verify } from "./verify.js";
 
-export type InstructionSet = "avx512vnni" | "avx512" | "avx2vnni" | "avx2";
+export type InstructionSet = "avx512bf16" | "avx512vnni" | "avx512" | "avx2vnni" | "avx2";
 
 type Pool = { readonly brand: "pool" };
 type Executable = { readonly brand: "executable" };
@@ -92,6 +93,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
   const addOn = requireAddOn();
   const instructionSet = chooseInstructionSet(options.instructionSet);
   const { threads, interpret = Boolean(process.env.FEWBIT_INTERPRET) } = options;
+  const bf16Products = instructionSet === "avx512bf16";
   const pool = addOn.createPool(threads);
   const enqueue = inTurn();
   const dumpFolder = process.env.FEWBIT_DUMP;
@@ -102,10 +104,13 @@ export function createNativeExecutor(options: NativeOptions): Executor {
     name: "native",
     instructionSet,
     threads,
+    bf16Products,
     memoryLimit: 0.8 * totalmem(),
     allocate,
     load(program): LoadedProgram {
       verify(program);
+      if (!bf16Products && multipliesBf16(program))
+        throw new Error(`${instructionSet} has no products of bf16`);
       const executable = addOn.load(encode(program), instructionSet, threads, interpret);
       const constants = allocate(program.bytes.constants);
       new Uint8Array(constants).set(program.constants);

@@ -12,10 +12,20 @@
 export type Segment = "constants" | "state" | "inputs" | "outputs" | "scratch";
 export const segments: readonly Segment[] = ["constants", "state", "inputs", "outputs", "scratch"];
 
-/** How values lie in memory. The narrow ones hold codes: whole numbers within their range. */
-export const storages = ["f32", "i32", "i16", "u8", "s8"] as const;
+/**
+ * How values lie in memory. The narrow integers hold codes: whole numbers within their range. bf16 is the upper half of an
+ * f32, for values that it holds exactly.
+ */
+export const storages = ["f32", "i32", "i16", "u8", "s8", "bf16"] as const;
 export type Storage = (typeof storages)[number];
-export const storageBytes: Readonly<Record<Storage, number>> = { f32: 4, i32: 4, i16: 2, u8: 1, s8: 1 };
+export const storageBytes: Readonly<Record<Storage, number>> = {
+  f32: 4,
+  i32: 4,
+  i16: 2,
+  u8: 1,
+  s8: 1,
+  bf16: 2,
+};
 
 export interface Operand {
   readonly segment: Segment;
@@ -43,6 +53,7 @@ export const mapOps = [
   "sqrt",
   "tanh",
   "round",
+  "bf16",
   "add",
   "sub",
   "mul",
@@ -63,7 +74,7 @@ export interface MapOperation {
 }
 
 /**
- * `none` stores a value of axes 7, as f32 or, where it is codes, narrower. Reductions write f32 and run over the axes that the result lacks: `sum`,
+ * `none` stores a value of axes 7, as f32 or, where it is codes or rounded to bf16, narrower. Reductions write f32 and run over the axes that the result lacks: `sum`,
  * `max`, and `moments`, which writes the mean and then the biased variance (twice the elements).
  * A reduced result has axes 0, 1, 4, 5 or, for sum and max, 6.
  */
@@ -104,7 +115,8 @@ export interface Geometry {
  * `images` one-pixel images.
  *
  * All operands are f32, or: a convolution of codes x (u8 or s8) and w (s8), whose out is their exact
- * sum (i16 or i32); and a filter gradient whose x is codes.
+ * sum (i16 or i32); and a filter gradient whose x is codes. The g of either gradient may be bf16, where the executor
+ * multiplies that: then the other operand is exact in bf16, and sums are f32 (`multipliesBf16`).
  */
 export interface ProductInstruction {
   readonly kind: "product";
@@ -151,6 +163,13 @@ export interface RandomInstruction {
 
 export type MoveInstruction = CopyInstruction | RandomInstruction;
 export type Instruction = MapInstruction | ProductInstruction | WindowInstruction | MoveInstruction;
+
+/** Whether a Program has products of bf16, which not every executor runs. */
+export const multipliesBf16 = ({ instructions }: Program): boolean =>
+  instructions.some(
+    (instruction) =>
+      instruction.kind === "product" && instruction.inputs.some(({ storage }) => storage === "bf16"),
+  );
 
 export interface Program {
   /** Size of each segment. */

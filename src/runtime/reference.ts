@@ -26,6 +26,7 @@ const arrays = {
   i16: Int16Array,
   u8: Uint8Array,
   s8: Int8Array,
+  bf16: Uint16Array,
 } as const;
 
 type Memory = Readonly<Record<Segment, ArrayBuffer>>;
@@ -38,6 +39,7 @@ export function createReferenceExecutor(): Executor {
     name: "reference",
     instructionSet: "typescript",
     threads: 1,
+    bf16Products: false,
     memoryLimit: 0.8 * totalmem(),
     allocate,
     load(program): LoadedProgram {
@@ -114,7 +116,12 @@ function executeMap({ space, operands, body, results }: MapInstruction, memory: 
     const op = reduction === "max" ? "reduceMax" : reduction;
     ops[op].reference([slots[slot]], view(to, memory, shape), { axes });
   }
-  for (const { slot, ...to } of stores) view(to, memory, space).data.set(slots[slot].data);
+  for (const { slot, ...to } of stores) {
+    const { data } = slots[slot];
+    const target = open(to, memory);
+    if (to.storage === "bf16") target.set(upperHalves(data as Float32Array));
+    else target.set(data);
+  }
 }
 
 /** An operand repeated along the axes that it lacks. */
@@ -160,10 +167,21 @@ function windowOf({ kernel, stride, padding }: Geometry) {
 
 /** An operand's elements, in its own or another shape. */
 function view(operand: Operand, memory: Memory, shape: readonly number[] = operand.shape): View {
-  return { data: open(operand, memory).subarray(0, sizeOf(shape)), shape };
+  const data = open(operand, memory).subarray(0, sizeOf(shape));
+  return { data: data instanceof Uint16Array ? fromUpperHalves(data) : data, shape };
 }
 
 /** The segment's elements from an operand's offset to the segment's end. */
 function open({ segment, offset, storage }: Operand, memory: Memory) {
   return new arrays[storage](memory[segment], offset);
+}
+
+/** bf16 is the upper half of an f32. */
+function upperHalves(values: Float32Array): Uint16Array {
+  const floats = Float32Array.from(values);
+  return Uint16Array.from(new Uint32Array(floats.buffer), (word) => word >>> 16);
+}
+
+function fromUpperHalves(halves: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
 }

@@ -94,7 +94,7 @@ function verifyMap({ space, operands, body, results }: MapInstruction, read: Acc
   });
   for (const { slot, reduction, ...to } of results) {
     checkCount(slot, "slot", 0, operands.length + body.length - 1);
-    const writes: readonly Storage[] = reduction === "none" ? ["f32", "i16", "u8", "s8"] : ["f32"];
+    const writes: readonly Storage[] = reduction === "none" ? ["f32", "i16", "u8", "s8", "bf16"] : ["f32"];
     check(writes.includes(to.storage), `${reduction} cannot write ${to.storage}`);
     const allowed = chosen(
       { none: [7], sum: [0, 1, 4, 5, 6], max: [0, 1, 4, 5, 6], moments: [0, 1, 4, 5] },
@@ -112,8 +112,8 @@ function valuesWith(space: readonly number[], axes: Axes): number {
 /** x, w, y; g, w, dx; x, g, dw. */
 const productStorages: Readonly<Record<ProductInstruction["op"], readonly string[]>> = {
   convolution: ["f32,f32,f32", "u8,s8,i16", "u8,s8,i32", "s8,s8,i16", "s8,s8,i32"],
-  convolutionInputGradient: ["f32,f32,f32"],
-  convolutionFilterGradient: ["f32,f32,f32", "u8,f32,f32", "s8,f32,f32"],
+  convolutionInputGradient: ["f32,f32,f32", "bf16,f32,f32"],
+  convolutionFilterGradient: ["f32", "u8", "s8"].flatMap((x) => [`${x},f32,f32`, `${x},bf16,f32`]),
 };
 
 function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: Access, write: Access): void {

@@ -11,7 +11,7 @@ import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn, runHere } from "./executor.js";
 import type { Program } from "./program.js";
-import { segments } from "./program.js";
+import { multipliesBf16, segments } from "./program.js";
 import { verify } from "./verify.js";
 
 /** A WebAssembly.Module. */
@@ -100,10 +100,12 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
     name: "wasm",
     instructionSet: "simd128",
     threads: 1,
+    bf16Products: false,
     memoryLimit: Math.min(memoryLimit, addressable),
     allocate: (bytes) => allocateOrExplain(bytes, (size) => new ArrayBuffer(size)),
     load(program): LoadedProgram {
       verify(program);
+      if (multipliesBf16(program)) throw new Error("simd128 has no products of bf16");
       const words = encode(program);
       return {
         program,

@@ -10,7 +10,7 @@ import { depths, isDepth, modelNamed, modelNames, models } from "../models/index
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
-import { describe, fitted } from "../nn/index.js";
+import { describe, fitted, gradientTypes } from "../nn/index.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
@@ -90,6 +90,7 @@ export const runSchema = z.strictObject({
   decayFactor: positive.default(0.1),
   epochs: whole(1, 100_000).default(20),
   batchSize: whole(1, 65_536).default(128),
+  gradients: oneOf(...gradientTypes).default("f32"),
   seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
   threads: whole(1, 64).optional(),
   executor: oneOf("native", "wasm", "reference").optional(),

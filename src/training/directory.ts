@@ -223,17 +223,20 @@ function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
     "optimizer",
     "schedule",
     "data",
+    "gradients",
     "batchSize",
     "seed",
     "validation",
     ...(previous.preparation === undefined ? [] : (["preparation"] as const)),
   ] as const;
   for (const key of keys) {
-    // As it would be stored: what is undefined is not.
-    const now: unknown = JSON.parse(JSON.stringify(config[key]));
-    if (!isDeepStrictEqual(previous[key], now)) {
+    const [before, now] = [previous, config].map(({ gradients = "f32", ...rest }): unknown => {
+      // As it would be stored: what is undefined is not.
+      return JSON.parse(JSON.stringify({ ...rest, gradients }[key]));
+    });
+    if (!isDeepStrictEqual(before, now)) {
       throw new UserError(
-        `${path} was begun with ${key} ${shown(previous[key])}, not ${shown(now)}; resume it with the same, or begin another run`,
+        `${path} was begun with ${key} ${shown(before)}, not ${shown(now)}; resume it with the same, or begin another run`,
         key,
       );
     }

@@ -6,7 +6,7 @@ import { trainingBatches } from "../data/batches.js";
 import type { Dataset, ImageSet } from "../data/dataset.js";
 import { keyFor } from "../data/random.js";
 import { DivergenceError } from "../errors.js";
-import type { LayerSummary, Network } from "../nn/index.js";
+import type { GradientType, LayerSummary, Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
@@ -34,6 +34,7 @@ export interface Job {
   /** Held-out training images, if the best epoch is chosen on them. */
   readonly validation: ImageSet | undefined;
   readonly epochs: number;
+  readonly gradients: GradientType;
   readonly batchSize: number;
   readonly seed: number;
   readonly executor: Executor;
@@ -77,7 +78,7 @@ class Training {
 
   constructor(private readonly job: Job) {
     const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
-    this.step = compileStep(model, method, optimizer, executor);
+    this.step = compileStep(model, method, optimizer, executor, job.gradients);
     this.scores = compileScores(model, method, executor);
     this.quantized = compileQuantizedWeights(model, method, executor);
     this.batches = trainingBatches(data, batchSize, job.seed);

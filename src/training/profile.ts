@@ -3,7 +3,7 @@ import { createState } from "../compiler/state.js";
 import type { Batches } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import type { Network } from "../nn/index.js";
+import type { GradientType, Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -44,6 +44,7 @@ export interface ProfileOptions extends ExecutorOptions {
   readonly optimizer: Optimizer;
   readonly data: Dataset;
   readonly batchSize: number;
+  readonly gradients?: GradientType;
   /** Steps to average over, after a quarter as many to warm up. Default 40. */
   readonly steps?: number;
 }
@@ -78,7 +79,7 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
     optimizer: optimizer.initial(parameters),
   };
   let state = createState<TrainingTensors>(values, { executor });
-  const step = compileStep(model, method, optimizer, executor);
+  const step = compileStep(model, method, optimizer, executor, options.gradients);
 
   const { batches, preparation } = timed(trainingBatches(data, batchSize, 1));
   let nanoseconds = new Float64Array(0);

@@ -9,8 +9,8 @@ import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
 import type { Preparation } from "../data/images.js";
 import { shown, UserError } from "../errors.js";
-import type { Network } from "../nn/index.js";
-import { describe, initialise } from "../nn/index.js";
+import type { GradientType, Network } from "../nn/index.js";
+import { describe, gradientTypes, initialise } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
@@ -48,6 +48,8 @@ export interface Recipe {
   };
   /** Runs of the first versions have none. */
   readonly preparation?: Preparation;
+  /** Runs of the first versions have none: f32. */
+  readonly gradients?: GradientType;
   readonly batchSize: number;
   readonly seed: number;
   /** Training images held out; 0 for none. */
@@ -203,6 +205,7 @@ const configSchema = z.object({
     checksum: z.string(),
     augmentation: z.record(z.string(), z.unknown()).nullable(),
   }),
+  gradients: z.enum(gradientTypes).optional(),
   batchSize: z.number(),
   seed: z.number(),
   validation: z.number(),

@@ -3,7 +3,7 @@ import { valueAndGradients } from "../compiler/autodiff.js";
 import { compile } from "../compiler/compile.js";
 import type { Tensor } from "../graph/index.js";
 import { softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
-import type { Network, Tensors } from "../nn/index.js";
+import type { GradientType, Network, Tensors } from "../nn/index.js";
 import { apply, constrainWeights, quantizedWeights } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { isOwn } from "../optim/index.js";
@@ -18,19 +18,37 @@ type LabelledTensors = { readonly images: Tensor; readonly labels: Tensor };
 /** random: i32 [2], the key of the step's random numbers; scalars: the optimizer's, each of shape []. */
 type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars: Tensors };
 
-/** One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers. */
-export function compileStep(network: Network, method: Method, optimizer: Optimizer, executor: Executor) {
+/**
+ * One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers.
+ *
+ * @param gradients "bf16" rounds the gradients that layers on codes multiply.
+ */
+export function compileStep(
+  network: Network,
+  method: Method,
+  optimizer: Optimizer,
+  executor: Executor,
+  gradients: GradientType = "f32",
+) {
   const steady = (name: string) => method.ownMomentum === false && isOwn(name);
   return compile(
     (state: TrainingTensors, { images, labels, random, scalars }: StepTensors) => {
-      const { value, auxiliary, gradients } = valueAndGradients((parameters: Tensors) => {
+      const {
+        value,
+        auxiliary,
+        gradients: slopes,
+      } = valueAndGradients((parameters: Tensors) => {
         const weights = { parameters, statistics: state.statistics };
-        const { logits, statistics } = apply(network, method, weights, images, { training: true, random });
+        const { logits, statistics } = apply(network, method, weights, images, {
+          training: true,
+          random,
+          gradients,
+        });
         return { value: softmaxCrossEntropy(logits, labels), auxiliary: { logits, statistics } };
       }, state.parameters);
       const { parameters, own } = optimizer.update(
         state.parameters,
-        gradients,
+        slopes,
         state.optimizer,
         scalars,
         steady,

@@ -3,8 +3,8 @@ import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
-import type { LayerSummary, Network, Tensors } from "../nn/index.js";
-import { describe, initialise } from "../nn/index.js";
+import type { GradientType, LayerSummary, Network, Tensors } from "../nn/index.js";
+import { describe, hasCodes, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorName } from "../runtime/executor.js";
@@ -31,6 +31,8 @@ export interface TrainOptions {
   /** Scales the optimizer's rate epoch by epoch; by default it stays. */
   readonly schedule?: Schedule;
   readonly epochs: number;
+  /** "bf16": the gradients that layers on codes multiply are rounded to bfloat16. Default "f32". */
+  readonly gradients?: GradientType;
   /** Images a step; the last step of an epoch takes the rest. Default 128. */
   readonly batchSize?: number;
   /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
@@ -84,7 +86,7 @@ export interface Run {
  * @throws DivergenceError when the loss is no longer a number; the last checkpoint is kept.
  */
 export async function train(options: TrainOptions): Promise<Run> {
-  const settings = { batchSize: 128, seed: 1, validation: 0, ...options };
+  const settings = { gradients: "f32" as const, batchSize: 128, seed: 1, validation: 0, ...options };
   check(settings);
   const {
     model,
@@ -92,6 +94,7 @@ export async function train(options: TrainOptions): Promise<Run> {
     optimizer,
     schedule,
     epochs,
+    gradients,
     batchSize,
     seed,
     validation,
@@ -101,6 +104,11 @@ export async function train(options: TrainOptions): Promise<Run> {
   const data = split ?? options.data;
 
   const { executor } = chooseExecutor(options);
+  if (gradients === "bf16" && !executor.bf16Products) {
+    options.onWarning?.(
+      `bf16 gradients are emulated here: the ${executor.name} executor (${executor.instructionSet}) has no products of bf16, so they are no faster`,
+    );
+  }
   const { parameters: specs, statistics, layers } = describe(model, method);
   const parameters = await start(model, method, initialise(specs, seed), executor);
   const initial: TrainingValues = {
@@ -129,6 +137,7 @@ export async function train(options: TrainOptions): Promise<Run> {
         schedule,
         data,
         epochs,
+        gradients,
         batchSize,
         seed,
         executor,
@@ -176,7 +185,8 @@ async function start(
   return state.read().parameters;
 }
 
-type Settings = TrainOptions & Required<Pick<TrainOptions, "batchSize" | "seed" | "validation">>;
+type Settings = TrainOptions &
+  Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
 
 function recipeOf({
   model,
@@ -184,6 +194,7 @@ function recipeOf({
   optimizer,
   schedule,
   data,
+  gradients,
   batchSize,
   seed,
   validation,
@@ -196,6 +207,7 @@ function recipeOf({
     schedule: schedule === undefined ? null : named(schedule),
     data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
     preparation: { mean: data.mean, std: data.std, classNames: data.classNames },
+    gradients,
     batchSize,
     seed,
     validation,
@@ -204,7 +216,9 @@ function recipeOf({
 
 function check({
   model,
+  method,
   data,
+  gradients,
   epochs,
   batchSize,
   seed,
@@ -219,6 +233,12 @@ function check({
     throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
   }
   checkFits(model, data);
+  if (gradients === "bf16" && !hasCodes(model, method)) {
+    throw new UserError(
+      `gradients bf16 has no effect with ${method.name} at these bits: no layer multiplies codes; use gradients f32`,
+      "gradients",
+    );
+  }
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
   }

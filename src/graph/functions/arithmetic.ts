@@ -15,6 +15,8 @@ export const sqrt = (x: Value): Tensor => elementwise("sqrt", x);
 export const tanh = (x: Value): Tensor => elementwise("tanh", x);
 /** Half to even; the gradient is 0. */
 export const round = (x: Value): Tensor => elementwise("round", x);
+/** The nearest bfloat16 (8 significant bits), half to even; the gradient passes unchanged. */
+export const bf16 = (x: Value): Tensor => elementwise("bf16", x);
 
 export const add = (a: Value, b: Value): Tensor => elementwise("add", a, b);
 export const sub = (a: Value, b: Value): Tensor => elementwise("sub", a, b);

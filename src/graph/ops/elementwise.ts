@@ -11,6 +11,18 @@ export function round(x: number): number {
   return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }
 
+const single = new Float32Array(1);
+const bits = new Uint32Array(single.buffer);
+
+/** The nearest bfloat16, half to even, of x as f32: its upper 16 bits. NaN stays NaN. */
+export function roundToBf16(x: number): number {
+  single[0] = x;
+  if (Number.isNaN(x)) return x;
+  bits[0] += 0x7fff + ((bits[0] >>> 16) & 1);
+  bits[0] &= 0xffff0000;
+  return single[0];
+}
+
 type Loop = (out: Data, a: Data, b: Data, c: Data) => void;
 
 /**
@@ -38,6 +50,9 @@ export const loops = {
   },
   round: (out, a) => {
     for (let i = 0; i < out.length; i++) out[i] = round(a[i]);
+  },
+  bf16: (out, a) => {
+    for (let i = 0; i < out.length; i++) out[i] = roundToBf16(a[i]);
   },
   add: (out, a, b) => {
     for (let i = 0; i < out.length; i++) out[i] = a[i] + b[i];
@@ -167,6 +182,7 @@ export const elementwise = {
   sqrt: unary("sqrt", within(0.1, 4)),
   tanh: unary("tanh", within(-4, 4)),
   round: unary("round"),
+  bf16: unary("bf16"),
   add: binary("add"),
   sub: binary("sub"),
   mul: binary("mul"),
