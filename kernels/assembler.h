@@ -22,13 +22,15 @@ constexpr Opcode VADDPS = {P_NONE, M_0F, 0, 0x58}, VSUBPS = {P_NONE, M_0F, 0, 0x
 constexpr Opcode VMULPS = {P_NONE, M_0F, 0, 0x59}, VDIVPS = {P_NONE, M_0F, 0, 0x5e};
 constexpr Opcode VMINPS = {P_NONE, M_0F, 0, 0x5d}, VMAXPS = {P_NONE, M_0F, 0, 0x5f};
 constexpr Opcode VSQRTPS = {P_NONE, M_0F, 0, 0x51}, VROUNDPS = {P_66, M_0F3A, 0, 0x08};
-constexpr Opcode VANDPS = {P_NONE, M_0F, 0, 0x54}, VXORPS = {P_NONE, M_0F, 0, 0x57};
+constexpr Opcode VANDPS = {P_NONE, M_0F, 0, 0x54}, VORPS = {P_NONE, M_0F, 0, 0x56};
+constexpr Opcode VXORPS = {P_NONE, M_0F, 0, 0x57}, VPADDD = {P_66, M_0F, 0, 0xfe};
+constexpr Opcode SHIFT_WORDS = {P_66, M_0F, 0, 0x72};  // which way says `reg`; `second` is written
 constexpr Opcode VCMPPS = {P_NONE, M_0F, 0, 0xc2};
 constexpr Opcode VBLENDMPS = {P_66, M_0F38, 0, 0x65}, VBLENDVPS = {P_66, M_0F3A, 0, 0x4a};
 constexpr Opcode VFMADD213PS = {P_66, M_0F38, 0, 0xa8}, VFMADD231PS = {P_66, M_0F38, 0, 0xb8};
 constexpr Opcode VCVTDQ2PS = {P_NONE, M_0F, 0, 0x5b}, VCVTPS2DQ = {P_66, M_0F, 0, 0x5b};
 constexpr Opcode VPMOVZXBD = {P_66, M_0F38, 0, 0x31}, VPMOVSXBD = {P_66, M_0F38, 0, 0x21};
-constexpr Opcode VPMOVSXWD = {P_66, M_0F38, 0, 0x23};
+constexpr Opcode VPMOVSXWD = {P_66, M_0F38, 0, 0x23}, VPMOVZXWD = {P_66, M_0F38, 0, 0x33};
 constexpr Opcode VPMOVDB = {P_F3, M_0F38, 0, 0x31}, VPMOVDW = {P_F3, M_0F38, 0, 0x33};
 constexpr Opcode VEXTRACTI128 = {P_66, M_0F3A, 0, 0x39}, VPACKSSDW = {P_66, M_0F, 0, 0x6b};
 constexpr Opcode VPACKUSWB = {P_66, M_0F, 0, 0x67}, VPACKSSWB = {P_66, M_0F, 0, 0x63};
@@ -37,6 +39,7 @@ constexpr Opcode VCVTSI2SS = {P_F3, M_0F, 1, 0x2a}, VDIVSS = {P_F3, M_0F, 0, 0x5
 constexpr Opcode VBROADCASTSS = {P_66, M_0F38, 0, 0x18};
 
 enum General { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_INDEX = -1, RIP = -2 };
+enum Shift { RIGHT = 2, RIGHT_SIGNED = 4, LEFT = 6 };
 enum Condition { BELOW = 2, NOT_EQUAL = 5 };
 
 // What an instruction reads or writes: a register, or memory at base + index * 2^scale + displacement;

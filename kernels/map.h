@@ -221,7 +221,7 @@ static int64_t adjacentBlocks(const Frame& f, const Block& b) {
 }
 
 static inline int64_t storageBytes(int32_t storage) {
-  return storage == U8 || storage == S8 ? 1 : storage == I16 ? 2 : 4;
+  return storage == U8 || storage == S8 ? 1 : storage == I16 || storage == BF16 ? 2 : 4;
 }
 
 // The same as runBlock for `blocks` adjacent blocks, by the map's code. It reads and writes whole GRAINs, so

@@ -13,7 +13,9 @@ namespace FEWBIT_ISA {
 
 enum { SLOT_BYTES = SLOT * 4, LANES_BYTES = LANES_PER_RESULT * 4 };
 
-static inline int32_t log2Bytes(int32_t storage) { return storage == U8 || storage == S8 ? 0 : storage == I16 ? 1 : 2; }
+static inline int32_t log2Bytes(int32_t storage) {
+  return storage == U8 || storage == S8 ? 0 : storage == I16 || storage == BF16 ? 1 : 2;
+}
 
 // The arguments of MapCode (program.h) lie in RDI, RSI, RDX, RCX, R8 and R9. Offsets count elements from the
 // first vector of the call, from the block's start, and the bytes from its channel row's start.
@@ -64,7 +66,7 @@ class MapCompiler : public MapValues {
   void constants() {
     code_.jump(CONSTANTS_AT + CONSTANT_COUNT * LANES * 4);
     code_.align(CONSTANTS_AT);
-    const uint32_t all[] = {0x80000000, 0x7fffffff, 0x3f800000, 0};
+    const uint32_t all[] = {0x80000000, 0x7fffffff, 0x3f800000, 0, 1, 0x7fff, 0x400000, 0xffff0000};
     for (const uint32_t bits : all) {
       for (int32_t i = 0; i < LANES; i++) code_.data(bits);
     }
@@ -182,6 +184,9 @@ class MapCompiler : public MapValues {
       case I16: code_.vector(VPMOVSXWD, WHOLE, r, 0, from); break;
       case U8: code_.vector(VPMOVZXBD, WHOLE, r, 0, from); break;
       case S8: code_.vector(VPMOVSXBD, WHOLE, r, 0, from); break;
+      case BF16:
+        code_.vector(VPMOVZXWD, WHOLE, r, 0, from);
+        return code_.vector(SHIFT_WORDS, WHOLE, LEFT, r, inRegister(r), 16);
       default: failed_ = true;
     }
     code_.vector(VCVTDQ2PS, WHOLE, r, 0, inRegister(r));
@@ -237,6 +242,7 @@ class MapCompiler : public MapValues {
     switch (s.op) {
       case SQRT: return unary(VSQRTPS, s, -1);
       case ROUND: return unary(VROUNDPS, s, 8);  // to nearest or even, without an exception
+      case ROUND_BF16: return roundBf16(s);
       case NEG: return binary(VXORPS, s);
       case ABS: return binary(VANDPS, s);
       case fewbit::ADD: return binary(VADDPS, s);
@@ -263,6 +269,33 @@ class MapCompiler : public MapValues {
     release(s.a);
     release(s.b);
     code_.vector(o, WHOLE, values_[s.value].place = take(), a, b);
+  }
+  // As roundBf16 in math.h.
+  void roundBf16(const Step& s) {
+    const int32_t a = registerOf(s.a), to = take();
+    const auto withConstant = [&](Opcode o, int32_t from, int32_t c, int32_t into, int32_t mask) {
+      code_.vector(o, WHOLE, into, from, source(constant(c)), -1, mask);
+      release(constant(c));
+    };
+    code_.vector(SHIFT_WORDS, WHOLE, RIGHT, to, inRegister(a), 16);
+    withConstant(VANDPS, to, LAST_BIT, to, 0);
+    code_.vector(VPADDD, WHOLE, to, to, inRegister(a));
+    withConstant(VPADDD, to, BELOW_HALF, to, 0);
+    if (WIDE) {
+      const int32_t isNaN = takeMask();
+      code_.vector(VCMPPS, WHOLE, isNaN, a, inRegister(a), 3);
+      withConstant(VORPS, a, QUIET, to, isNaN);
+      freeMasks_ |= 1u << isNaN;
+    } else {
+      const int32_t quiet = take(), isNumber = take();
+      withConstant(VORPS, a, QUIET, quiet, 0);
+      code_.vector(VCMPPS, WHOLE, isNumber, a, inRegister(a), 0);
+      code_.vector(VBLENDVPS, WHOLE, to, quiet, inRegister(to), isNumber << 4);
+      give(quiet), give(isNumber);
+    }
+    withConstant(VANDPS, to, UPPER, to, 0);
+    release(s.a);
+    values_[s.value].place = to;
   }
   // 1 or 0, or a mask.
   void comparison(const Step& s, int32_t predicate) {
@@ -356,25 +389,31 @@ class MapCompiler : public MapValues {
     give(mean), give(difference), give(rest);
   }
 
-  // As writeIntegers: to the nearest or even integer; NaN becomes 0.
+  // As writeIntegers: to the nearest or even integer, and NaN becomes 0; bfloat16 is the upper half.
   void storeElements(int32_t storage, int32_t x, int32_t slot) {
     if (storage == F32) return code_.vector(VMOVUPS_STORE, WHOLE, x, 0, stream(slot, F32));
     const int32_t r = take();
-    if (WIDE) {
+    const bool bytes = storage == U8 || storage == S8;
+    if (storage == BF16) {
+      code_.vector(SHIFT_WORDS, WHOLE, RIGHT_SIGNED, r, inRegister(x), 16);
+    } else if (WIDE) {
       const int32_t k = takeMask();
       code_.vector(VCMPPS, WHOLE, k, x, inRegister(x), 0);
       code_.vector(VCVTPS2DQ, WHOLE, r, 0, inRegister(x), -1, k, true);
-      code_.vector(storage == I16 ? VPMOVDW : VPMOVDB, WHOLE, r, 0, stream(slot, storage));
       freeMasks_ |= 1u << k;
     } else {
-      const int32_t high = take();
       code_.vector(VCMPPS, WHOLE, r, x, inRegister(x), 0);
       code_.vector(VANDPS, WHOLE, r, r, inRegister(x));
       code_.vector(VCVTPS2DQ, WHOLE, r, 0, inRegister(r));
+    }
+    if (WIDE) {
+      code_.vector(bytes ? VPMOVDB : VPMOVDW, WHOLE, r, 0, stream(slot, storage));
+    } else {
+      const int32_t high = take();
       code_.vector(VEXTRACTI128, WHOLE, r, 0, inRegister(high), 1);
       code_.vector(VPACKSSDW, HALF, r, r, inRegister(high));
-      if (storage != I16) code_.vector(storage == U8 ? VPACKUSWB : VPACKSSWB, HALF, r, r, inRegister(r));
-      code_.vector(storage == I16 ? VMOVDQU_STORE : VMOVQ_STORE, HALF, r, 0, stream(slot, storage));
+      if (bytes) code_.vector(storage == U8 ? VPACKUSWB : VPACKSSWB, HALF, r, r, inRegister(r));
+      code_.vector(bytes ? VMOVQ_STORE : VMOVDQU_STORE, HALF, r, 0, stream(slot, storage));
       give(high);
     }
     give(r);

@@ -64,7 +64,8 @@ static int64_t inputBytes, outputBytes;
 static RandomMap randomMap(int64_t samples, int64_t positions, int64_t channels) {
   RandomMap m{{samples, positions, channels}, {}, {}, {}};
   inputBytes = outputBytes = 0;
-  const Storage storages[] = {F32, F32, F32, I32, I16, U8, S8}, stored[] = {F32, F32, I16, U8, S8};
+  const Storage storages[] = {F32, F32, F32, I32, I16, U8, S8, BF16};
+  const Storage stored[] = {F32, F32, I16, U8, S8, BF16};
   const int32_t axes[] = {7, 7, 7, 1, 1, 0, 4, 5, 6, 2, 3};
   for (int i = 1 + below(10); i > 0; i--) {
     const Storage storage = oneOf(storages);
@@ -134,6 +135,11 @@ static void fill(char* to, Storage storage, int64_t n) {
       case F32: ((float*)to)[i] = oneIn(500) ? oneOf(special) : float(draw) / 4; break;
       case I32: ((int32_t*)to)[i] = oneIn(50) ? int32_t(random_()) : draw; break;
       case I16: ((int16_t*)to)[i] = int16_t(random_()); break;
+      case BF16: {
+        const float value = oneIn(500) ? oneOf(special) : float(draw) / 4;
+        memcpy(to + 2 * i, (const char*)&value + 2, 2);
+        break;
+      }
       default: to[i] = char(random_());
     }
   }
@@ -145,14 +151,15 @@ static bool isSame(const RandomMap& m, const char* a, const char* b) {
   for (const MapResult& r : m.results) {
     const int64_t n = elements(m, r.to.axes) * (r.reduction == MOMENTS ? 2 : 1);
     const char *p = a + r.to.offset, *q = b + r.to.offset;
-    if (r.to.storage != F32) {
-      same = same && memcmp(p, q, size_t(n * Values::size(Storage(r.to.storage)))) == 0;
+    const int64_t bytes = Values::size(Storage(r.to.storage));
+    if (r.to.storage != F32 && r.to.storage != BF16) {
+      same = same && memcmp(p, q, size_t(n * bytes)) == 0;
       continue;
     }
     for (int64_t i = 0; i < n; i++) {
-      float x, y;
-      memcpy(&x, p + 4 * i, 4);
-      memcpy(&y, q + 4 * i, 4);
+      float x = 0, y = 0;
+      memcpy((char*)&x + 4 - bytes, p + bytes * i, size_t(bytes));
+      memcpy((char*)&y + 4 - bytes, q + bytes * i, size_t(bytes));
       same = same && (memcmp(&x, &y, 4) == 0 || (std::isnan(x) && std::isnan(y)));
     }
   }

@@ -19,7 +19,7 @@ class MapValues {
   }
 
  protected:
-  enum { MOST_OPERANDS = 64, MOST_OPERATIONS = 128, MOST_RESULTS = 32, CONSTANT_COUNT = 4 };
+  enum { MOST_OPERANDS = 64, MOST_OPERATIONS = 128, MOST_RESULTS = 32, CONSTANT_COUNT = 8 };
   enum { MOST_VALUES = MOST_OPERANDS + CONSTANT_COUNT + MOST_OPERATIONS };
 
   // Operands, then these constants, then the results of operations. A comparison whose value only
@@ -28,7 +28,7 @@ class MapValues {
     int32_t place, uses;  // its register, or -1
     bool held, isMask;
   };
-  enum { SIGN, MAGNITUDE, ONE, ZERO };
+  enum { SIGN, MAGNITUDE, ONE, ZERO, LAST_BIT, BELOW_HALF, QUIET, UPPER };  // the last four to round to bfloat16
   struct Step {
     int32_t op, a, b, c, value;
   };
@@ -43,7 +43,7 @@ class MapValues {
   }
   int32_t slotOfResult(int32_t i) const { return map_.operandCount + map_.registers + i; }
 
-  static int32_t arity(int32_t op) { return op == SELECT ? 3 : op <= ROUND ? 1 : 2; }
+  static int32_t arity(int32_t op) { return op == SELECT ? 3 : op <= ROUND_BF16 ? 1 : 2; }
   static bool compares(int32_t op) { return op == LT || op == LE || op == EQ; }
 
   // Gives each write of a slot a number of its own, and counts the uses of each value. False where the map
@@ -86,6 +86,7 @@ class MapValues {
       }
       if (compares(s.op) && !values_[s.value].isMask) values_[constant(ONE)].uses++;
       if (s.op == SELECT && !values_[s.a].isMask) values_[constant(ZERO)].uses++;
+      for (int32_t c = LAST_BIT; s.op == ROUND_BF16 && c <= UPPER; c++) values_[constant(c)].uses++;
     }
     for (int32_t v = 0; v < map_.operandCount; v++) {
       perChannel_ = perChannel_ || (values_[v].uses && access(v) == PER_CHANNEL);
@@ -94,7 +95,7 @@ class MapValues {
     for (int32_t i = 0; i < map_.resultCount; i++) {
       const MapResult& r = map_.results[i];
       const int32_t storage = r.to.storage;
-      if (storage != F32 && storage != I16 && storage != U8 && storage != S8) return false;
+      if (storage != F32 && storage != I16 && storage != U8 && storage != S8 && storage != BF16) return false;
       if (isOperand(results_[i])) lastStreamed_ = map_.operationCount;
       if (r.reduction != MOMENTS) continue;
       // One count of blocks serves all.
