@@ -53,12 +53,12 @@ static void test(const Place& extents, Values a, int32_t aAxes, Values b, int32_
 
 int main() {
   Random random(1);
-  const Storage storages[] = {F32, I32, I16, U8, S8};
+  const Storage storages[] = {F32, I32, I16, U8, S8, BF16};
   const auto sums = [&](const Place& extents) {
     for (const Storage from : storages)
-      for (const Storage to : {F32, I16, U8, S8}) {
+      for (const Storage to : {F32, I16, U8, S8, BF16}) {
         const int32_t aAxes = random() % 2 ? 7 : random() % 8, bAxes = random() % 8;
-        Values a(from, countOf(aAxes, extents)), b(storages[random() % 5], countOf(bAxes, extents));
+        Values a(from, countOf(aAxes, extents)), b(storages[random() % 6], countOf(bAxes, extents));
         a.fillLattice(random, from == U8 || to == U8 ? 0 : -64, 63);
         b.fillLattice(random, b.storage == U8 || to == U8 ? 0 : -64, 63);
         test(extents, a, aAxes, b, bAxes, to, false);
@@ -82,5 +82,13 @@ int main() {
     test(extents, a, 7, b, 0, storage, true);
     test(extents, a, 7, b, 0, F32, true);
   }
+  // Every bfloat16 that is a number, as it is.
+  const Place all = {1, 65536 - 256, 1};
+  Values halves(BF16, countOf(7, all)), zero(F32, 1);
+  for (int64_t i = 0, bits = 0; bits < 65536; bits++)
+    if ((bits & 0x7f80) != 0x7f80) halves.as<uint16_t>()[i++] = uint16_t(bits);
+  zero.set(0, 0);
+  test(all, halves, 7, zero, 0, BF16, true);
+  test(all, halves, 7, zero, 0, F32, true);
   return counts.report("map_test");
 }

@@ -341,6 +341,11 @@ describe("settings of the training", () => {
       "train lenet5 --optimizer adam --momentum 0.5",
       "momentum has no effect without optimizer sgd (from --momentum)",
     ],
+    [
+      `${training} --epochs 1 --gradients bf16`,
+      "gradients bf16 has no effect with baseline at these bits: no layer multiplies codes; use gradients f32 (from --gradients)",
+    ],
+    ["train lenet5 --gradients f16", 'gradients must be one of f32, bf16, got "f16" (from --gradients)'],
     ["train lenet5 --decay-factor 0.5", "decayFactor has no effect without decayEvery (from --decay-factor)"],
     [
       "train lenet5 --batch-size 0",

@@ -145,7 +145,8 @@ export function simplify(
     if (isElementwise(op)) {
       const values = inputs.map(scalarOf);
       if (values.every((value) => value !== undefined)) return fill(evaluateScalar(op, values), inputs[0]);
-      const repeated = repeatedAlike(inputs);
+      // What is rounded is kept as bf16 only where it is rounded last.
+      const repeated = op === "bf16" && bf16Products ? undefined : repeatedAlike(inputs);
       if (repeated !== undefined) {
         const parts = inputs.map((input, i) => {
           return input.op === "broadcast" && values[i] === undefined

@@ -164,6 +164,26 @@ describe("elementwise", () => {
     expect(numbers(run("round", [x]))).toEqual([0, 2, 2, -0, -2, -2, 0, 1, -4, 1e10]);
   });
 
+  test("bf16 keeps 8 significant bits, half to even", () => {
+    const x = vector(
+      1 + 2 ** -8,
+      1 + 3 * 2 ** -8,
+      1 + 2 ** -8 + 2 ** -20,
+      -257,
+      256,
+      255,
+      3.4e38,
+      -Infinity,
+      NaN,
+      -0,
+    );
+    expect(numbers(run("bf16", [x]))).toEqual([
+      ...[1, 1 + 2 ** -6, 1 + 2 ** -7, -256, 256, 255],
+      ...[Infinity, -Infinity, NaN, -0],
+    ]);
+    expect(numbers(run("bf16", [vector(2 ** -133 + 2 ** -134, 2 ** -149)]))).toEqual([2 ** -132, 0]);
+  });
+
   test("max and min give the second input where either is NaN", () => {
     const inputs = [vector(NaN, 1), vector(2, NaN)];
     expect(numbers(run("max", inputs))).toEqual([2, NaN]);

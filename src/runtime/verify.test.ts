@@ -141,6 +141,11 @@ describe("refused", () => {
       { ...product, inputs: [{ ...product.inputs[0], storage: "i32" }, product.inputs[1]] },
       "convolution cannot take i32,f32,f32",
     ],
+    [
+      "a forward product of bf16",
+      { ...product, inputs: [{ ...product.inputs[0], storage: "bf16" }, product.inputs[1]] },
+      "convolution cannot take bf16,f32,f32",
+    ],
   ];
   test.each(cases)("%s", (_, instruction, message) => {
     expect(() => verify(program(map, instruction))).toThrow(`instruction 1 (${instruction.kind}): `);

@@ -253,6 +253,11 @@ describe("refuses, and writes nothing, when", () => {
     ["there are other classes", { data: nine }, /^tiny has 4 classes, but arrays has 9/],
     ["there is nothing to resume", { resume: true }, /holds no run/],
     ["resume and overwrite are given", { resume: true, overwrite: true }, /exclude each other/],
+    [
+      "no layer multiplies codes whose gradients could be rounded",
+      { method: baseline(), gradients: "bf16" },
+      /^gradients bf16 has no effect with baseline at these bits: no layer multiplies codes; use gradients f32$/,
+    ],
     ["there are too many threads", { executor: undefined, threads: 65 }, /^threads must be .*got 65/],
   ])("%s", async (_name, change, message) => {
     const training = train({ ...base, ...change, directory });
@@ -276,6 +281,7 @@ describe("refuses, and writes nothing, when", () => {
       [{ data: { ...data, checksum: "other" } }, /was begun with data/],
       [{ data: { ...data, mean: [0.5] } }, /was begun with preparation/],
       [{ validation: 7 }, /was begun with validation 0, not 7/],
+      [{ gradients: "bf16" }, /was begun with gradients "f32", not "bf16"/],
     ];
     for (const [change, message] of changes) {
       await expect(train({ ...base, ...change, resume: true, directory })).rejects.toThrow(message);
@@ -292,6 +298,55 @@ test("a run of a version that kept no preparation goes on", async () => {
   writeFileSync(file, JSON.stringify(rest));
   const { metrics } = await train({ ...base, epochs: 2, resume: true, directory });
   expect(metrics).toHaveLength(2);
+});
+
+test("a run of a version that kept no type of gradients goes on with f32", async () => {
+  await train({ ...base, epochs: 1, directory });
+  const file = join(directory, "config.json");
+  const { gradients, ...rest } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  expect(gradients).toBe("f32");
+  writeFileSync(file, JSON.stringify(rest));
+  await expect(train({ ...base, epochs: 2, gradients: "bf16", resume: true, directory })).rejects.toThrow(
+    /was begun with gradients "f32"/,
+  );
+  const { metrics } = await train({ ...base, epochs: 2, resume: true, directory });
+  expect(metrics).toHaveLength(2);
+});
+
+describe("gradients rounded to bfloat16", () => {
+  const rounded: TrainOptions = { ...base, gradients: "bf16" };
+
+  test("change the training, which learns as well", async () => {
+    const [plain, run] = [await train({ ...base, epochs: 6 }), await train({ ...rounded, epochs: 6 })];
+    expect(run.config.gradients).toBe("bf16");
+    expect(run.last.trainLoss).not.toBe(plain.last.trainLoss);
+    expect(Math.abs(run.last.trainLoss - plain.last.trainLoss)).toBeLessThan(0.1 * plain.last.trainLoss);
+  });
+
+  test("are said to be emulated where they are no faster", async () => {
+    const warnings: string[] = [];
+    await train({ ...rounded, epochs: 1, onWarning: (message) => warnings.push(message) });
+    expect(warnings).toEqual([
+      "bf16 gradients are emulated here: the reference executor (typescript) has no products of bf16, so they are no faster",
+    ]);
+  });
+
+  test.skipIf(nativeProblem() !== undefined)(
+    "give the same bits on any number of threads, and resumed",
+    async () => {
+      const at = (name: string) => join(parent, name);
+      const run = (name: string, epochs: number, more: Partial<TrainOptions>) =>
+        train({ ...rounded, executor: "native", epochs, directory: at(name), ...more });
+      await run("two", 3, { threads: 2 });
+      await run("three", 3, { threads: 3 });
+      await run("broken", 1, { threads: 1 });
+      await run("broken", 3, { threads: 2, resume: true });
+      const [two, three, broken] = ["two", "three", "broken"].map(
+        (name) => digests(at(name))["checkpoint.safetensors"],
+      );
+      expect([three, broken]).toEqual([two, two]);
+    },
+  );
 });
 
 test("answers do not depend on how many images are asked about", async () => {
