@@ -23,8 +23,11 @@ inline bool hasAvxVnni() {
 }
 
 // The builtins also ask whether the operating system saves the registers.
-inline const bool hasAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-inline const bool hasAvx512 = hasAvx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+inline bool hasAvx2() {
+  __builtin_cpu_init();  // clang's know nothing before, and this runs before main
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+inline const bool hasAvx512 = hasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 
 inline const InstructionSet instructionSets[] = {
@@ -33,8 +36,8 @@ inline const InstructionSet instructionSets[] = {
     {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, nullptr,
      hasAvx512 && __builtin_cpu_supports("avx512vnni")},
     {"avx512", avx512Kernels, avx512MultiplyAdds, nullptr, hasAvx512},
-    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, nullptr, hasAvx2 && hasAvxVnni()},
-    {"avx2", avx2Kernels, avx2MultiplyAdds, nullptr, hasAvx2},
+    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, nullptr, hasAvx2() && hasAvxVnni()},
+    {"avx2", avx2Kernels, avx2MultiplyAdds, nullptr, hasAvx2()},
 };
 
 // The set of this name, or the last.

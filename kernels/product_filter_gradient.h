@@ -87,7 +87,7 @@ static Plan planFilter(const Geometry& g, int32_t storage) {
 static void packRows(const Geometry& g, const Inputs& x, int64_t image, int64_t first, int64_t rows, float* to) {
   const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
   const int64_t start = image * g.height * row;
-  if (x.storage == F32) return padRows(g, (const float*)x.data + start, first, rows, to);
+  if (x.storage == F32) return padRows(g, (const float*)x.data + start, first, rows, to, 0);
   if (!padded(g)) return readIntegers(to, x.data, x.storage, start + first * row, rows * row);
   for (int64_t i = 0; i < rows; i++, to += row + 2 * border) {
     const int64_t h = first + i - g.paddingHeight;

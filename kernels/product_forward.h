@@ -68,9 +68,9 @@ static void packForward(const Forward& p, const float* w, Range channels, float*
   }
 }
 
-// Rows first ... first + rows of the image, counted from the top of its padding, with their borders. The rows
-// that follow are asked for, as they are wanted when the products of these are done.
-static void padRows(const Geometry& g, const float* image, int64_t first, int64_t rows, float* to) {
+// Rows first ... first + rows of the image, counted from the top of its padding, with their borders. Asks for
+// what lies `ahead` floats behind them.
+static void padRows(const Geometry& g, const float* image, int64_t first, int64_t rows, float* to, int64_t ahead) {
   const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
   for (int64_t i = 0; i < rows; i++, to += row + 2 * border) {
     const int64_t h = first + i - g.paddingHeight;
@@ -79,13 +79,13 @@ static void padRows(const Geometry& g, const float* image, int64_t first, int64_
       continue;
     }
     zero(to, border);
-    copyAhead(to + border, image + h * row, row, rows * row);
+    ahead ? copyAhead(to + border, image + h * row, row, ahead) : copy(to + border, image + h * row, row);
     zero(to + border + row, border);
   }
 }
 
 // Output rows of an image. Where there is padding, `own` gets the rows of its panel one by one, just before
-// they are first read: so the first-level cache still holds them then.
+// they are first read: the first-level cache still holds them then, and the rows that follow have time to come.
 static void runBand(const Geometry& g, const float* image, const float* packed, Range channels, Range rows,
                     float* own, float* out) {
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels, first = rows.begin * g.strideHeight;
@@ -101,7 +101,8 @@ static void runBand(const Geometry& g, const float* image, const float* packed, 
     for (int64_t i = rows.begin; i < rows.end; i++) {
       const int64_t top = (i - rows.begin) * g.strideHeight, wanted = top + g.kernelHeight;
       if (ready < wanted) {
-        padRows(g, image, first + ready, wanted - ready, own + ready * panelRow(g));
+        padRows(g, image, first + ready, wanted - ready, own + ready * panelRow(g),
+                (wanted - ready) * g.width * g.channels);
         ready = wanted;
       }
       tile.a = from + top * panelRow(g);

@@ -229,22 +229,32 @@ static inline void transpose(Vec (&rows)[LANES]) {
 }
 #else
 // A butterfly: stage S exchanges, between rows that differ in bit S, the lanes that differ in bit S.
-typedef int32_t IntVec __attribute__((vector_size(sizeof(Vec))));
+template <int... LANE>
+struct Shuffle {
+  // clang lacks __builtin_shuffle, g++ before 12 the other.
+  template <int S>
+  static inline void exchange(Vec& a, Vec& b) {
+    const Vec x = a, y = b;
+#if defined(__clang__)
+    a = __builtin_shufflevector(x, y, (LANE & S ? LANES + LANE - S : LANE)...);
+    b = __builtin_shufflevector(x, y, (LANE & S ? LANES + LANE : LANE + S)...);
+#else
+    typedef int32_t IntVec __attribute__((vector_size(sizeof(Vec))));
+    a = __builtin_shuffle(x, y, IntVec{(LANE & S ? LANES + LANE - S : LANE)...});
+    b = __builtin_shuffle(x, y, IntVec{(LANE & S ? LANES + LANE : LANE + S)...});
+#endif
+  }
+};
+#if defined(__AVX512F__)
+typedef Shuffle<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15> AllLanes;
+#else
+typedef Shuffle<0, 1, 2, 3, 4, 5, 6, 7> AllLanes;
+#endif
 template <int S>
 static inline void exchange(Vec (&rows)[LANES]) {
-  IntVec low, high;
-#pragma GCC unroll 16
-  for (int lane = 0; lane < LANES; lane++) {
-    low[lane] = lane & S ? LANES + lane - S : lane;
-    high[lane] = lane & S ? LANES + lane : lane + S;
-  }
 #pragma GCC unroll 16
   for (int i = 0; i < LANES; i++)
-    if (!(i & S)) {
-      const Vec a = rows[i], b = rows[i + S];
-      rows[i] = __builtin_shuffle(a, b, low);
-      rows[i + S] = __builtin_shuffle(a, b, high);
-    }
+    if (!(i & S)) AllLanes::exchange<S>(rows[i], rows[i + S]);
 }
 static inline void transpose(Vec (&rows)[LANES]) {
   exchange<1>(rows);
@@ -283,6 +293,9 @@ static void packTransposed(float* to, const float* from, int64_t fromRow, int64_
 
 static void zero(float* to, int64_t n) {
   for (int64_t i = 0; i < n; i++) to[i] = 0;
+}
+static void copy(float* to, const float* from, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i];
 }
 // Copies, and asks for what lies `ahead` floats further on.
 static void copyAhead(float* to, const float* from, int64_t n, int64_t ahead) {
