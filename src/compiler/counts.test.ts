@@ -35,6 +35,7 @@ const counting: Executor = {
   name: "reference",
   instructionSet: "none",
   threads: 1,
+  bf16Products: false,
   memoryLimit: Infinity,
   allocate: () => new ArrayBuffer(0),
   load(program) {
