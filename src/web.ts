@@ -58,7 +58,16 @@ export type {
 } from "./quantization/index.js";
 export type { AdamOptions, Optimizer, Schedule, SgdOptions } from "./optim/index.js";
 export { models } from "./models/index.js";
-export { apply, describe, fitted, initialise, network, summarise } from "./nn/index.js";
+export {
+  apply,
+  describe,
+  fitted,
+  initialise,
+  network,
+  normalFanOut,
+  summarise,
+  uniformFanIn,
+} from "./nn/index.js";
 export type { LayerSummary, Network, NetworkBuilder, NetworkSummary, ParameterSpec } from "./nn/index.js";
 
 export * from "./graph/index.js";

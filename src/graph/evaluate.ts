@@ -15,14 +15,22 @@ export function evaluate(
   precision: "f32" | "f64" = "f32",
 ): View[] {
   const values = new Map(bindings);
-  for (const tensor of topologicalOrder(outputs, (tensor) =>
-    bindings.has(tensor) ? [] : valueInputs(tensor),
-  )) {
+  const order = topologicalOrder(outputs, (tensor) => (bindings.has(tensor) ? [] : valueInputs(tensor)));
+  // The last node that reads a value gives its memory back: weights of 100 MB pass a dozen nodes.
+  const lastReader = new Map<Tensor, Tensor>();
+  for (const tensor of order) for (const input of valueInputs(tensor)) lastReader.set(input, tensor);
+  for (const output of outputs) lastReader.delete(output);
+  for (const tensor of order) {
     if (values.has(tensor)) continue;
     const output = { data: allocate(tensor, precision), shape: tensor.shape };
-    const inputs = valueInputs(tensor).map((input) => values.get(input)!);
-    ops[tensor.op].reference(inputs, output, tensor.attributes);
+    const inputs = valueInputs(tensor);
+    ops[tensor.op].reference(
+      inputs.map((input) => values.get(input)!),
+      output,
+      tensor.attributes,
+    );
     values.set(tensor, output);
+    for (const input of inputs) if (lastReader.get(input) === tensor) values.delete(input);
   }
   return outputs.map((tensor) => values.get(tensor)!);
 }

@@ -1,9 +1,11 @@
-/** The golden files of LeNet-5's training steps: their form, the numbers made by formula, and how results are compared. */
+/** The golden files of training steps: their form, the numbers made by formula, and how results are compared. */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect } from "vitest";
 import type { HostArray } from "../graph/index.js";
 import { sizeOf } from "../graph/index.js";
+import type { Optimizer } from "../optim/index.js";
+import { adam, sgd } from "../optim/index.js";
 import type { MethodOptions } from "../quantization/index.js";
 
 /** A tensor made by formula. */
@@ -15,7 +17,7 @@ interface Spec {
   largest?: boolean;
 }
 /** What a file holds of a result. `norm`: the largest weight's gradient is apart from `max` and `sum`. */
-interface Summary {
+export interface Summary {
   values: number[];
   max: number;
   sum: number;
@@ -45,19 +47,29 @@ export interface GoldenStep {
 }
 export interface GoldenRun {
   method: { name: string } & MethodOptions;
-  optimizer: { kind: "adam" | "sgd"; lr: number; momentum?: number; weight_decay?: number };
+  /** Null: the file has no update. */
+  optimizer: { kind: "adam" | "sgd" | null; lr: number; momentum?: number; weight_decay?: number };
   steps: GoldenStep[];
 }
 
 export function read(name: string): GoldenRun {
-  const file = new URL(`../../tools/golden/data/lenet5-${name}.json.gz`, import.meta.url);
+  const file = new URL(`../../tools/golden/data/${name}.json.gz`, import.meta.url);
   return JSON.parse(gunzipSync(readFileSync(file)).toString()) as GoldenRun;
+}
+
+export function optimizerOf({
+  kind,
+  lr,
+  momentum,
+  weight_decay: weightDecay,
+}: GoldenRun["optimizer"]): Optimizer {
+  const options = { learningRate: lr, weightDecay };
+  return kind === "adam" ? adam(options) : sgd({ ...options, momentum });
 }
 
 // --- numbers by formula, as tools/golden/formula.py has them -------------------------------------
 
 const levels = 1024;
-const keptElements = 24;
 
 function fnv1a(label: string): number {
   let hash = 0x811c9dc5;
@@ -84,10 +96,10 @@ function make(label: string, { shape, center, spread, salts = [0], largest }: Sp
 export const makeAll = (prefix: string, specs: Specs): Record<string, HostArray> =>
   mapRecord(specs, (spec, name) => make(`${prefix}/${name}`, spec));
 
-/** The indices of the elements that a file keeps of a tensor. */
-export function kept(size: number): number[] {
-  return Array.from({ length: Math.min(size, keptElements) }, (_, i) => {
-    if (size <= keptElements) return i;
+/** The indices of the `count` elements that a file keeps of a tensor. */
+export function kept(size: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => {
+    if (size === count) return i;
     return i === 0 ? size >> 1 : mix(i - 1) % size;
   });
 }
@@ -115,7 +127,7 @@ export const mapRecord = <T, U>(
 export function expectClose(actual: Values, golden: Summary, bound: number, what: string): void {
   const { values, max, sum, norm } = golden;
   const size = actual.length;
-  const errors = kept(size).map((index, i) => Math.abs(actual[index] - values[i]));
+  const errors = kept(size, values.length).map((index, i) => Math.abs(actual[index] - values[i]));
   const limit = bound * max;
   if (norm !== undefined) expect(errors.shift(), `${what}, largest weight`).toBeLessThanOrEqual(bound * norm);
   expect(Math.max(...errors), what).toBeLessThanOrEqual(limit);

@@ -59,11 +59,11 @@ def labels(label, count, classes):
     return hashes(label, count) % classes
 
 
-SAMPLES = 24
+SAMPLES = 24  # generate.py has fewer of deep networks, which have many tensors
 
 
 def sample(size):
-    """The elements that a file keeps of a tensor: all, or size // 2 and 23 scattered ones."""
+    """The elements that a file keeps of a tensor: all, or size // 2 and scattered ones."""
     if size <= SAMPLES:
         return torch.arange(size)
     return torch.cat([torch.tensor([size // 2]), mix(torch.arange(SAMPLES - 1)) % size])

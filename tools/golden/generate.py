@@ -1,4 +1,4 @@
-"""Writes data/: golden values of the quantizers and of LeNet-5's training steps. See README.md.
+"""Writes data/: golden values of the quantizers and of training steps. See README.md.
 
 Names on the command line limit it to these runs.
 """
@@ -12,7 +12,9 @@ import time
 import torch
 import torch.nn.functional as F
 
+import deep
 import edges
+import formula
 from lenet5 import Method
 from steps import training_step
 
@@ -53,6 +55,32 @@ RUNS = {
 # ties.
 SMALL_BATCH = "xnor-1-1", "xnor-1-1-redbit"
 
+resnet20 = lambda net, x: deep.resnet(net, x, 20)
+resnet50 = lambda net, x: deep.resnet(net, x, 50)
+NO_UPDATE = None, {}
+# Network, method, optimizer, batch, steps.
+DEEP = {
+    "resnet20-baseline": (resnet20, Method(), SGD, 8, 3),
+    "resnet20-dorefa-2-2": (resnet20, Method("dorefa", 2, 2), SGD, 8, 3),
+    "resnet20-qnn-2-2": (resnet20, Method("qnn", 2, 2), ADAM, 8, 3),
+    "resnet20-qnn-1-1-redbit": (resnet20, Method("qnn", 1, 1, "redbit"), ADAM, 8, 3),
+    "resnet20-xnor-1-1": (resnet20, Method("xnor", 1, 1), ADAM, 8, 3),
+    "resnet20-xnor-1-1-redbit": (
+        resnet20,
+        Method("xnor", 1, 1, "redbit", relu_after_convolution=True),
+        ADAM,
+        8,
+        3,
+    ),
+    "resnet20-xnor-1-32": (resnet20, Method("xnor", 1, 32, relu_after_convolution=True), ADAM, 8, 3),
+    "resnet20-twn-2-32": (resnet20, Method("twn", 2, 32), ADAM, 8, 3),
+    "resnet20-ttq-2-32": (resnet20, Method("ttq", 2, 32), ADAM, 8, 3),
+    "resnet50-dorefa-2-2": (resnet50, Method("dorefa", 2, 2), NO_UPDATE, 4, 1),
+    "vgg16-baseline": (deep.vgg16, Method(), NO_UPDATE, 2, 1),
+    "vgg16-dorefa-2-2": (deep.vgg16, Method("dorefa", 2, 2), NO_UPDATE, 2, 1),
+}
+DEEP_SAMPLES = 8
+
 
 def shortened(value):
     """The same with floats of 13 digits."""
@@ -89,8 +117,10 @@ def check_pooling():
 def main():
     torch.set_num_threads(1)
     check_pooling()
-    write("quantizers", edges.cases())
-    for run in sys.argv[1:] or RUNS:
+    names = sys.argv[1:]
+    if not names:
+        write("quantizers", edges.cases())
+    for run in [name for name in names or RUNS if name in RUNS]:
         method, (kind, options) = RUNS[run]
         batch = 4 if run in SMALL_BATCH else 8
         started = time.perf_counter()
@@ -99,6 +129,17 @@ def main():
         write(
             f"lenet5-{run}", shortened({"method": described(method), "optimizer": optimizer, "steps": steps})
         )
+        print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
+    formula.SAMPLES = DEEP_SAMPLES
+    for run in [name for name in names or DEEP if name in DEEP]:
+        network, method, (kind, options), batch, count = DEEP[run]
+        started = time.perf_counter()
+        steps = [
+            deep.training_step(network, run, step, method, kind, options, batch)
+            for step in range(1, count + 1)
+        ]
+        optimizer = {"kind": kind, **options}
+        write(run, shortened({"method": described(method), "optimizer": optimizer, "steps": steps}))
         print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
 
 

@@ -69,7 +69,12 @@ class Method:
         """Whether the weights of the layer are quantized."""
         if self.name in ("qnn", "twn"):
             return self.weight_bits < 32
-        return self.weight_bits < 32 and layer not in ("conv1", "fc3")
+        return self.weight_bits < 32 and not self.is_edge(layer)
+
+    @staticmethod
+    def is_edge(layer):
+        """Whether it is the first or the last layer, of LeNet-5 and VGG-16 or of a ResNet."""
+        return layer in ("conv1", "fc3", "fc")
 
     def latent(self, parameter):
         """Whether a parameter holds the latent weights of quantized ones."""

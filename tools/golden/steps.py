@@ -54,7 +54,8 @@ def make_images(prefix, inputs):
 
 def clear_weight_ties(parameters, method):
     """Widens a tensor's grid by small steps until no grid value is near a tie of DoReFa's q_k."""
-    for name in lenet5.LAYERS:
+    layers = [name.removesuffix(".weight") for name in parameters if name.endswith(".weight")]
+    for name in layers:
         spec = parameters[f"{name}.weight"]
         while method.name == "dorefa" and 1 < method.weight_bits < 32 and method.quantizes(name):
             unit = dorefa.unit(formula.grid(spec["spread"]))
