@@ -24,6 +24,7 @@ beforeAll(() => run(process.execPath, [path("scripts/setup.mjs"), "build"]));
 describe("damaged bytes are read as something valid or refused in a line", () => {
   test.each([
     ["idx", 2000],
+    ["cifar10", 1000],
     ["images", 1000],
     ["safetensors", 2000],
     ["config", 1500],
