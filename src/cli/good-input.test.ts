@@ -154,6 +154,13 @@ describe("train", () => {
     const json = await lines(`${training} --epochs 1 --out profile --overwrite --profile --json`);
     expect(json).toHaveLength(1);
     expect((JSON.parse(json[0]) as { profile: { rows: unknown[] } }).profile.rows.length).toBe(shares.length);
+    // WebAssembly runs on the thread that prepares, so its steps wait for every batch.
+    const [waiting] = await lines(`${training} --epochs 1 --executor wasm --out waiting --profile --json`);
+    const { profile } = JSON.parse(waiting) as {
+      profile: Record<"waitingShare" | "prepareMilliseconds" | "stepMilliseconds", number>;
+    };
+    expect(profile.waitingShare).toBeGreaterThan(0);
+    expect(profile.waitingShare).toBeLessThan(1);
   });
 
   test("--overwrite replaces a run", async () => {

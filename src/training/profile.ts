@@ -101,9 +101,11 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
       ({ state } = await step(state, batch, done >= 0 ? nanoseconds : undefined));
       if (done++ < 0) return true;
       milliseconds += performance.now() - began;
-      // By the executor's own clock: this thread may have been preparing when the step ended.
-      const ended = began + (total(nanoseconds) - before) / 1e6;
-      waited += Math.max(0, preparation.ended - ended);
+      // By the executor's own clock: this thread may have been preparing when the step ended. The other
+      // executors run on this thread, so that nothing is prepared meanwhile.
+      const ended = executor.name === "native" ? began + (total(nanoseconds) - before) / 1e6 : -Infinity;
+      const late = Math.max(0, preparation.ended - ended);
+      waited += Math.min(late, preparation.milliseconds[preparation.milliseconds.length - 1]);
       return done < steps;
     });
   }
