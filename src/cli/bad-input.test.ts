@@ -345,7 +345,10 @@ describe("settings of the training", () => {
       `${training} --epochs 1 --gradients bf16`,
       "gradients bf16 has no effect with baseline at these bits: no layer multiplies codes; use gradients f32 (from --gradients)",
     ],
-    ["train lenet5 --gradients f16", 'gradients must be one of f32, bf16, got "f16" (from --gradients)'],
+    [
+      "train lenet5 --gradients f16",
+      'gradients must be one of f32, bf16, got "f16"; did you mean bf16? (from --gradients)',
+    ],
     ["train lenet5 --decay-factor 0.5", "decayFactor has no effect without decayEvery (from --decay-factor)"],
     [
       "train lenet5 --batch-size 0",
@@ -377,7 +380,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, seed, threads, executor, out; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, gradients, seed, threads, executor, out; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

@@ -241,7 +241,7 @@ describe("eval, summary and doctor", () => {
 
   test("doctor names the machine, and the executor with the reason", async () => {
     const rows = new Map((await lines("doctor")).map((line) => [line.slice(0, 18).trim(), line.slice(18)]));
-    expect([...rows.keys()].slice(0, 10)).toEqual([
+    expect([...rows.keys()].slice(0, 11)).toEqual([
       "CPU",
       "memory",
       "Node",
@@ -251,6 +251,7 @@ describe("eval, summary and doctor", () => {
       "maps",
       "WebAssembly",
       "executor",
+      "bf16 gradients",
       "threads",
     ]);
     expect(rows.get("Node")).toContain(process.version);
