@@ -230,10 +230,11 @@ function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
     ...(previous.preparation === undefined ? [] : (["preparation"] as const)),
   ] as const;
   for (const key of keys) {
-    const [before, now] = [previous, config].map(({ gradients = "f32", ...rest }): unknown => {
-      // As it would be stored: what is undefined is not.
-      return JSON.parse(JSON.stringify({ ...rest, gradients }[key]));
-    });
+    const [before, given] = [previous, config].map(
+      ({ gradients = "f32", ...rest }): unknown => ({ ...rest, gradients })[key],
+    );
+    // As it would be stored: what is undefined is not.
+    const now: unknown = given === undefined ? undefined : JSON.parse(JSON.stringify(given));
     if (!isDeepStrictEqual(before, now)) {
       throw new UserError(
         `${path} was begun with ${key} ${shown(before)}, not ${shown(now)}; resume it with the same, or begin another run`,
