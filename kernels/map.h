@@ -220,10 +220,6 @@ static int64_t adjacentBlocks(const Frame& f, const Block& b) {
   return (f.l.positions - b.row) / f.l.rows;
 }
 
-static inline int64_t storageBytes(int32_t storage) {
-  return storage == U8 || storage == S8 ? 1 : storage == I16 || storage == BF16 ? 2 : 4;
-}
-
 // The same as runBlock for `blocks` adjacent blocks, by the map's code. It reads and writes whole GRAINs, so
 // a block that ends within one goes through buffers.
 static void runCode(Frame& f, const Block& b, int64_t blocks) {

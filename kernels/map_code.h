@@ -13,10 +13,6 @@ namespace FEWBIT_ISA {
 
 enum { SLOT_BYTES = SLOT * 4, LANES_BYTES = LANES_PER_RESULT * 4 };
 
-static inline int32_t log2Bytes(int32_t storage) {
-  return storage == U8 || storage == S8 ? 0 : storage == I16 || storage == BF16 ? 1 : 2;
-}
-
 // The arguments of MapCode (program.h) lie in RDI, RSI, RDX, RCX, R8 and R9. Offsets count elements from the
 // first vector of the call, from the block's start, and the bytes from its channel row's start.
 constexpr General POINTERS = RDI, BUFFERS = RSI, BLOCKS_LEFT = RDX, LENGTH = RCX, COUNT = R8, LANES_BASE = R9;

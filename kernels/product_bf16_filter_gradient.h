@@ -57,7 +57,6 @@ static int64_t inputWords(const Geometry& g, const PairsCut& cut, int64_t rows) 
 }
 static int64_t gradientWords(const Geometry& g, const PairsCut& cut, int64_t rows) { return rows * cut.pairs * g.outChannels; }
 
-static bool isDirect(const FilterCut& f) { return f.groups == 1 && !f.alongTaps; }
 static int64_t unitRows(const Geometry& g, const FilterCut& f) {
   return g.images == 1 && g.outHeight == 1 ? 1 : ceilDivide(g.outHeight, f.bands);
 }
@@ -127,7 +126,7 @@ struct PairPositions {
 };
 
 template <int T, int V>
-static __attribute__((noinline)) void pairPositions(const PairPositions& p) {
+static __attribute__((noinline)) void runTile(const PairPositions& p) {
   const Mask mask = firstLanes(p.lastLanes);
   const int64_t aColumn = p.broadcastWalk.column, bColumn = p.vectorWalk.column;
   Vec sum[T][V];
@@ -151,26 +150,12 @@ static __attribute__((noinline)) void pairPositions(const PairPositions& p) {
         }
       }
     }
-#pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) {
-      float* to = p.out + t * p.outRow + v * LANES;
-      const bool last = v == V - 1;
-      if (p.add) sum[t][v] += last ? load(to, mask) : load(to);
-      last ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
-    }
+  addTile(sum, p.out, p.outRow, mask, p.add);
 }
 
 static inline void advance(PairPositions& tile, int64_t rows) {
   tile.broadcast += rows;
   tile.out += rows * tile.outRow;
-}
-template <int T, int V>
-static void runRows(int64_t rows, const PairPositions& tile) {
-  if constexpr (T > 1)
-    if (rows < T) return runRows<T - 1, V>(rows, tile);
-  pairPositions<T, V>(tile);
 }
 
 // Adds one unit, packed, to the strips of `sum`.

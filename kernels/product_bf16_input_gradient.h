@@ -157,7 +157,7 @@ struct PairTile {
 };
 
 template <int T, int V>
-static __attribute__((noinline)) void pairTile(const PairTile& p) {
+static __attribute__((noinline)) void runTile(const PairTile& p) {
   const int64_t block = p.block;
   const int32_t* b = p.b;
   Vec sum[T][V];
@@ -186,28 +186,7 @@ static inline void advance(PairTile& tile, int64_t rows) {
   tile.a += rows * tile.aRow;
   tile.out += rows * tile.outRow;
 }
-template <int T, int V>
-static void runRows(int64_t rows, const PairTile& tile) {
-  if constexpr (T > 1)
-    if (rows < T) return runRows<T - 1, V>(rows, tile);
-  pairTile<T, V>(tile);
-}
-template <int V>
-static void runPairs(int64_t rows, PairTile tile) {
-  const int64_t parts = ceilDivide(rows, PairRows<V>::MOST);
-  for (int64_t i = 0; i < parts; i++) {
-    const Range r = part(rows, parts, i);
-    runRows<PairRows<V>::MOST, V>(r.end - r.begin, tile);
-    advance(tile, r.end - r.begin);
-  }
-}
 enum { PAIR_VECTORS = 4 };  // of a tile at most
-template <int V = PAIR_VECTORS>
-static void runVectors(int64_t vectors, int64_t rows, const PairTile& tile) {
-  if constexpr (V > 1)
-    if (vectors < V) return runVectors<V - 1>(vectors, rows, tile);
-  runPairs<V>(rows, tile);
-}
 
 // Rows `rows` of one pair of phases; the panel begins at gradient row rows.begin + lowest.
 static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, const Bf16* panel, const int32_t* packed,
@@ -237,7 +216,7 @@ static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b
     for (int64_t i = 0; i < (column ? 1 : count); i++) {
       tile.a = panel + (top + i) * panelRow + left * g.outChannels;
       tile.out = out + i * outRow + n;
-      runVectors(vectors, column ? count : columns.inputs, tile);
+      runVectors<PairRows, PAIR_VECTORS>(vectors, column ? count : columns.inputs, tile);
     }
   }
 }

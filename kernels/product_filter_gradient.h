@@ -61,6 +61,9 @@ static FilterCut cutFilter(const Geometry& g) {
   return cut;
 }
 
+// Whether the only group's sum is the result as it is.
+static bool isDirect(const FilterCut& cut) { return cut.groups == 1 && !cut.alongTaps; }
+
 // The inputs: f32 or bytes.
 struct Inputs {
   const char* data;
@@ -70,7 +73,7 @@ static bool packs(const Geometry& g, int32_t storage) { return padded(g) || stor
 
 static Plan planFilter(const Geometry& g, int32_t storage) {
   const FilterCut cut = cutFilter(g);
-  const bool direct = cut.groups == 1 && !cut.alongTaps;
+  const bool direct = isDirect(cut);
   const int64_t rows = ceilDivide(g.outHeight, cut.bands);
   Plan plan{};
   plan.phases = direct ? 1 : 2;
@@ -192,9 +195,8 @@ static void runFilter(const Geometry& g, const Inputs& x, const float* gradient,
   const int64_t group = chunk % cut.groups;
   const Range units = part(cut.imageUnits * cut.bands, cut.groups, group);
   const Range strips = part(cut.strips, cut.stripChunks, chunk / cut.groups);
-  const bool direct = cut.groups == 1 && !cut.alongTaps;
   runGroup(g, cut, x, gradient, units, strips, reinterpret_cast<float*>(work.own),
-           direct ? dw : partial + group * taps * g.outChannels);
+           isDirect(cut) ? dw : partial + group * taps * g.outChannels);
 }
 
 }  // namespace FEWBIT_ISA

@@ -143,7 +143,7 @@ struct CodeTile {
 };
 
 template <int T, int V>
-static __attribute__((noinline)) void codeTile(const CodeTile& p) {
+static __attribute__((noinline)) void runTile(const CodeTile& p) {
   const int64_t aRow = p.aRow, block = p.block;
   const int32_t* b = p.b;
   Ints sum[T][V];
@@ -196,28 +196,6 @@ struct CodeRows {
   enum { MOST = ACCUMULATORS / V < 12 ? ACCUMULATORS / V : 12 };
 };
 
-template <int T, int V>
-static void runRows(int64_t rows, const CodeTile& tile) {
-  if constexpr (T > 1)
-    if (rows < T) return runRows<T - 1, V>(rows, tile);
-  codeTile<T, V>(tile);
-}
-template <int V>
-static void runCodes(int64_t rows, CodeTile tile) {
-  const int64_t parts = ceilDivide(rows, CodeRows<V>::MOST);
-  for (int64_t i = 0; i < parts; i++) {
-    const Range r = part(rows, parts, i);
-    runRows<CodeRows<V>::MOST, V>(r.end - r.begin, tile);
-    advance(tile, r.end - r.begin);
-  }
-}
-template <int V = VECTORS>
-static void runVectors(int64_t vectors, int64_t rows, const CodeTile& tile) {
-  if constexpr (V > 1)
-    if (vectors < V) return runVectors<V - 1>(vectors, rows, tile);
-  runCodes<V>(rows, tile);
-}
-
 static void runIntegerBand(const IntegerProduct& p, const Code* panel, const int32_t* packed, Range channels,
                            int64_t rows, char* out) {
   const Geometry& g = p.g;
@@ -239,7 +217,7 @@ static void runIntegerBand(const IntegerProduct& p, const Code* panel, const int
     for (int64_t i = 0; i < (column ? 1 : rows); i++) {
       tile.a = panel + i * row;
       tile.out = out + (i * g.outWidth * g.outChannels + n) * elementBytes;
-      runVectors(vectors, column ? rows : g.outWidth, tile);
+      runVectors<CodeRows, VECTORS>(vectors, column ? rows : g.outWidth, tile);
     }
   }
 }

@@ -99,7 +99,7 @@ struct RowPointers {
 };
 
 template <int T, int V>
-static __attribute__((noinline)) void pixelTile(const PixelTile& p) {
+static __attribute__((noinline)) void runTile(const PixelTile& p) {
   Vec sum[T][V];
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++)
@@ -131,6 +131,19 @@ static __attribute__((noinline)) void pixelTile(const PixelTile& p) {
   storeTile(sum, p.out, p.outRow, p.lastLanes);
 }
 
+// Stores a tile, or adds it to what is there.
+template <int T, int V>
+static inline void addTile(Vec (&sum)[T][V], float* out, int64_t outRow, Mask mask, bool add) {
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      float* to = out + t * outRow + v * LANES;
+      if (add) sum[t][v] += v == V - 1 ? load(to, mask) : load(to);
+      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
+    }
+}
+
 // Floats from one image, row and column to the next.
 struct Walk {
   int64_t image, row, column;
@@ -147,7 +160,7 @@ struct PositionTile {
 };
 
 template <int T, int V>
-static __attribute__((noinline)) void positionTile(const PositionTile& p) {
+static __attribute__((noinline)) void runTile(const PositionTile& p) {
   const Mask mask = firstLanes(p.lastLanes);
   const int64_t aColumn = p.broadcastWalk.column, bColumn = p.vectorWalk.column;
   Vec sum[T][V];
@@ -171,39 +184,34 @@ static __attribute__((noinline)) void positionTile(const PositionTile& p) {
         }
       }
     }
-#pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; v++) {
-      float* to = p.out + t * p.outRow + v * LANES;
-      if (p.add) sum[t][v] += v == V - 1 ? load(to, mask) : load(to);
-      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
-    }
+  addTile(sum, p.out, p.outRow, mask, p.add);
 }
 
-template <int T, int V>
-static void runRows(int64_t rows, const PixelTile& tile) {
+// A tile of at most T rows. `runTile` and `advance`, which moves a tile down by a number of rows, are overloaded
+// for each kind of tile.
+template <int T, int V, class Tile>
+static void runRows(int64_t rows, const Tile& tile) {
   if constexpr (T > 1)
     if (rows < T) return runRows<T - 1, V>(rows, tile);
-  pixelTile<T, V>(tile);
-}
-template <int T, int V>
-static void runRows(int64_t rows, const PositionTile& tile) {
-  if constexpr (T > 1)
-    if (rows < T) return runRows<T - 1, V>(rows, tile);
-  positionTile<T, V>(tile);
+  runTile<T, V>(tile);
 }
 
-// Runs a tile of `rows` x `columns` (at most PANEL), cut into tiles of nearly equal height. `advance` moves
-// the tile down by a number of rows.
-template <int V, class Tile>
+// `rows` rows of V vectors, cut into tiles of nearly equal height, at most Most<V>::MOST.
+template <template <int> class Most, int V, class Tile>
 static void runTiles(int64_t rows, Tile tile) {
-  const int64_t parts = ceilDivide(rows, Rows<V>::MOST);
+  const int64_t parts = ceilDivide(rows, Most<V>::MOST);
   for (int64_t i = 0; i < parts; i++) {
     const Range r = part(rows, parts, i);
-    runRows<Rows<V>::MOST, V>(r.end - r.begin, tile);
+    runRows<Most<V>::MOST, V>(r.end - r.begin, tile);
     advance(tile, r.end - r.begin);
   }
+}
+// As many vectors as are given, at most V.
+template <template <int> class Most, int V, class Tile>
+static void runVectors(int64_t vectors, int64_t rows, const Tile& tile) {
+  if constexpr (V > 1)
+    if (vectors < V) return runVectors<Most, V - 1>(vectors, rows, tile);
+  runTiles<Most, V>(rows, tile);
 }
 static inline void advance(PixelTile& tile, int64_t rows) {
   tile.a += rows * tile.aRow;
@@ -213,10 +221,11 @@ static inline void advance(PositionTile& tile, int64_t rows) {
   tile.broadcast += rows;
   tile.out += rows * tile.outRow;
 }
+// `columns` columns (at most PANEL).
 template <class Tile>
 static void runPanel(int64_t rows, int64_t columns, Tile& tile) {
   tile.lastLanes = columns > LANES ? columns - LANES : columns;
-  columns > LANES ? runTiles<2>(rows, tile) : runTiles<1>(rows, tile);
+  runVectors<Rows, 2>(columns > LANES ? 2 : 1, rows, tile);
 }
 
 #if defined(__wasm_simd128__)
