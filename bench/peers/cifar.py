@@ -43,16 +43,7 @@ def training_step(model, images, labels, compiled, autocast):
     method = getattr(model, "method", None)
     constrain = method and method.constrain and compiled(method.constrain)
 
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss = forward(images, labels)
-        loss.backward()
-        optimizer.step()
-        if constrain:
-            constrain(model.inner, model.outer)
-        return loss.item()
-
-    return step
+    return measure.training_step(model, optimizer, forward, constrain, images, labels)
 
 
 def evaluation(model, images, labels, compiled, autocast):

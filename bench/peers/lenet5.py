@@ -70,16 +70,7 @@ def main():
     forward = compiled(lambda x, y: F.cross_entropy(model(x), y))
     constrain = model.method.constrain and compiled(model.method.constrain)
 
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss = forward(images, labels)
-        loss.backward()
-        optimizer.step()
-        if constrain:
-            constrain(model.inner, model.outer)
-        return loss.item()
-
-    measure.report(step, arguments)
+    measure.report(measure.training_step(model, optimizer, forward, constrain, images, labels), arguments)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,21 @@ def compiler(arguments):
     return torch.compile if arguments.mode == "compile" else lambda function: function
 
 
+def training_step(model, optimizer, forward, constrain, images, labels):
+    """A step on one batch; `forward` gives the loss, and `constrain`, if there is one, limits weights after the update."""
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = forward(images, labels)
+        loss.backward()
+        optimizer.step()
+        if constrain:
+            constrain(model.inner, model.outer)
+        return loss.item()
+
+    return step
+
+
 def seconds_since_process_start():
     """From the kernel's record, so that starting Python and importing torch count (in steps of 10 ms)."""
     started = int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19])

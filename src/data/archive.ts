@@ -1,13 +1,13 @@
 /** The files of a packed tar archive: from the archive, or from the cache, into which it is downloaded and unpacked. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
 import { checkWritable, writeWhole } from "./cache.js";
+import { checksumOf } from "./dataset.js";
 import { Unfit, download } from "./download.js";
 import type { LocalFile, RemoteOptions } from "./remote.js";
-import { cacheFor, looksLikePage } from "./remote.js";
+import { asUnfit, cacheFor, looksLikePage } from "./remote.js";
 import { UnpackError, readUnpacked, unpack, untar } from "./unpack.js";
 
 /** A file of an archive by its name without folders, and its contents. */
@@ -44,7 +44,7 @@ export async function archiveFiles(
     const cached: LocalFile[] = [];
     for (const file of files) {
       const bytes = await readFile(place(file));
-      if (digest(bytes) !== file.sha256) {
+      if (checksumOf(bytes) !== file.sha256) {
         onWarning?.(`${place(file)} does not count and is downloaded again: it is damaged`);
         break;
       }
@@ -86,19 +86,14 @@ async function contents(
     return files.map(({ name, sha256 }) => {
       const bytes = found.get(name);
       if (bytes === undefined) throw new Unfit(`it does not hold ${name}`, false);
-      if (digest(bytes) === sha256) return bytes;
+      if (checksumOf(bytes) === sha256) return bytes;
       throw new Unfit(
-        `its ${name} is another file: ${bytes.length} bytes with SHA-256 ${digest(bytes)}`,
+        `its ${name} is another file: ${bytes.length} bytes with SHA-256 ${checksumOf(bytes)}`,
         false,
       );
     });
   } catch (error) {
-    if (!(error instanceof UnpackError)) throw error;
-    // What is cut short may come whole the next time.
-    throw new Unfit(
-      error.isTooLarge ? error.message : `it does not unpack: ${error.message}`,
-      !error.isTooLarge,
-    );
+    throw asUnfit(error);
   }
 }
 
@@ -124,5 +119,3 @@ export async function readArchive(
     return { path: `${name} in ${path}`, bytes };
   });
 }
-
-const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

@@ -1,5 +1,4 @@
 /** Files that are downloaded when they are first asked for, and known by their contents ever after. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { gzip } from "node:zlib";
 import { UserError } from "../errors.js";
 import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import type { LoadListeners } from "./dataset.js";
+import { checksumOf } from "./dataset.js";
 import type { DownloadOptions } from "./download.js";
 import { Unfit, download, isMirror } from "./download.js";
 import { UnpackError, packingOf, unpack } from "./unpack.js";
@@ -107,14 +107,19 @@ const isPacked = (bytes: Uint8Array) => packingOf(bytes) === "gzip";
 /** Unpacks bytes, which may be unpacked already, and throws `Unfit` unless they are the file. */
 async function contents({ unpackedBytes, sha256 }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
   const unpacked = await unpack(bytes, unpackedBytes).catch((error: unknown) => {
-    if (!(error instanceof UnpackError)) throw error;
-    const { message, isTooLarge } = error;
-    throw new Unfit(isTooLarge ? message : `it does not unpack: ${message}`, !isTooLarge);
+    throw asUnfit(error);
   });
-  const digest = createHash("sha256").update(unpacked).digest("hex");
+  const digest = checksumOf(unpacked);
   if (digest === sha256) return unpacked;
   if (looksLikePage(unpacked)) throw new Unfit("it is a web page", false);
   throw new Unfit(`it is another file: ${unpacked.length} bytes with SHA-256 ${digest}`, false);
+}
+
+/** What an error while unpacking says of the bytes that were sent: what is cut short may come whole the next time. */
+export function asUnfit(error: unknown): unknown {
+  if (!(error instanceof UnpackError)) return error;
+  const { message, isTooLarge } = error;
+  return new Unfit(isTooLarge ? message : `it does not unpack: ${message}`, !isTooLarge);
 }
 
 /** Whether a server sent a page, as some do for what they do not have. */
