@@ -43,8 +43,8 @@ export function emit(
   const legal = legalise(simplify(outputs, bf16Products));
   const results = Object.values(legal);
   const order = topologicalOrder(results);
-  const grouping = groupMaps(order, chooseMaterialised(order, results));
-  const units = schedule(grouping);
+  const grouping = groupMaps(order, chooseMaterialised(order, results), results);
+  const units = schedule(grouping, legal);
   const storages = chooseStorage(units, grouping.producers, results, bf16Products);
   const placed = place({ units, producers: grouping.producers, outputs: legal, places, storages });
   const { operandOf } = placed;

@@ -36,6 +36,8 @@ const mostOperands = 32;
 const mostBody = 96;
 /** Below this many elements sharing an instruction is worth it whatever the values read. */
 const tiny = 1 << 14;
+/** Above this many elements it is worth an instruction more not to keep a value for long. */
+const large = 1 << 20;
 
 /** The unit that writes a node's memory. */
 export type Producers = ReadonlyMap<Tensor, Unit>;
@@ -43,13 +45,22 @@ export type Producers = ReadonlyMap<Tensor, Unit>;
 export interface Grouping {
   readonly units: readonly Unit[];
   readonly producers: Producers;
+  /** Weights as floats: units to run where they are read, not long before, with their codes. */
+  readonly late: ReadonlySet<Unit>;
 }
 
-export function groupMaps(order: readonly Tensor[], materialised: ReadonlySet<Tensor>): Grouping {
+export function groupMaps(
+  order: readonly Tensor[],
+  materialised: ReadonlySet<Tensor>,
+  outputs: readonly Tensor[],
+): Grouping {
   const units: Unit[] = [];
   const producers = new Map<Tensor, Unit>();
   const open = new Map<string, MapGroup[]>();
   const ancestry = new Ancestry(producers);
+  const results = new Set(outputs);
+  const waiting = madeFromWeightGradients(order);
+  const forInputGradients = readByInputGradientsOnly(order);
 
   const addSingle = (node: Tensor): void => {
     if (producers.has(node)) return;
@@ -65,7 +76,13 @@ export function groupMaps(order: readonly Tensor[], materialised: ReadonlySet<Te
     const key = root.shape.join();
     const groups = open.get(key) ?? [];
     open.set(key, groups);
-    const joined = groups.findLast((group) => join(group, root, ancestry));
+    // What waits for one layer's gradients must not make another's wait, which would have to be kept.
+    const waits = (value: Tensor): boolean => waiting.has(value) && !results.has(value);
+    const isSmall = (group: MapGroup): boolean =>
+      sizeOf(group.shape) <= tiny && ![node, ...group.roots].some(waits);
+    const joined = forInputGradients.has(node)
+      ? undefined
+      : groups.findLast((group) => join(group, root, isSmall(group), ancestry));
     if (joined === undefined) {
       groups.push(root);
       units.push(root);
@@ -78,7 +95,30 @@ export function groupMaps(order: readonly Tensor[], materialised: ReadonlySet<Te
     if (isReduction(node.op) || (isElementwise(node.op) && materialised.has(node))) addRoot(node);
     else if (!isElementwise(node.op) && (materialised.has(node) || !hasNoUnit(node))) addSingle(node);
   }
-  return { units, producers };
+  const late = new Set(units.filter((unit) => unit.kind === "map" && forInputGradients.has(unit.roots[0])));
+  return { units, producers, late };
+}
+
+/** Values made from gradients of large weights. */
+function madeFromWeightGradients(order: readonly Tensor[]): Set<Tensor> {
+  const found = new Set<Tensor>();
+  for (const node of order) {
+    const isGradient = node.op === "convolutionFilterGradient" && sizeOf(node.shape) > large;
+    if (isGradient || node.inputs.some((input) => found.has(input))) found.add(node);
+  }
+  return found;
+}
+
+/** Large weights, as floats, that only the gradient of a layer's input reads. */
+function readByInputGradientsOnly(order: readonly Tensor[]): Set<Tensor> {
+  const found = new Set<Tensor>();
+  for (const { op, inputs } of order) {
+    if (op === "convolutionInputGradient" && sizeOf(inputs[1].shape) > large) found.add(inputs[1]);
+  }
+  for (const { op, inputs } of order) {
+    inputs.forEach((input, i) => (op !== "convolutionInputGradient" || i === 0) && found.delete(input));
+  }
+  return found;
 }
 
 /** Leaves and constants are in memory before the run; views have another node's memory; broadcasts are read in place. */
@@ -142,14 +182,13 @@ function newGroup(
   }
 }
 
-/** Adds a root's group to another if that is allowed and worth it. */
-function join(group: MapGroup, root: MapGroup, ancestry: Ancestry): boolean {
+/** Adds a root's group to another if that is allowed and worth it; for a small one it always is. */
+function join(group: MapGroup, root: MapGroup, isSmall: boolean, ancestry: Ancestry): boolean {
   const { producers } = ancestry;
   const outside = [...root.operands].filter((operand) => !group.body.has(operand));
   const isShared = (operand: Tensor): boolean =>
     group.operands.has(operand) && operand.op !== "broadcast" && !isConstant(operand.op);
-  const related =
-    sizeOf(group.shape) <= tiny || outside.length < root.operands.size || outside.some(isShared);
+  const related = isSmall || outside.length < root.operands.size || outside.some(isShared);
   if (!related) return false;
   if (outside.some((operand) => ancestry.depends(sourceOf(operand, producers), group))) return false;
   const operands = new Set([...group.operands, ...outside]);

@@ -15,6 +15,9 @@ import { isConstant, isCostly, isElementwise, isReduction, ownerOf } from "./kin
 /** Below this many elements values stay in the caches, and few instructions matter more than few bytes. */
 const small = 1 << 14;
 
+/** Above this many elements a costly function of a leaf is recomputed too: the leaf is in memory anyway. */
+const large = 1 << 20;
+
 /** Of small values, what is cheap to recompute: up to this many operands and operations. */
 const mostOperands = 3;
 /** Of all values. */
@@ -34,7 +37,8 @@ export function chooseMaterialised(order: readonly Tensor[], outputs: readonly T
     if (isOutput.has(tensor) || using.some((user) => !isElementwise(user.op) && !isReduction(user.op))) {
       materialised.add(tensor);
     } else if (tensor.op !== "broadcast" && using.length > 1) {
-      if (isCostly(tensor.op)) materialised.add(tensor);
+      const cheap = sizeOf(tensor.shape) > large && tensor.inputs.every(({ op }) => op === "leaf");
+      if (isCostly(tensor.op) && !cheap) materialised.add(tensor);
       else shared.push(tensor);
     }
   }
