@@ -6,7 +6,7 @@
 import { expect, test } from "vitest";
 import { sizeOf } from "../graph/index.js";
 import { models } from "../models/index.js";
-import type { Network, ParameterSpec } from "../nn/index.js";
+import type { GradientType, Network, ParameterSpec } from "../nn/index.js";
 import { describe } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -21,10 +21,11 @@ import { layOut, State } from "./state.js";
 const batchSize = 128;
 
 const networks: Network[] = [models.lenet5, models.resnet20, models.vgg16];
-const methods: [string, Method][] = [
+const methods: [string, Method, GradientType?][] = [
   ["baseline", baseline()],
   ["qnn 1/1", qnn({ weightBits: 1, activationBits: 1 })],
   ["dorefa 2/2", dorefa({ weightBits: 2, activationBits: 2 })],
+  ["dorefa 2/2 bf16", dorefa({ weightBits: 2, activationBits: 2 }), "bf16"],
   ["xnor 1/1", xnor()],
   ["twn 2/32", twn()],
   ["ttq 2/32", ttq()],
@@ -37,6 +38,7 @@ const counting: Executor = {
   threads: 1,
   bf16Products: false,
   memoryLimit: Infinity,
+  bf16Products: true,
   allocate: () => new ArrayBuffer(0),
   load(program) {
     verify(program);
@@ -47,7 +49,12 @@ const counting: Executor = {
 const tree = (specs: readonly ParameterSpec[]) =>
   Object.fromEntries(specs.map(({ name, shape }) => [name, { shape, dtype: "f32" as const }]));
 
-function programOf(network: Network, method: Method, run: "step" | "evaluation"): Program {
+function programOf(
+  network: Network,
+  method: Method,
+  gradients: GradientType | undefined,
+  run: "step" | "evaluation",
+): Program {
   const specs = describe(network, method);
   const weights = { parameters: tree(specs.parameters), statistics: tree(specs.statistics) };
   const optimizer = sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 });
@@ -62,7 +69,7 @@ function programOf(network: Network, method: Method, run: "step" | "evaluation")
     const scores = compileScores(network, method, counting);
     return scores.program(new State(counting, layout, new ArrayBuffer(0)), batch);
   }
-  const step = compileStep(network, method, optimizer, counting);
+  const step = compileStep(network, method, optimizer, counting, gradients);
   const random = { data: Int32Array.of(1, 1), shape: [2] };
   return step.program(new State(counting, layout, new ArrayBuffer(0)), {
     ...batch,
@@ -108,12 +115,15 @@ const header = [
 ];
 
 test("standard configurations have the instructions, the memory and the traffic of counts.txt", async () => {
-  const lines = [`batch ${batchSize}`.padEnd(34) + header.join("  ")];
+  const lines = [`batch ${batchSize}`.padEnd(38) + header.join("  ")];
   for (const network of networks) {
-    for (const [name, method] of methods) {
+    for (const [name, method, gradients] of methods) {
       for (const run of ["step", "evaluation"] as const) {
-        const cells = row(programOf(network, method, run)).map((cell, i) => cell.padStart(header[i].length));
-        lines.push(`${network.name.padEnd(10)}${name.padEnd(12)}${run.padEnd(12)}` + cells.join("  "));
+        if (gradients !== undefined && run === "evaluation") continue;
+        const cells = row(programOf(network, method, gradients, run)).map((cell, i) =>
+          cell.padStart(header[i].length),
+        );
+        lines.push(`${network.name.padEnd(10)}${name.padEnd(16)}${run.padEnd(12)}` + cells.join("  "));
       }
     }
   }

@@ -166,6 +166,7 @@ function bytesOf(tensor: Tensor): number {
   const size = sizeOf(tensor.shape);
   const { owner } = ownerOf(tensor);
   if (owner.op === "codes" && bytesFor(owner.lattice!).length > 0) return size;
+  if (owner.op === "bf16") return 2 * size;
   if (owner.op !== "convolution") return 4 * size;
   const [a, b] = owner.inputs.map((input) => ownerOf(input).owner.lattice);
   if (a === undefined || b === undefined) return 4 * size;
