@@ -2,7 +2,7 @@
  * `node bench/check-peers.mjs [NETWORK [METHOD]]`: whether the peers compute our networks. Both sides start from
  * our initial weights, as the method constrains them; the parameters' number and names must agree, and the
  * losses of an evaluation and of two training steps, up to what changes of the images by a millionth make the
- * peer's own differ by (much where signs are taken, layer after layer). Where a network drops out at random,
+ * peer's own, in double, differ by (much where signs are taken, layer after layer). Where a network drops out at random,
  * the losses of training cannot agree. Exit code 1 if anything differs.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

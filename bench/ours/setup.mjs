@@ -54,7 +54,7 @@ export function makeStep(options) {
   }
   const values = { parameters, statistics, optimizer: optimizer.initial(parameters) };
   let state = createState(values, { executor });
-  const step = compileStep(model, method, optimizer, executor, { gradients });
+  const step = compileStep(model, method, optimizer, executor, gradients);
   let count = 0;
   const batch = () => ({
     ...examples,

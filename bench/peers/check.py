@@ -1,6 +1,7 @@
 """The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
 
-Each is computed several times, of images with random changes of a millionth: in networks of signs and rounding such a
+In double: float32 has the peers' own rounding decide on signs and codes, differently by memory format. Each is computed
+several times, of images with random changes of a millionth: in networks of signs and rounding such a
 difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
 Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
 """
@@ -67,14 +68,14 @@ def main():
     count = description["batchSize"]
     # The batch of bench/ours/setup.mjs.
     pixels = 3.4 * (torch.sin(torch.arange(count * 32 * 32 * 3, dtype=torch.float64) * 12.9898) * 43758.5453 % 1 - 0.5)
-    images = pixels.float().reshape(count, 32, 32, 3).permute(0, 3, 1, 2)
+    images = pixels.float().double().reshape(count, 32, 32, 3).permute(0, 3, 1, 2)
     labels = torch.arange(count) % 10
     runs = []
     for i in range(PERTURBATIONS):
-        model = NETWORKS[description["network"]](METHODS[description["method"]]())
+        model = NETWORKS[description["network"]](METHODS[description["method"]]()).double()
         load(folder, model, description)
         # Of each pixel by itself: batch norm would undo a common factor.
-        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(i))
+        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(i), dtype=torch.float64)
         runs.append(losses_of(model, images * (1 + 1e-6 * noise), labels))
     parameters = sum(p.numel() for p in model.parameters())
     print(json.dumps({"parameters": parameters, "runs": runs}))
