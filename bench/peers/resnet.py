@@ -34,9 +34,8 @@ class Block(nn.Module):
         )
 
     def forward(self, x):
-        return {"after": self.after, "before": self.before, "pre-activation": self.pre_activation}[
-            self.method.order
-        ](x)
+        orders = {"after": self.after, "before": self.before, "pre-activation": self.pre_activation}
+        return orders[self.method.order](x)
 
     def after(self, x):
         act = self.method.nonlinearity
