@@ -1,7 +1,7 @@
 """The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
 
 In double: float32 has the peers' own rounding decide on signs and codes, differently by memory format. Each is computed
-several times, of images with random changes of a millionth: in networks of signs and rounding such a
+several times, but for the first of images with random changes of a millionth: in networks of signs and rounding such a
 difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
 Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
 """
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from cifar import NETWORKS, parameter_groups
 from methods import METHODS
 
-PERTURBATIONS = 6
+PERTURBATIONS = 4
 # The running means of batch norm, and half its shifts: a sum of signs that is exactly 0, or exactly its mean over a batch, would
 # make the next sign a matter of rounding.
 OFFSET = 0.0123
@@ -76,7 +76,7 @@ def main():
         load(folder, model, description)
         # Of each pixel by itself: batch norm would undo a common factor.
         noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(i), dtype=torch.float64)
-        runs.append(losses_of(model, images * (1 + 1e-6 * noise), labels))
+        runs.append(losses_of(model, images * (1 + 1e-6 * noise) if i > 0 else images, labels))
     parameters = sum(p.numel() for p in model.parameters())
     print(json.dumps({"parameters": parameters, "runs": runs}))
 
