@@ -54,7 +54,9 @@ static FilterCut cutFilter(const Geometry& g) {
 
   const int64_t units = cut.imageUnits * cut.bands;
   cut.strips = g.kernelHeight * ceilDivide(cut.alongTaps ? length : g.outChannels, COLUMNS);
-  cut.stripChunks = least(ceilDivide(weights, LARGE_WEIGHTS), least(wanted, cut.strips));
+  // Each part of the weights packs the images again; where there is nothing to pack, parts need no partial sums.
+  const int64_t strips = padded(g) || weights < LARGE_WEIGHTS ? ceilDivide(weights, LARGE_WEIGHTS) : wanted;
+  cut.stripChunks = least(strips, cut.strips);
   cut.groups = clamp(wanted / cut.stripChunks, 1, least(least(units, MOST_GROUPS), PARTIAL_FLOATS / weights));
   if (cut.groups * cut.stripChunks < 16) cut.stripChunks = clamp(ceilDivide(least(wanted, 16), cut.groups), 1, cut.strips);
   cut.foldChunks = clamp(cut.groups * weights / (4 * PACK_FLOATS), 1, ceilDivide(g.kernelHeight * length, COLUMNS));
