@@ -8,7 +8,7 @@
  */
 import { cpus } from "node:os";
 import { alternate, fastest, listed } from "./common/alternate.mjs";
-import { ours, peer, runParts, versionOf } from "./common/processes.mjs";
+import { keepingMemory, ours, peer, runParts, versionOf } from "./common/processes.mjs";
 import { compareBatches, compareCompile, compareMemory, compareThreads, showPeaks } from "./cifar-parts.mjs";
 
 const modes = ["eager", "compile"];
@@ -103,7 +103,7 @@ async function compare(part, context) {
     ...way,
     run: (short) => {
       const counts = short ? { steps: 3, warmup: 6 } : { steps, warmup: 8 };
-      return peer("cifar.py", { ...options, threads, ...counts }, env);
+      return peer("cifar.py", { ...options, threads, ...counts }, { ...keepingMemory, ...env });
     },
   }));
   const mine = () => ours({ network, method, gradients, evaluate, threads, steps, warmup: 5 }, env);

@@ -34,8 +34,9 @@ class Block(nn.Module):
         )
 
     def forward(self, x):
-        orders = {"after": self.after, "before": self.before, "pre-activation": self.pre_activation}
-        return orders[self.method.order](x)
+        return {"after": self.after, "before": self.before, "pre-activation": self.pre_activation}[
+            self.method.order
+        ](x)
 
     def after(self, x):
         act = self.method.nonlinearity
@@ -79,4 +80,6 @@ class ResNet(nn.Module):
         x = x.mean((2, 3))
         if method.order == "after":
             x = method.nonlinearity(x)  # once more after the pool; ReLU's values are not negative already
-        return F.linear(method.last_input(x), method.outer_weights(self.fc))
+        # A sum that nothing activated is not limited either.
+        x = x if method.order == "pre-activation" else method.last_input(x)
+        return F.linear(x, method.outer_weights(self.fc))

@@ -12,7 +12,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-from methods import METHODS, DoReFa, Round
+from methods import METHODS
 from resnet import ResNet
 
 MEAN = torch.tensor((0.49139968, 0.48215841, 0.44653091)).view(3, 1, 1)
@@ -25,21 +25,6 @@ OPTIMIZERS = {
     "baseline": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=1e-4),
     "dorefa": lambda p: torch.optim.Adam(p, lr=0.01),
 }
-
-
-class UnlimitedDoReFa(DoReFa):
-    """As `--preset redbit`: the last layer's input is not clipped, and the largest weight is a constant for the gradient."""
-
-    def weights(self, layer):
-        n = 3
-        t = torch.tanh(layer.weight)
-        return Round.apply(t * (n / (2 * t.detach().abs().max())) + n / 2) * (2 / n) - 1
-
-    def last_input(self, x):
-        return x
-
-
-PRESETS = {"paper": METHODS, "redbit": {**METHODS, "dorefa": UnlimitedDoReFa}}
 
 
 def read(folder, names):
@@ -90,7 +75,7 @@ def train(method, seed, train_set, test_set, options):
     """Test accuracies by epoch."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    model = ResNet(PRESETS[options.preset][method]()).to(memory_format=torch.channels_last)
+    model = ResNet(METHODS[method]()).to(memory_format=torch.channels_last)
     optimizer = OPTIMIZERS[method](model.parameters())
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, options.decay_every, 0.1)
     images, labels = train_set
@@ -134,7 +119,6 @@ def main():
     )
     parser.add_argument("--data-dir", type=pathlib.Path, required=True, help="holds data_batch_1.bin[.xz], ...")
     parser.add_argument("--methods", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
-    parser.add_argument("--preset", choices=PRESETS, default="paper", help="of DoReFa-Net")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--decay-every", type=int, default=2)

@@ -36,7 +36,6 @@ const counting: Executor = {
   name: "reference",
   instructionSet: "none",
   threads: 1,
-  bf16Products: false,
   memoryLimit: Infinity,
   bf16Products: true,
   allocate: () => new ArrayBuffer(0),

@@ -201,7 +201,7 @@ export class Builder implements NetworkBuilder {
   ): Tensor {
     const { name, shape } = info;
     this.claim(name);
-    const { method, count, training, gradients } = this.context;
+    const { method, training, gradients } = this.context;
     const quantized = this.isQuantized(info);
 
     const latent = this.context.variable(
@@ -210,11 +210,7 @@ export class Builder implements NetworkBuilder {
     );
     const own = quantized ? this.own(info) : {};
     const weights = quantized ? method.weights(latent, info, own) : latent;
-    const input = quantized
-      ? method.activations(x, info, own)
-      : count === undefined
-        ? x
-        : (method.fullPrecisionInput?.(x, info) ?? x);
+    const input = quantized ? method.activations(x, info, own) : x;
     let output = multiply(input, weights);
     const coded = quantized && (isCoded(weights) || isCoded(input));
     // The product's own gradient: after those of K and of DoReFa's low-bit gradients.

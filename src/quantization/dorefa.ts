@@ -17,6 +17,7 @@ import {
   mul,
   random as uniform,
   reduceMax,
+  relu,
   stopGradient,
   straightThrough,
   sub,
@@ -37,7 +38,7 @@ export interface DorefaOptions {
   readonly gradientBits?: number;
   /**
    * Default "paper". "redbit": sign(0) = 0 in weights of 1 bit, activations of 1 bit are 1 where x > 0,
-   * the largest weight is a constant for the gradient, and the last layer's input is not limited.
+   * the largest weight is a constant for the gradient, and what the last layer multiplies is not limited.
    */
   readonly preset?: Preset;
 }
@@ -63,9 +64,10 @@ export function dorefa({
     fullPrecision: (layer) => isFirst(layer) || isLast(layer),
     weights: (w) => quantizeWeights(w, weightBits, preset),
     activations: (x) => quantizeActivations(x, activationBits, preset),
-    // The last layer's input is bounded like every other's, but not rounded.
-    fullPrecisionInput: (x, layer) =>
-      preset === "paper" && activationBits < 32 && isLast(layer) && !isFirst(layer) ? clip(x, 0, 1) : x,
+    // The last layer's input is bounded like every other's, but not rounded. A residual network's is the
+    // mean of sums that nothing activates, and stays as it is.
+    nonlinearity: (x, { index, count }) =>
+      preset === "paper" && activationBits < 32 && index === count - 2 ? clip(relu(x), 0, 1) : relu(x),
     ...(gradientBits < 32 && {
       outputGradient: (y: Tensor, { index }: LayerInfo, key: Tensor) =>
         quantizeGradient(y, gradientBits, uniform(key, y.shape, index)),

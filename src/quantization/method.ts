@@ -32,14 +32,12 @@ export interface Method {
   readonly options: Readonly<Record<string, unknown>>;
   readonly weightBits: number;
   readonly activationBits: number;
-  /** True: the network uses this layer's weights and input as they are, and none of the hooks below but `fullPrecisionInput`. */
+  /** True: the network uses this layer's weights and input as they are, and none of the hooks of quantization. */
   fullPrecision(layer: LayerInfo): boolean;
   /** The weights that a layer multiplies with. `own` holds its trained scalars. */
   weights(w: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
   /** The input that a layer multiplies, after pooling. */
   activations(x: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
-  /** The input of a layer in full precision; as it is unless given. */
-  fullPrecisionInput?(x: Tensor, layer: LayerInfo): Tensor;
   /** The layer's output with another gradient, in training. `random` is the key (i32 [2]) of the step's random numbers. */
   outputGradient?(y: Tensor, layer: LayerInfo, random: Tensor): Tensor;
   /** What latent weights become at the start and after each update. */

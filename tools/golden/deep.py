@@ -61,9 +61,9 @@ class Network:
         w = self.weights(name, [kernel, kernel, x.shape[1], channels]).permute(3, 2, 0, 1)
         return self.exact(name, lambda x, w: F.conv2d(x, w, stride=stride, padding=kernel // 2), x, w)
 
-    def linear(self, name, x, features):
+    def linear(self, name, x, features, activated=True):
         w = self.weights(name, [x.shape[1], features])
-        return self.exact(name, torch.matmul, self.quantized(name, x), w)
+        return self.exact(name, torch.matmul, self.quantized(name, x) if activated else x, w)
 
     def exact(self, name, product, x, w):
         """A product of codes has no rounding errors, so that sums that are equal, or 0, are so for everybody."""
@@ -120,7 +120,7 @@ def resnet(net, x, depth):
     x = x.mean((2, 3))
     if net.method.name == "qnn":
         x = net.activation(x)
-    return net.linear("fc", x, 10)
+    return net.linear("fc", x, 10, activated=net.method.name != "dorefa")
 
 
 def is_identity(x, channels, stride):
