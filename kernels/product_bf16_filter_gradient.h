@@ -123,6 +123,7 @@ struct PairPositions {
   float* out;
   int64_t outRow, lastLanes;
   bool add;
+  Ahead* ahead;  // asked at every row
 };
 
 template <int T, int V>
@@ -138,6 +139,7 @@ static __attribute__((noinline)) void runTile(const PairPositions& p) {
     for (int64_t row = 0; row < p.rows; row++) {
       const int32_t* a = p.broadcast + image * p.broadcastWalk.image + row * p.broadcastWalk.row;
       const int32_t* b = p.vector + image * p.vectorWalk.image + row * p.vectorWalk.row;
+      p.ahead->ask();
       for (int64_t pair = 0; pair < p.pairs; pair++, a += aColumn, b += bColumn) {
         Ints values[V];
 #pragma GCC unroll 4
@@ -160,7 +162,7 @@ static inline void advance(PairPositions& tile, int64_t rows) {
 
 // Adds one unit, packed, to the strips of `sum`.
 static void runUnitPairs(const Geometry& g, const PairsCut& cut, const int32_t* x, const int32_t* gradient, int64_t images,
-                         int64_t rows, Range strips, float* sum, bool add) {
+                         int64_t rows, Range strips, float* sum, bool add, Ahead ahead) {
   const bool alongTaps = cut.f.alongTaps;
   const int64_t length = g.kernelWidth * g.channels, taps = g.kernelHeight * length;
   const int64_t vectors = alongTaps ? length : g.outChannels, broadcasts = alongTaps ? g.outChannels : length;
@@ -181,6 +183,7 @@ static void runUnitPairs(const Geometry& g, const PairsCut& cut, const int32_t* 
     tile.out = alongTaps ? sum + r * length + n : sum + r * length * g.outChannels + n;
     tile.outRow = alongTaps ? taps : g.outChannels;
     tile.add = add;
+    tile.ahead = &ahead;
     runPanel(broadcasts, least(COLUMNS, vectors - n), tile);
   }
 }
@@ -198,6 +201,8 @@ static void runGroupPairs(const Geometry& g, const PairsCut& cut, const Inputs& 
     const Range band = part(matrix ? g.outWidth : g.outHeight, f.bands, unit % f.bands);
     const Range rows = matrix ? Range{0, 1} : band, columns = matrix ? band : Range{0, g.outWidth};
     const int64_t count = rows.end - rows.begin, xRows = panelRows(g, count);
+    const bool more = unit + 1 < units.end && !matrix;
+    const Ahead ahead = more ? askFor(g, f, x, gradient, sizeof(Bf16), unit + 1, strips) : Ahead();
     for (int64_t i = 0; i < images.end - images.begin; i++) {
       const int64_t image = images.begin + i;
       int32_t* to = inputs + i * inputWords(g, cut, count);
@@ -211,7 +216,7 @@ static void runGroupPairs(const Geometry& g, const PairsCut& cut, const Inputs& 
         packGradientPairs(g, cut, gradient + ((image * g.outHeight + row) * g.outWidth + columns.begin) * g.outChannels,
                           columns.end - columns.begin, to);
     }
-    runUnitPairs(g, cut, inputs, gradients, images.end - images.begin, count, strips, sum, unit > units.begin);
+    runUnitPairs(g, cut, inputs, gradients, images.end - images.begin, count, strips, sum, unit > units.begin, ahead);
   }
 }
 

@@ -124,11 +124,14 @@ static void packWeightsBf16(const Geometry& g, const Bf16Cut& cut, const float* 
     }
 }
 
-// The panel of `rows` rows of an image's gradient from row `first`, columns from `lowest`.
+// The panel of `rows` rows of an image's gradient from row `first`, columns from `lowest`. Asks for as many rows
+// behind them.
 static void packGradient(const Geometry& g, const PhasedAxis& columns, const Bf16* image, int64_t first, int64_t rows, Bf16* to) {
   const int64_t gradientRow = g.outWidth * g.outChannels, panelColumns = columns.panel(columns.most());
   const int64_t begin = clamp(columns.lowest, 0, g.outWidth);
   const int64_t end = clamp(columns.lowest + panelColumns, begin, g.outWidth);
+  const Bf16* const behind = image + (first + rows) * gradientRow;
+  for (int64_t i = 0; i < rows * gradientRow; i += 32) __builtin_prefetch(behind + i);
   for (int64_t i = 0; i < rows; i++) {
     const int64_t h = first + i;
     const bool inside = h >= 0 && h < g.outHeight && begin < end;
@@ -160,6 +163,7 @@ template <int T, int V>
 static __attribute__((noinline)) void runTile(const PairTile& p) {
   const int64_t block = p.block;
   const int32_t* b = p.b;
+  askForTile<T, V>(p.out, p.outRow);
   Vec sum[T][V];
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++)
@@ -188,8 +192,24 @@ static inline void advance(PairTile& tile, int64_t rows) {
 }
 enum { PAIR_VECTORS = 4 };  // of a tile at most
 
+// A band's panel of the gradient, from row `first` on. It gets its rows one by one, just before they are first read.
+struct GradientPanel {
+  const Geometry& g;
+  const PhasedAxis& columns;
+  const Bf16* image;
+  int64_t first, ready;
+  Bf16* to;
+
+  const Bf16* rows(int64_t end) {
+    const int64_t row = columns.panel(columns.most()) * g.outChannels;
+    if (ready < end) packGradient(g, columns, image, first + ready, end - ready, to + ready * row);
+    ready = most(ready, end);
+    return to;
+  }
+};
+
 // Rows `rows` of one pair of phases; the panel begins at gradient row rows.begin + lowest.
-static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, const Bf16* panel, const int32_t* packed,
+static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, GradientPanel& panel, const int32_t* packed,
                      Range channels, Range band, float* image) {
   const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
   const int64_t count = least(band.end, rows.inputs) - band.begin;
@@ -214,7 +234,7 @@ static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b
     tile.lastLanes = least(channels.end - n - (vectors - 1) * LANES, LANES);
     tile.b = packed + n / LANES * tile.block;
     for (int64_t i = 0; i < (column ? 1 : count); i++) {
-      tile.a = panel + (top + i) * panelRow + left * g.outChannels;
+      tile.a = panel.rows(top + tile.segments + (column ? count - 1 : i)) + (top + i) * panelRow + left * g.outChannels;
       tile.out = out + i * outRow + n;
       runVectors<PairRows, PAIR_VECTORS>(vectors, column ? count : columns.inputs, tile);
     }
@@ -228,12 +248,11 @@ static void runInputGradientBf16(const Geometry& g, const Bf16* gradient, const 
   if (phase == 0) return packWeightsBf16(g, cut, w, columnPart(g.channels, cut.packChunks, chunk), work.own, packed);
   const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk % cut.bandChunks);
   const Range channels = columnPart(g.channels, cut.channelChunks, chunk / cut.bandChunks);
-  Bf16* panel = reinterpret_cast<Bf16*>(work.own);
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(cut.rows.most(), cut.bands, band % cut.bands);
-    packGradient(g, cut.columns, gradient + image * g.outHeight * g.outWidth * g.outChannels, rows.begin + cut.rows.lowest,
-                 cut.rows.panel(rows.end - rows.begin), panel);
+    GradientPanel panel{g, cut.columns, gradient + image * g.outHeight * g.outWidth * g.outChannels,
+                        rows.begin + cut.rows.lowest, 0, reinterpret_cast<Bf16*>(work.own)};
     for (int64_t a = 0; a < cut.rows.phases(); a++)
       for (int64_t b = 0; b < cut.columns.phases(); b++)
         runPhase(g, cut, a, b, panel, packed, channels, rows, dx + image * g.height * g.width * g.channels);

@@ -8,6 +8,7 @@
 // Inputs that are stored as bytes are converted unit by unit into a thread's own panel, as padded ones
 // are copied; the sums are the same.
 #pragma once
+#include "map_layout.h"
 #include "product_forward.h"
 #include "simd_integer.h"
 
@@ -105,7 +106,7 @@ static void packRows(const Geometry& g, const Inputs& x, int64_t image, int64_t 
 
 // Adds one unit, whose inputs start at `x`, to the strips of `sum`.
 static void runUnit(const Geometry& g, bool alongTaps, const float* x, int64_t xImage, const float* gradient,
-                    int64_t images, int64_t rows, Range strips, float* sum, bool add) {
+                    int64_t images, int64_t rows, Range strips, float* sum, bool add, Ahead ahead) {
   const int64_t length = g.kernelWidth * g.channels, taps = g.kernelHeight * length;
   const int64_t vectors = alongTaps ? length : g.outChannels, broadcasts = alongTaps ? g.outChannels : length;
   const int64_t stripsPerRow = ceilDivide(vectors, COLUMNS);
@@ -134,9 +135,24 @@ static void runUnit(const Geometry& g, bool alongTaps, const float* x, int64_t x
       tile.out = alongTaps ? sum + r * length + n : sum + r * length * g.outChannels + n;
       tile.outRow = alongTaps ? taps : g.outChannels;
       tile.add = add;
+      tile.ahead = &ahead;
       runPanel(broadcasts, least(PANEL, vectors - n), tile);
     }
   }
+}
+
+// What a unit reads of the inputs and of the gradient, of elements of so many bytes.
+static Ahead askFor(const Geometry& g, const FilterCut& cut, const Inputs& x, const void* gradient, int64_t gradientBytes,
+                    int64_t unit, Range strips) {
+  const Range images = part(g.images, cut.imageUnits, unit / cut.bands);
+  const Range rows = part(g.outHeight, cut.bands, unit % cut.bands);
+  const int64_t row = g.width * g.channels * storageBytes(x.storage), gradientRow = g.outWidth * g.outChannels * gradientBytes;
+  const int64_t first = most(rows.begin * g.strideHeight - g.paddingHeight, 0);
+  const int64_t last = least(first + panelRows(g, rows.end - rows.begin), g.height);
+  const int64_t count = images.end - images.begin - 1, outRows = rows.end - rows.begin;
+  return Ahead(x.data + (images.begin * g.height + first) * row, (count * g.height + last - first) * row,
+               (const char*)gradient + (images.begin * g.outHeight + rows.begin) * gradientRow,
+               (count * g.outHeight + outRows) * gradientRow, (g.outWidth == 1 ? 1 : (count + 1) * outRows) * (strips.end - strips.begin));
 }
 
 static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, const float* gradient, Range units,
@@ -146,6 +162,7 @@ static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, c
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const Range images = part(g.images, cut.imageUnits, unit / cut.bands);
     const Range rows = part(g.outHeight, cut.bands, unit % cut.bands);
+    const Ahead ahead = unit + 1 < units.end ? askFor(g, cut, x, gradient, sizeof(float), unit + 1, strips) : Ahead();
     const int64_t count = images.end - images.begin, first = rows.begin * g.strideHeight;
     const int64_t xRows = panelRows(g, rows.end - rows.begin), panel = xRows * panelRow(g);
     if (packed)
@@ -153,7 +170,7 @@ static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, c
     const float* from = packed ? own : (const float*)x.data + images.begin * xImage + first * panelRow(g);
     runUnit(g, cut.alongTaps, from, packed ? panel : xImage,
             gradient + (images.begin * g.outHeight + rows.begin) * gradientRow, count, rows.end - rows.begin, strips,
-            sum, unit > units.begin);
+            sum, unit > units.begin, ahead);
   }
 }
 

@@ -108,11 +108,14 @@ static void copyRow(Code* to, const uint8_t* from, bool isSigned, int64_t n) {
   if (i < n) copyCodes(to + i, from + i, isSigned, n - i);
 }
 
-// The panel of rows first ... first + rows of the image, counted from the top of its padding.
+// The panel of rows first ... first + rows of the image, counted from the top of its padding. Asks for as many
+// rows behind them.
 static void packInputs(const IntegerProduct& p, const uint8_t* image, int64_t first, int64_t rows, Code* to) {
   const Geometry& g = p.g;
   const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
   const Code zero = p.isSigned ? CODE_OFFSET : 0;
+  const uint8_t* const behind = image + (first + rows - g.paddingHeight) * row;
+  for (int64_t i = 0; i < rows * row; i += 64) __builtin_prefetch(behind + i);
   if (!padded(g)) return copyRow(to, image + first * row, p.isSigned, rows * row);
   const auto fill = [&](int64_t n) {
     for (int64_t i = 0; i < n; i++) *to++ = zero;
@@ -144,7 +147,7 @@ struct CodeTile {
 
 template <int T, int V>
 static __attribute__((noinline)) void runTile(const CodeTile& p) {
-  const int64_t aRow = p.aRow, block = p.block;
+  const int64_t block = p.block;
   const int32_t* b = p.b;
   Ints sum[T][V];
 #pragma GCC unroll 16
@@ -153,14 +156,14 @@ static __attribute__((noinline)) void runTile(const CodeTile& p) {
     for (int v = 0; v < V; v++) sum[t][v] = loadInts(b + v * block);
   b += LANES;
   for (int64_t s = 0; s < p.segments; s++) {
-    const Code* a = p.a + s * p.aSegment;
-    for (const int32_t* end = b + p.words * LANES; b < end; a += GROUP, b += LANES) {
+    const int32_t* const end = b + p.words * LANES;
+    for (RowPointers<T, Code> a(p.a + s * p.aSegment, p.aRow); b < end; a.step(GROUP), b += LANES) {
       Ints weights[V];
 #pragma GCC unroll 4
       for (int v = 0; v < V; v++) weights[v] = loadInts(b + v * block);
 #pragma GCC unroll 16
       for (int t = 0; t < T; t++) {
-        const Ints x = splatWord(a + t * aRow);
+        const Ints x = splatWord(a(t));
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) sum[t][v] = dot(sum[t][v], x, weights[v]);
       }
@@ -188,20 +191,21 @@ static inline void advance(CodeTile& tile, int64_t rows) {
   tile.out += rows * tile.outRow * (tile.isShort ? sizeof(int16_t) : sizeof(int32_t));
 }
 
-// As many accumulators as hide the latency of `dot` and leave registers for its operands; with more
-// than 12 rows, general registers for their addresses run out.
+// As many accumulators as hide the latency of `dot` and leave registers for its operands.
 enum { ACCUMULATORS = LANES == 16 ? 16 : LANES == 8 ? 12 : 8 };
 template <int V>
 struct CodeRows {
-  enum { MOST = ACCUMULATORS / V < 12 ? ACCUMULATORS / V : 12 };
+  enum { MOST = ACCUMULATORS / V };
 };
 
-static void runIntegerBand(const IntegerProduct& p, const Code* panel, const int32_t* packed, Range channels,
-                           int64_t rows, char* out) {
+// Output rows of an image, from its packed weights. The panel gets its rows one by one, just before they are first read.
+static void runIntegerBand(const IntegerProduct& p, const uint8_t* image, const int32_t* packed, Range channels, Range band,
+                           Code* panel, char* out) {
   const Geometry& g = p.g;
   const int64_t elementBytes = p.isShort ? sizeof(int16_t) : sizeof(int32_t);
-  const int64_t row = g.strideHeight * panelRow(g);
+  const int64_t row = g.strideHeight * panelRow(g), rows = band.end - band.begin, first = band.begin * g.strideHeight;
   const bool column = g.outWidth == 1;  // then pixels follow one another from row to row
+  int64_t ready = 0;
   CodeTile tile{};
   tile.aRow = column ? row : g.strideWidth * g.channels;
   tile.aSegment = panelRow(g);
@@ -215,6 +219,11 @@ static void runIntegerBand(const IntegerProduct& p, const Code* panel, const int
     tile.lastLanes = least(channels.end - n - (vectors - 1) * LANES, LANES);
     tile.b = packed + n / LANES * tile.block;
     for (int64_t i = 0; i < (column ? 1 : rows); i++) {
+      const int64_t wanted = panelRows(g, column ? rows : i + 1);
+      if (ready < wanted) {
+        packInputs(p, image, first + ready, wanted - ready, panel + ready * panelRow(g));
+        ready = wanted;
+      }
       tile.a = panel + i * row;
       tile.out = out + (i * g.outWidth * g.outChannels + n) * elementBytes;
       runVectors<CodeRows, VECTORS>(vectors, column ? rows : g.outWidth, tile);
@@ -239,10 +248,8 @@ static void runInteger(const IntegerProduct& p, const uint8_t* x, const int8_t* 
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(g.outHeight, cut.bands, band % cut.bands);
-    packInputs(p, x + image * g.height * g.width * g.channels, rows.begin * g.strideHeight,
-               panelRows(g, rows.end - rows.begin), panel);
     const int64_t first = (image * g.outHeight + rows.begin) * g.outWidth * g.outChannels;
-    runIntegerBand(p, panel, packed, channels, rows.end - rows.begin,
+    runIntegerBand(p, x + image * g.height * g.width * g.channels, packed, channels, rows, panel,
                    y + first * (p.isShort ? sizeof(int16_t) : sizeof(int32_t)));
   }
 }

@@ -98,8 +98,18 @@ struct RowPointers {
   }
 };
 
+// Asks for the lines that a tile will be stored to.
+template <int T, int V, class Element>
+static inline void askForTile(Element* out, int64_t outRow) {
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++, out = opaque(out + outRow))
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) __builtin_prefetch(out + v * LANES, 1);
+}
+
 template <int T, int V>
 static __attribute__((noinline)) void runTile(const PixelTile& p) {
+  askForTile<T, V>(p.out, p.outRow);
   Vec sum[T][V];
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++)
@@ -144,6 +154,25 @@ static inline void addTile(Vec (&sum)[T][V], float* out, int64_t outRow, Mask ma
     }
 }
 
+// Memory that the next unit of work reads, asked for bit by bit while this one computes.
+struct Ahead {
+  const char *at[2], *end[2];
+  int64_t lines;  // at a time
+
+  Ahead() : at{}, end{}, lines(0) {}
+  Ahead(const void* a, int64_t aBytes, const void* b, int64_t bBytes, int64_t times)
+      : at{(const char*)a, (const char*)b}, end{at[0] + aBytes, at[1] + bBytes},
+        lines(ceilDivide(ceilDivide(aBytes, 64) + ceilDivide(bBytes, 64), times)) {}
+  inline void ask() {
+    for (int64_t n = lines; n > 0; n--) {
+      const int i = at[0] < end[0] ? 0 : 1;
+      if (at[i] >= end[i]) return;
+      __builtin_prefetch(at[i], 0, 2);
+      at[i] += 64;
+    }
+  }
+};
+
 // Floats from one image, row and column to the next.
 struct Walk {
   int64_t image, row, column;
@@ -157,6 +186,7 @@ struct PositionTile {
   float* out;
   int64_t outRow, lastLanes;
   bool add;
+  Ahead* ahead;  // asked at every row
 };
 
 template <int T, int V>
@@ -172,6 +202,7 @@ static __attribute__((noinline)) void runTile(const PositionTile& p) {
     for (int64_t row = 0; row < p.rows; row++) {
       const float* a = p.broadcast + image * p.broadcastWalk.image + row * p.broadcastWalk.row;
       const float* b = p.vector + image * p.vectorWalk.image + row * p.vectorWalk.row;
+      p.ahead->ask();
       for (int64_t column = 0; column < p.columns; column++, a += aColumn, b += bColumn) {
         Vec values[V];
 #pragma GCC unroll 2

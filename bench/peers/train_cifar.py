@@ -80,6 +80,12 @@ def train(method, seed, train_set, test_set, options):
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, options.decay_every, 0.1)
     images, labels = train_set
     images = padded(images)
+
+    @torch.compile(disable=not options.compile)
+    def forward(x, y):
+        logits = model(x)
+        return logits, F.cross_entropy(logits, y)
+
     accuracies = []
     for epoch in range(options.epochs):
         start = time.perf_counter()
@@ -88,8 +94,7 @@ def train(method, seed, train_set, test_set, options):
         for chosen in torch.randperm(len(labels), generator=generator).split(options.batch_size):
             x, y = normalised(augmented(images[chosen], generator)), labels[chosen]
             optimizer.zero_grad()
-            logits = model(x)
-            loss = F.cross_entropy(logits, y)
+            logits, loss = forward(x, y)
             loss.backward()
             optimizer.step()
             total += loss.item() * len(y)
@@ -124,6 +129,7 @@ def main():
     parser.add_argument("--decay-every", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, which is faster")
     parser.add_argument("--images", type=int, default=50000, help="how many of the training images")
     options = parser.parse_args()
 
