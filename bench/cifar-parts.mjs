@@ -89,11 +89,11 @@ export async function compareCompile({ network, threads, rounds, report }) {
       for (let round = 0; round < rounds; round++) {
         results.push(await ours({ network: each, method, threads, steps: 1, warmup: 0 }));
       }
-      const compileMs = median(results.map((result) => result.compileMs));
+      const [compileMs, loadMs] = ["compileMs", "loadMs"].map((key) => median(results.map((r) => r[key])));
       const { instructions } = results[0];
       report(
-        { name: `${each} ${name}, trace, passes and planning`, compileMs, instructions },
-        `${each} ${name}: trace, passes and planning ${compileMs.toFixed(0)} ms, ${instructions} instructions`,
+        { name: `${each} ${name}, trace, passes and planning`, compileMs, loadMs, instructions },
+        `${each} ${name}: trace, passes and planning ${compileMs.toFixed(0)} ms, loading ${loadMs.toFixed(0)} ms, ${instructions} instructions`,
       );
     }
   }

@@ -26,9 +26,18 @@ const { values } = parseArgs({
 const { executor } = chooseExecutor({ executor: values.executor, threads: Number(values.threads) });
 const { run, program } = makeStep({ ...values, batchSize: Number(values["batch-size"]), executor });
 
+// Trace, passes and planning; then the executor checks and encodes the Program, and writes machine code.
+let loadMs = 0;
+const load = executor.load.bind(executor);
+executor.load = (...parts) => {
+  const began = performance.now();
+  const loaded = load(...parts);
+  loadMs += performance.now() - began;
+  return loaded;
+};
 const began = performance.now();
 const { instructions, bytes } = program();
-const compileMs = performance.now() - began;
+const compileMs = performance.now() - began - loadMs;
 
 const steps = Number(values.steps);
 for (let i = 0; i < Number(values.warmup); i++) await run();
@@ -59,6 +68,7 @@ console.log(
     medianMs: times.length > 0 ? times[times.length >> 1] : undefined,
     peakBytes: maxRSS * 1024,
     compileMs,
+    loadMs,
     instructions: instructions.length,
     scratchBytes: bytes.scratch,
     executor: `${executor.name} ${executor.instructionSet}`,

@@ -10,7 +10,9 @@ import { sizeOf } from "../graph/tensor.js";
 import { isConstant, isElementwise, isReduction, ownerOf, reductionOf, viewOf } from "./kinds.js";
 import type { Axes } from "../runtime/program.js";
 import type { Mask, Space } from "./space.js";
-import { findSpace } from "./space.js";
+import type { Units } from "./ancestry.js";
+import { Ancestry, has } from "./ancestry.js";
+import { findSpace, maskWhere, wholeMask } from "./space.js";
 
 export interface MapGroup {
   readonly kind: "map";
@@ -70,6 +72,7 @@ export function groupMaps(
     producers.set(node, single);
   };
 
+  const isWhole = (broadcast: Tensor): boolean => producers.has(broadcast);
   const addRoot = (node: Tensor): void => {
     const { group: root, spelledOut } = newGroup(node, materialised, producers);
     spelledOut.forEach(addSingle);
@@ -80,9 +83,10 @@ export function groupMaps(
     const waits = (value: Tensor): boolean => waiting.has(value) && !results.has(value);
     const isSmall = (group: MapGroup): boolean =>
       sizeOf(group.shape) <= tiny && ![node, ...group.roots].some(waits);
+    const behind = new Map([...root.operands].map((o) => [o, ancestry.behind([sourceOf(o, producers)])]));
     const joined = forInputGradients.has(node)
       ? undefined
-      : groups.findLast((group) => join(group, root, isSmall(group), ancestry));
+      : groups.findLast((group) => join(group, root, isSmall(group), behind, ancestry, isWhole));
     if (joined === undefined) {
       groups.push(root);
       units.push(root);
@@ -182,78 +186,55 @@ function newGroup(
   }
 }
 
-/** Adds a root's group to another if that is allowed and worth it; for a small one it always is. */
-function join(group: MapGroup, root: MapGroup, isSmall: boolean, ancestry: Ancestry): boolean {
-  const { producers } = ancestry;
-  const outside = [...root.operands].filter((operand) => !group.body.has(operand));
-  const isShared = (operand: Tensor): boolean =>
-    group.operands.has(operand) && operand.op !== "broadcast" && !isConstant(operand.op);
-  const related = isSmall || outside.length < root.operands.size || outside.some(isShared);
+/**
+ * Adds a root's group to another if that is allowed and worth it; for a small one it always is. `behind`: what the
+ * root's operands depend on.
+ */
+function join(
+  group: MapGroup,
+  root: MapGroup,
+  isSmall: boolean,
+  behind: ReadonlyMap<Tensor, Units>,
+  ancestry: Ancestry,
+  isWhole: (node: Tensor) => boolean,
+): boolean {
+  const number = ancestry.numberOf(group);
+  let related = isSmall;
+  const outside: Tensor[] = [];
+  for (const [operand, units] of behind) {
+    if (group.body.has(operand)) related = true;
+    else {
+      if (has(units, number)) return false;
+      related ||= group.operands.has(operand) && operand.op !== "broadcast" && !isConstant(operand.op);
+      outside.push(operand);
+    }
+  }
   if (!related) return false;
-  if (outside.some((operand) => ancestry.depends(sourceOf(operand, producers), group))) return false;
   const operands = new Set([...group.operands, ...outside]);
-  const body = new Set([...group.body, ...root.body]);
-  if (operands.size > mostOperands || body.size > mostBody) return false;
+  if (operands.size > mostOperands) return false;
+  const more = [...root.body].filter((node) => !group.body.has(node));
+  if (group.body.size + more.length > mostBody) return false;
   const roots = [...group.roots, ...root.roots];
-  const space = spaceOf({ shape: group.shape, roots, operands }, (node) => producers.has(node));
+  const space = spaceOf({ shape: group.shape, roots, operands }, isWhole);
   if (space === undefined) return false;
   outside.forEach((operand) => group.operands.add(operand));
-  root.body.forEach((node) => group.body.add(node));
+  more.forEach((node) => group.body.add(node));
   group.roots.push(...root.roots);
   group.space = space;
   return true;
-}
-
-/**
- * Which units depend on which, at any distance: a bit a unit, so that a question is one operation.
- * A unit counts among its own ancestors.
- */
-class Ancestry {
-  private readonly bits = new Map<Unit, bigint>();
-  private readonly ancestors = new Map<Unit, bigint>();
-
-  constructor(readonly producers: Producers) {}
-
-  add(unit: Unit, values: readonly Tensor[]): void {
-    const bit = 1n << BigInt(this.bits.size);
-    this.bits.set(unit, bit);
-    this.ancestors.set(unit, bit | this.behind(values));
-  }
-
-  /** A unit reads further values, and so do all that depend on it. */
-  extend(unit: Unit, values: readonly Tensor[]): void {
-    const bit = this.bits.get(unit)!;
-    const more = this.behind(values);
-    for (const [other, known] of this.ancestors) {
-      if ((known & bit) !== 0n && (known | more) !== known) this.ancestors.set(other, known | more);
-    }
-  }
-
-  depends(value: Tensor, unit: Unit): boolean {
-    return (this.behind([value]) & this.bits.get(unit)!) !== 0n;
-  }
-
-  private behind(values: readonly Tensor[]): bigint {
-    let all = 0n;
-    for (const value of values) {
-      const from = this.producers.get(ownerOf(value).owner);
-      if (from !== undefined) all |= this.ancestors.get(from)!;
-    }
-    return all;
-  }
 }
 
 /** Which axes of a map's shape an operand has. `whole`: a broadcast that has been spelled out. */
 export function maskOf(node: Tensor, shape: Shape, whole: boolean): Mask {
   if (node.op === "broadcast" && !whole) {
     const { axes } = node.attributes;
-    return shape.map((extent, axis) => extent === 1 || axes!.includes(axis));
+    return maskWhere(shape, (axis) => shape[axis] === 1 || axes!.includes(axis));
   }
-  return shape.map(() => true);
+  return wholeMask(shape);
 }
 
 function rootMask(root: Tensor, shape: Shape): Mask {
-  return shape.map((_, axis) => !isReduction(root.op) || !root.attributes.axes!.includes(axis));
+  return maskWhere(shape, (axis) => !isReduction(root.op) || !root.attributes.axes!.includes(axis));
 }
 
 /** Wide channels, where a block is a piece of one row: a row's sum and a channel's sum need different orders. */
@@ -271,10 +252,9 @@ function spaceOf(
   whole: (node: Tensor) => boolean,
 ): Space | undefined {
   const { shape, roots } = group;
-  const masks = [
-    ...[...group.operands].map((operand) => maskOf(operand, shape, whole(operand))),
-    ...roots.map((root) => rootMask(root, shape)),
-  ];
+  const masks = new Set<Mask>();
+  for (const operand of group.operands) masks.add(maskOf(operand, shape, whole(operand)));
+  for (const root of roots) masks.add(rootMask(root, shape));
   for (const rowsAreSamples of [false, true]) {
     const space = findSpace(shape, masks, rowsAreSamples);
     if (space === undefined) return undefined;

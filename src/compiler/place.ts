@@ -9,6 +9,7 @@ import { storageBytes } from "../runtime/program.js";
 import { ConstantPool } from "./constants.js";
 import type { Producers, Unit } from "./group.js";
 import { maskOf, reads, sourceOf } from "./group.js";
+import { wholeMask } from "./space.js";
 import { isConstant, ownerOf } from "./kinds.js";
 import type { Lifetime } from "./memory.js";
 import { planMemory } from "./memory.js";
@@ -148,7 +149,8 @@ function writing(
     const own = position.get(unit)!;
     if (last < own) return true;
     if (last > own || unit.kind !== "map") return false;
-    const elementwise = (operand: Tensor): boolean => maskOf(operand, unit.shape, false).every(Boolean);
+    const elementwise = (operand: Tensor): boolean =>
+      maskOf(operand, unit.shape, false) === wholeMask(unit.shape);
     return (
       unit.body.has(node) &&
       [...unit.operands].every(

@@ -9,6 +9,7 @@
 import { node } from "../graph/node.js";
 import { ops } from "../graph/ops.js";
 import { otherAxes } from "../graph/ops/reductions.js";
+import { sameShape } from "../graph/ops/shapes.js";
 import type { Attributes, OpName, Tensor } from "../graph/tensor.js";
 import { topologicalOrder } from "../graph/order.js";
 import type { Build } from "./integers.js";
@@ -73,7 +74,7 @@ export function simplify(
       }
       case "reshape": {
         if (x.op === "reshape") return rewrite("reshape", x.inputs, attributes);
-        if (equal(x.shape, attributes.shape!)) return x;
+        if (sameShape(x.shape, attributes.shape!)) return x;
         break;
       }
       case "transpose": {
@@ -86,7 +87,7 @@ export function simplify(
         break;
       }
       case "broadcast": {
-        if (equal(x.shape, attributes.shape!)) return x;
+        if (sameShape(x.shape, attributes.shape!)) return x;
         if (x.op === "broadcast") {
           const axes = x.attributes.axes!.map((axis) => attributes.axes![axis]);
           return rewrite("broadcast", x.inputs, { shape: attributes.shape, axes });
@@ -220,7 +221,7 @@ function repeatedAlike(inputs: readonly Tensor[]): Tensor | undefined {
   const repeated = inputs.filter((input) => scalarOf(input) === undefined);
   const [first] = repeated;
   const alike = repeated.every(
-    (input) => input.op === "broadcast" && equal(input.attributes.axes!, first.attributes.axes!),
+    (input) => input.op === "broadcast" && sameShape(input.attributes.axes!, first.attributes.axes!),
   );
   return alike ? first : undefined;
 }
@@ -243,11 +244,8 @@ function evaluateScalar(op: OpName, values: readonly number[]): number {
 
 function keyOf(op: OpName, inputs: readonly Tensor[], attributes: Attributes): string | undefined {
   if (attributes.data !== undefined || attributes.backward !== undefined) return undefined;
+  if (Object.keys(attributes).length === 0) return `${op}|${inputs.map((input) => input.id).join()}`;
   // JSON has no -0, NaN or infinities; String tells all but -0 apart.
   const value = Object.is(attributes.value, -0) ? "-0" : String(attributes.value);
   return `${op}|${inputs.map((input) => input.id).join()}|${value}|${JSON.stringify(attributes)}`;
-}
-
-function equal(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }

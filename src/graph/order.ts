@@ -5,9 +5,13 @@ export function topologicalOrder(
   outputs: readonly Tensor[],
   inputsOf = (tensor: Tensor): readonly Tensor[] => tensor.inputs,
 ): Tensor[] {
-  const seen = new Set(outputs);
-  // A Set also iterates over what is added meanwhile.
-  for (const tensor of seen) for (const input of inputsOf(tensor)) seen.add(input);
+  const byId = new Map<number, Tensor>();
+  const waiting = [...outputs];
+  for (let tensor = waiting.pop(); tensor !== undefined; tensor = waiting.pop()) {
+    if (byId.has(tensor.id)) continue;
+    byId.set(tensor.id, tensor);
+    waiting.push(...inputsOf(tensor));
+  }
   // Inputs are made before the nodes that use them.
-  return [...seen].sort((a, b) => a.id - b.id);
+  return Array.from(Float64Array.from(byId.keys()).sort(), (id) => byId.get(id)!);
 }

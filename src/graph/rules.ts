@@ -4,7 +4,7 @@
  */
 import { UserError } from "../errors.js";
 import * as f from "./functions.js";
-import { sameShape } from "./functions/broadcasting.js";
+import { sameShape } from "./ops/shapes.js";
 import { node } from "./node.js";
 import { otherAxes } from "./ops/reductions.js";
 import { text } from "./ops/shapes.js";

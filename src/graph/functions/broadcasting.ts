@@ -1,7 +1,7 @@
 /** NumPy's broadcasting, spelled out as nodes. */
 import { UserError } from "../../errors.js";
 import { node } from "../node.js";
-import { text } from "../ops/shapes.js";
+import { sameShape, text } from "../ops/shapes.js";
 import type { OpName, Shape, Tensor } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
 
@@ -10,9 +10,6 @@ export type Value = Tensor | number;
 
 export const toTensor = (x: Value): Tensor =>
   typeof x === "number" ? node("constant", [], { value: x }) : x;
-
-export const sameShape = (a: Shape, b: Shape) =>
-  a.length === b.length && a.every((extent, axis) => extent === b[axis]);
 
 /** The same values in another shape; `x` itself where the shape is its own. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -42,6 +39,7 @@ export function broadcastTo(x: Value, shape: Shape): Tensor {
 /** An elementwise op on inputs that are first broadcast to their common shape. */
 export function elementwise(op: OpName, ...values: readonly Value[]): Tensor {
   const inputs = values.map(toTensor);
+  if (inputs.every((input) => sameShape(input.shape, inputs[0].shape))) return node(op, inputs);
   const rank = Math.max(...inputs.map(({ shape }) => shape.length));
   const shape = Array.from({ length: rank }, (_, axis) =>
     Math.max(...inputs.map((input) => input.shape[axis - rank + input.shape.length] ?? 1)),

@@ -3,7 +3,7 @@ import { UserError } from "../../errors.js";
 import type { Case, Data, Inferred, Op, Sampler, View } from "../op.js";
 import type { Attributes, Lattice, Tensor } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
-import { text } from "./shapes.js";
+import { sameShape, text } from "./shapes.js";
 
 /** Half to even, as IEEE 754 rounds: 0.5 -> 0, 1.5 -> 2, 2.5 -> 2. */
 export function round(x: number): number {
@@ -90,7 +90,7 @@ export type ElementwiseOp = keyof typeof loops;
 
 function inferElementwise(op: string, count: number, inputs: readonly Tensor[]) {
   const [{ shape }] = inputs;
-  if (inputs.length !== count || !inputs.every((input) => text(input.shape) === text(shape))) {
+  if (inputs.length !== count || !inputs.every((input) => sameShape(input.shape, shape))) {
     const shapes = inputs.map((input) => text(input.shape)).join(", ");
     throw new UserError(`${op}: takes ${count} inputs of one shape, got ${shapes}; broadcast them before`);
   }

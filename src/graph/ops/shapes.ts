@@ -5,6 +5,9 @@ import { sizeOf } from "../tensor.js";
 
 export const text = (shape: Shape) => `[${shape.join(", ")}]`;
 
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+
 /** Distance in elements between neighbours along each axis of a dense, row-major value. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
