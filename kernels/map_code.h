@@ -211,7 +211,7 @@ class MapCompiler : public MapValues {
   }
 
   void body() {
-    for (int32_t i = 0; i < map_.operationCount; i++) {
+    for (int32_t i = 0; i < stepCount_; i++) {
       operate(steps_[i]);
       Value& value = values_[steps_[i].value];
       if (value.uses++ == 0) release(steps_[i].value);

@@ -46,6 +46,25 @@ class MapValues {
   static int32_t arity(int32_t op) { return op == SELECT ? 3 : op <= ROUND_BF16 ? 1 : 2; }
   static bool compares(int32_t op) { return op == LT || op == LE || op == EQ; }
 
+  // Stores of integers round by themselves, to the same integers: a rounding that only they need is left out.
+  void storeUnrounded() {
+    for (int32_t r = 0; r < map_.resultCount; r++) {
+      const int32_t storage = map_.results[r].to.storage, v = results_[r];
+      if (storage != I16 && storage != U8 && storage != S8) continue;
+      int32_t readers = 0, at = -1;
+      for (int32_t i = 0; i < stepCount_; i++) {
+        const Step& s = steps_[i];
+        readers += (s.a == v) + (s.b == v) + (s.c == v);
+        if (s.value == v && s.op == ROUND) at = i;
+      }
+      for (int32_t i = 0; i < map_.resultCount; i++) readers += results_[i] == v;
+      if (at < 0 || readers > 1) continue;
+      results_[r] = steps_[at].a;
+      stepCount_--;
+      for (int32_t i = at; i < stepCount_; i++) steps_[i] = steps_[i + 1];
+    }
+  }
+
   // Gives each write of a slot a number of its own, and counts the uses of each value. False where the map
   // must be interpreted.
   bool number() {
@@ -65,18 +84,20 @@ class MapValues {
       inSlot[o.destination] = valueCount_++;
       values_[s.value].isMask = compares(o.op);
     }
-    for (int32_t i = 0; i < map_.operationCount; i++) {
+    stepCount_ = map_.operationCount;
+    for (int32_t i = 0; i < stepCount_; i++) {
       const Step& s = steps_[i];
       if (s.op != SELECT) values_[s.a].isMask = false;
       if (s.b >= 0) values_[s.b].isMask = false;
       if (s.c >= 0) values_[s.c].isMask = false;
     }
+    for (int32_t i = 0; i < map_.resultCount; i++) results_[i] = inSlot[map_.results[i].slot];
+    storeUnrounded();
     for (int32_t i = 0; i < map_.resultCount; i++) {
-      results_[i] = inSlot[map_.results[i].slot];
       values_[results_[i]].isMask = false;
       values_[results_[i]].uses++;
     }
-    for (int32_t i = 0; i < map_.operationCount; i++) {
+    for (int32_t i = 0; i < stepCount_; i++) {
       const Step& s = steps_[i];
       const int32_t arguments[] = {s.a, s.b, s.c};
       for (const int32_t v : arguments) {
@@ -96,7 +117,7 @@ class MapValues {
       const MapResult& r = map_.results[i];
       const int32_t storage = r.to.storage;
       if (storage != F32 && storage != I16 && storage != U8 && storage != S8 && storage != BF16) return false;
-      if (isOperand(results_[i])) lastStreamed_ = map_.operationCount;
+      if (isOperand(results_[i])) lastStreamed_ = stepCount_;
       if (r.reduction != MOMENTS) continue;
       // One count of blocks serves all.
       const bool ofSample = resultAxes(layout_, r.to.axes) & SAMPLE;
@@ -108,7 +129,7 @@ class MapValues {
 
   const MapInstruction& map_;
   const Layout& layout_;
-  int32_t valueCount_ = 0;
+  int32_t valueCount_ = 0, stepCount_ = 0;
   bool perChannel_ = false, hasMoments_ = false;
   int32_t lastStreamed_ = -1;  // the operation after which no operand is read
   Value values_[MOST_VALUES];

@@ -115,6 +115,11 @@ export function simplify(
       case "neg":
         if (x.op === "neg") return x.inputs[0];
         break;
+      case "max":
+      case "min":
+        // max(a, max(a, b)): a rectified value that is clipped.
+        if (y.op === op && y.inputs[0] === x) return y;
+        break;
       case "mul":
         if (scalarOf(y) === 1) return x;
         if (scalarOf(x) === 1) return y;
