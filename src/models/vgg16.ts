@@ -13,7 +13,8 @@ const stages = [
 /**
  * 13 convolutions, each with batch norm and activation, a maximum over 2x2 after each stage; then fully
  * connected 512 to 4096, 4096 and 10, without batch norm but where the method has to have one.
- * 33,634,240 parameters; 33,633,344 where the method puts batch norm before its layers.
+ * 33,634,240 parameters; 33,633,344 where the method puts batch norm before its layers. XNOR-Net as its authors
+ * have it signs normalised values in the classifier too, with 9,216 parameters more.
  */
 export const vgg16 = network("vgg16", { input: [32, 32, 3], classes: 10 }, (net, images) => {
   let x = images;
