@@ -95,9 +95,7 @@ async function readFiles(path: string): Promise<BatchFile[]> {
     if (packed !== undefined) return readArchive(packed, names);
   }
   const paths = names.map((name) => locate(found ?? path, name) ?? refuseMissing(found ?? path, name));
-  const files: BatchFile[] = [];
-  for (const batch of paths) files.push({ path: batch, bytes: await readUnpacked(batch) });
-  return files;
+  return Promise.all(paths.map(async (batch) => ({ path: batch, bytes: await readUnpacked(batch) })));
 }
 
 /** A batch as it is, or packed. */
@@ -119,21 +117,24 @@ function refuseMissing(directory: string, name: string): never {
 function imageSet(files: readonly BatchFile[]): ImageSet {
   for (const { path, bytes } of files) checkRecords(bytes, path);
   const count = files.reduce((sum, { bytes }) => sum + bytes.length / recordBytes, 0);
-  const images = new Uint8Array(count * area * channels);
   const labels = new Uint8Array(count);
+  // Four pixels are three words, which are faster to write than bytes.
+  const words = new Uint32Array((count * area * channels) / 4);
   let i = 0;
   let out = 0;
-  for (const { bytes } of files) {
-    for (let from = 0; from < bytes.length; from += recordBytes) {
-      labels[i++] = bytes[from];
-      for (let red = from + 1; red <= from + area; red++) {
-        images[out++] = bytes[red];
-        images[out++] = bytes[red + area];
-        images[out++] = bytes[red + 2 * area];
+  for (const { bytes: b } of files) {
+    for (let from = 0; from < b.length; from += recordBytes) {
+      labels[i++] = b[from];
+      for (let p = from + 1; p <= from + area; p += 4) {
+        const green = p + area;
+        const blue = green + area;
+        words[out++] = b[p] | (b[green] << 8) | (b[blue] << 16) | (b[p + 1] << 24);
+        words[out++] = b[green + 1] | (b[blue + 1] << 8) | (b[p + 2] << 16) | (b[green + 2] << 24);
+        words[out++] = b[blue + 2] | (b[p + 3] << 8) | (b[green + 3] << 16) | (b[blue + 3] << 24);
       }
     }
   }
-  return { images, labels, count };
+  return { images: new Uint8Array(words.buffer), labels, count };
 }
 
 function checkRecords(bytes: Uint8Array, path: string): void {
