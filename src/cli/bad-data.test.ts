@@ -171,6 +171,10 @@ describe("CIFAR-10", () => {
       'data must be one of digits, mnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
     ],
     [
+      "train vgg16 --data digits",
+      "vgg16 cannot take images of 28x28x1 to 10 classes: windowMax: a window of 2x2 does not fit in an image of 1x1 with padding [0, 0] (from --data)",
+    ],
+    [
       "train resnet20 --mirror http://host/",
       "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)",
     ],

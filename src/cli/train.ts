@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import type { Dataset } from "../data/index.js";
 import { shown, UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
@@ -10,6 +11,7 @@ import type { RunOptions } from "../training/config.js";
 import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
+import type { Network } from "../nn/index.js";
 import { fitted } from "../nn/index.js";
 import { train } from "../training/index.js";
 import { readConfig } from "../training/run.js";
@@ -75,7 +77,7 @@ export async function runTraining(
   const { optimizer, schedule } = withSource(from, () => resolveOptimizer(options));
   const loading = showLoading(quiet);
   const data = await withSourceAsync(from, () => resolveData(options, named, loading)).finally(loading.stop);
-  const model = withSource(from, () => fitted(named, { input: data.shape, classes: data.classes }));
+  const model = withSource(from, () => fittedTo(data, named));
   const stop = new AbortController();
   const onSigint = (): void => {
     if (stop.signal.aborted) process.exit(exitCodes.interrupted);
@@ -115,6 +117,15 @@ export async function runTraining(
   } finally {
     display.stop();
     process.off("SIGINT", onSigint);
+  }
+}
+
+/** A network for the images of a data set: where they do not fit, it is the data that can be changed. */
+function fittedTo({ shape, classes }: Dataset, model: Network): Network {
+  try {
+    return fitted(model, { input: shape, classes });
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message, "data") : error;
   }
 }
 
