@@ -262,7 +262,11 @@ describe("networks and methods", () => {
     ],
     [
       `train lenet5 ${dorefa} --layer fc9.weightBits=8`,
-      'layers has "fc9", but the layers of lenet5 are conv1, conv2, fc1, fc2, fc3 (from --layer)',
+      'layers has "fc9", but the layers of lenet5 are conv1, conv2, fc1, fc2, fc3; did you mean fc1? (from --layer)',
+    ],
+    [
+      `train lenet5 ${dorefa} --layer __proto__.weightBits=8`,
+      'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"__proto__":{"weightBits":8}} (from --layer)',
     ],
     [
       `summary lenet5 ${dorefa} --layer fc2.weightBits=9`,

@@ -48,10 +48,18 @@ const builtIn = Object.keys(methods);
 const flag = field("true or false", z.boolean());
 const layerBits = field(
   'bits by layer, as {"fc2": {"weightBits": 8}}',
-  z.record(
-    z.string(),
-    z.strictObject({ weightBits: z.number().int().optional(), activationBits: z.number().int().optional() }),
-  ),
+  z
+    .unknown()
+    .refine((value) => !Object.hasOwn(Object(value) as object, "__proto__")) // which a record leaves out
+    .pipe(
+      z.record(
+        z.string(),
+        z.strictObject({
+          weightBits: z.number().int().optional(),
+          activationBits: z.number().int().optional(),
+        }),
+      ),
+    ),
 );
 
 /** Every key of a configuration, with its default where it has one. */
@@ -207,7 +215,8 @@ function checkLayers(asked: RunOptions["layers"], model: Network, method: Method
     const layer = layers.find((built) => built.name === name);
     if (layer === undefined) {
       const known = layers.map((built) => built.name);
-      throw refuse(`has "${name}", but the layers of ${model.name} are ${known.join(", ")}`);
+      const nearest = suggestion(name, known);
+      throw refuse(`has "${name}", but the layers of ${model.name} are ${known.join(", ")}${nearest}`);
     }
     for (const key of ["weightBits", "activationBits"] as const) {
       if (bits[key] === undefined || bits[key] === layer[key]) continue;
