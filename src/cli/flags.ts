@@ -8,7 +8,7 @@ import { parseRunOptions, runKeys } from "../training/config.js";
 import { loadMethod } from "./method-file.js";
 
 /** A text that is no number stays as it is, for the schema to refuse. */
-function number(text: string): number | string {
+export function number(text: string): number | string {
   const value = Number(text);
   return text.trim() === "" || Number.isNaN(value) ? text : value;
 }
@@ -110,6 +110,17 @@ export function outputFlags(command: Command): Command {
   return command
     .option("--quiet", "print the result only")
     .addOption(new Option("--json", "print one JSON object as the last line, and no decoration"));
+}
+
+/** Of the commands that run studies. */
+export function studyFlags(command: Command): Command {
+  command
+    .option("--out <folder>", "holds a folder for each run (default: runs/NAME)")
+    .option("--data-dir <folder>", "where the data set's files are (default: downloaded)")
+    .option("--jobs <n>", "runs side by side, which share the threads (default: 1)", number)
+    .option("--threads <n>", "of all runs together; results do not depend on it (default: all CPUs)", number)
+    .option("--dry-run", "list the runs, what is done of them and how long the rest takes, and stop");
+  return outputFlags(command);
 }
 
 /** "weightBits" is set by "--weight-bits". */

@@ -9,7 +9,9 @@ import {
   imageFlags,
   mirrorFlag,
   networkFlags,
+  number,
   outputFlags,
+  studyFlags,
   trainingFlags,
 } from "./flags.js";
 
@@ -94,6 +96,41 @@ function build(): Command {
     .addHelpText(
       "after",
       examples("fewbit eval runs/first-digits", "fewbit eval runs/float --data-dir ~/mnist --json"),
+    );
+
+  const reproduce = program
+    .command("reproduce")
+    .description("train what is missing of a published table, with its optimizers, rates and schedule")
+    .argument("<table>", "mnist, cifar10, or cifar10/resnet20, cifar10/resnet50, cifar10/vgg16")
+    .option("--method <name>", "the rows of one method")
+    .option("--cell <bits>", "the rows of one pair of bits, as w1a2")
+    .option("--epochs <n>", "in place of the published number; the rate falls as often", number)
+    .option("--seeds <n>", "train each row with seeds 1 to n (default: 1)", number);
+  studyFlags(reproduce)
+    .action(async (table: string, _: unknown, command: Command) =>
+      (await import("./studies.js")).reproduceCommand(table, command.opts()),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "fewbit reproduce mnist --dry-run",
+        "fewbit reproduce cifar10/resnet20 --method dorefa --cell w1a2 --epochs 20 --seeds 3",
+      ),
+    );
+
+  const sweep = program
+    .command("sweep")
+    .description("train what is missing of a study: configurations in grids and lists")
+    .argument("<file>", "the study: JSON, or a module (.ts, .mjs) that exports one as its default")
+    .option("--index <i>", "only the run of this number, from 0: for arrays of jobs", number)
+    .option("--print-commands", "print a command for each run, and stop");
+  studyFlags(sweep)
+    .action(async (file: string, _: unknown, command: Command) =>
+      (await import("./studies.js")).sweepCommand(file, command.opts()),
+    )
+    .addHelpText(
+      "after",
+      examples("fewbit sweep bits.json --jobs 2", "fewbit sweep bits.json --index $SLURM_ARRAY_TASK_ID"),
     );
 
   const predict = program

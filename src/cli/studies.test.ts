@@ -1,0 +1,122 @@
+/** Studies: run, stopped, killed and continued. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { build, digests, expectRefusal, fewbit, listing, newFolder } from "./cli.test.fixture.js";
+
+let folder: string;
+beforeAll(() => {
+  build();
+  folder = newFolder();
+  const study = {
+    defaults: { model: "lenet5", data: "mnist", dataDir: "mnist", batchSize: 32, epochs: 2 },
+    grids: [{ method: ["dorefa", "qnn"], bits: ["1/2"], seed: [1, 2] }],
+  };
+  writeFileSync(join(folder, "study.json"), JSON.stringify(study));
+  writeFileSync(
+    join(folder, "same.ts"),
+    `const study: object = ${JSON.stringify(study)};\nexport default study;\n`,
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Row {
+  readonly identity: string;
+  readonly directory: string;
+  readonly state: string;
+  readonly epochs: number;
+  readonly configuration: { readonly seed: number };
+}
+const rows = ({ stdout }: { stdout: string }) => JSON.parse(stdout.trim().split("\n").at(-1)!) as Row[];
+
+const digestsOf = (study: string) =>
+  Object.fromEntries(readdirSync(join(folder, study)).map((run) => [run, digests(join(folder, study, run))]));
+
+test("a study killed in mid-run goes on with what is missing and ends with the same bits, side by side or not", async () => {
+  const whole = await fewbit(folder, "sweep study.json --out whole --json");
+  expect(whole).toMatchObject({ code: 0, stderr: "" });
+  expect(rows(whole)).toHaveLength(4);
+  for (const row of rows(whole)) expect(row).toMatchObject({ state: "done", epochs: 2 });
+
+  const { code } = await fewbit(folder, "sweep same.ts --out broken --jobs 2", {
+    interruptWhen: (text) => (text.match(/epoch 1\/2/g) ?? []).length >= 3,
+    signal: "SIGKILL",
+  });
+  expect(code).toBeNull();
+  const planned = rows(await fewbit(folder, "sweep same.ts --out broken --dry-run --json"));
+  expect(planned.map(({ identity }) => identity)).toEqual(rows(whole).map(({ identity }) => identity));
+  expect(planned.some(({ state }) => state !== "done")).toBe(true);
+  expect(await fewbit(folder, "sweep same.ts --out broken --jobs 2")).toMatchObject({ code: 0, stderr: "" });
+  expect(digestsOf("broken")).toEqual(digestsOf("whole"));
+
+  const before = listing(join(folder, "whole"));
+  const again = await fewbit(folder, "sweep study.json --out whole");
+  expect(again).toMatchObject({ code: 0, stderr: "" });
+  expect(again.stdout).toMatch(
+    /^run +epochs +best top-1 +last top-1 *\n(lenet5-\S+ +2\/2 +[\d.]+% +[\d.]+% *\n){4}$/,
+  );
+  expect(listing(join(folder, "whole"))).toEqual(before);
+});
+
+test("one run of a study by its number, and a command for each", async () => {
+  const { stdout } = await fewbit(folder, "sweep study.json --print-commands --out part");
+  expect(stdout.split("\n").slice(0, 2)).toEqual([
+    "npx fewbit sweep study.json --index 0 --out part",
+    "npx fewbit sweep study.json --index 1 --out part",
+  ]);
+  const one = rows(await fewbit(folder, "sweep study.json --index 1 --out part --json"));
+  expect(one.map(({ configuration }) => configuration.seed)).toEqual([2]);
+  expect(readdirSync(join(folder, "part"))).toHaveLength(1);
+});
+
+test("a run that diverges is told, and the others are trained all the same", async () => {
+  const runs = [{ learningRate: 1e30, optimizer: "sgd" }, { learningRate: 0.01 }];
+  const defaults = { model: "lenet5", data: "mnist", dataDir: "mnist", epochs: 1 };
+  writeFileSync(join(folder, "wild.json"), JSON.stringify({ defaults, runs }));
+  const { code, stdout } = await fewbit(folder, "sweep wild.json --json");
+  expect(code).toBe(3);
+  expect(JSON.parse(stdout)).toMatchObject([
+    { state: "begun", failure: expect.stringMatching(/^the loss became/) as string },
+    { state: "done", bestTop1: expect.any(Number) as number },
+  ]);
+  expect(existsSync(join(folder, "runs", "wild"))).toBe(true);
+});
+
+test("a damaged run is told and left alone", async () => {
+  const [{ directory }] = rows(await fewbit(folder, "sweep study.json --out hurt --dry-run --json"));
+  mkdirSync(join(folder, directory), { recursive: true });
+  writeFileSync(join(folder, directory, "config.json"), "{");
+  const { code, stdout } = await fewbit(folder, "sweep study.json --out hurt --index 0");
+  expect(code).toBe(2);
+  expect(stdout).toContain("config.json is damaged: it is not JSON");
+  expect(readFileSync(join(folder, directory, "config.json"), "utf8")).toBe("{");
+});
+
+test("a published table is listed without being trained", async () => {
+  const before = listing(folder);
+  const { code, stdout } = await fewbit(folder, "reproduce mnist --dry-run");
+  expect(code).toBe(0);
+  expect(stdout.split("\n").filter((line) => line.startsWith("lenet5-"))).toHaveLength(24);
+  expect(stdout).toMatch(/\n24 runs, 24 to do: how long is known after the first epoch\n$/);
+  expect(listing(folder)).toEqual(before);
+});
+
+test.each([
+  ["sweep none.json", "cannot read none.json: there is no such file"],
+  ["sweep study.json --index 4", "index must be below 4, the runs of study.json, got 4 (from --index)"],
+  ["sweep study.json --index x", 'index must be an integer from 0 on, got "x" (from --index)'],
+  ["sweep study.json --jobs 0", "jobs must be an integer from 1 on, got 0 (from --jobs)"],
+  [
+    "sweep mnist/train-images-idx3-ubyte.gz",
+    expect.stringContaining("is not JSON; give a study as JSON") as string,
+  ],
+  ["reproduce mnist --epochs 0", "epochs must be an integer from 1 on, got 0 (from --epochs)"],
+  ["reproduce mnist --data-dir nowhere --epochs 1", expect.stringContaining("nowhere") as string],
+])("%s is refused", async (command, message) => {
+  if (typeof message === "string") return expectRefusal(folder, command, message);
+  const before = listing(folder);
+  const { code, stderr } = await fewbit(folder, command);
+  expect([code, stderr.trim().split("\n").length]).toEqual([2, 1]);
+  expect(stderr).toEqual(message);
+  expect(listing(folder)).toEqual(before);
+});

@@ -1,0 +1,186 @@
+/** `fewbit reproduce` and `fewbit sweep`. */
+import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { basename, extname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UserError } from "../errors.js";
+import type { Outcome, PlannedRun, Standing } from "../experiments/index.js";
+import { reproduction, runsOf, runStudy, secondsLeft, standingOf } from "../experiments/index.js";
+import { bestEpoch } from "../training/metrics.js";
+import { exitCodes } from "./exit.js";
+import { createStudyDisplay } from "./study-display.js";
+import { duration, pc, percent, table } from "./text.js";
+
+interface StudyFlags {
+  readonly out?: string;
+  readonly jobs?: number;
+  readonly threads?: number;
+  readonly dataDir?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+interface ReproduceFlags extends StudyFlags {
+  readonly method?: string;
+  readonly cell?: string;
+  readonly epochs?: number;
+  readonly seeds?: number;
+}
+
+interface SweepFlags extends StudyFlags {
+  readonly index?: number;
+  readonly printCommands?: boolean;
+}
+
+export async function reproduceCommand(name: string, flags: ReproduceFlags): Promise<void> {
+  const { method, cell, dataDir } = flags;
+  const epochs = wholeNumber("epochs", flags.epochs, 1);
+  const seeds = wholeNumber("seeds", flags.seeds, 1);
+  const runs = reproduction({ table: name, method, cell, epochs, seeds, dataDir });
+  await study(runs, flags.out ?? join("runs", `reproduce-${name.replace("/", "-")}`), flags);
+}
+
+export async function sweepCommand(file: string, flags: SweepFlags): Promise<void> {
+  const { name = basename(file, extname(file)), runs } = runsOf(await readStudyFile(file), file);
+  const folder = flags.out ?? join("runs", name);
+  const index = wholeNumber("index", flags.index, 0);
+  if (index !== undefined && index >= runs.length) {
+    throw new UserError(
+      `index must be below ${runs.length}, the runs of ${file}, got ${index} (from --index)`,
+    );
+  }
+  if (flags.printCommands === true) {
+    for (const i of runs.keys())
+      console.log(`npx fewbit sweep ${quoted(file)} --index ${i} --out ${quoted(folder)}`);
+    return;
+  }
+  const chosen = index === undefined ? runs : [runs[index]];
+  const there = flags.dataDir === undefined ? chosen : chosen.map((run) => withDataDir(run, flags.dataDir));
+  await study(there, folder, flags);
+}
+
+/** Where the data is does not belong to a run's identity. */
+const withDataDir = (run: PlannedRun, dataDir: string | undefined): PlannedRun => ({
+  ...run,
+  options: { ...run.options, dataDir },
+});
+
+const quoted = (text: string): string =>
+  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+async function study(runs: readonly PlannedRun[], folder: string, flags: StudyFlags): Promise<void> {
+  const standings = runs.map((run) => standingOf(run, folder));
+  const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
+  const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
+  if (flags.dryRun === true) return show(standings, flags.json === true);
+  const stop = new AbortController();
+  const quiet = flags.quiet === true || flags.json === true;
+  const onSigint = (): void => {
+    if (stop.signal.aborted) process.exit(exitCodes.interrupted);
+    stop.abort();
+    if (!quiet) console.error("finishing the steps, then saving; press again to stop at once");
+  };
+  process.on("SIGINT", onSigint);
+  const display = createStudyDisplay(standings, quiet);
+  const options = { folder, jobs, threads, signal: stop.signal, ...display };
+  const outcomes = await runStudy(runs, options).finally(() => {
+    display.stop();
+    process.off("SIGINT", onSigint);
+  });
+  if (flags.json === true) console.log(JSON.stringify(outcomes.map(resultObject)));
+  else console.log(resultTable(outcomes).join("\n"));
+  const failed = outcomes.filter(({ failure, state }) => failure !== undefined || state === "damaged");
+  if (stop.signal.aborted) process.exitCode = exitCodes.interrupted;
+  else if (failed.some(({ diverged }) => diverged !== true)) process.exitCode = exitCodes.userError;
+  else if (failed.length > 0) process.exitCode = exitCodes.diverged;
+}
+
+/** What would be run. */
+function show(standings: readonly Standing[], json: boolean): void {
+  if (json) {
+    console.log(
+      JSON.stringify(
+        standings.map(({ run: { options, identity }, directory, state, metrics }) => ({
+          ...{ identity, directory, state, epochs: metrics.length, configuration: options },
+        })),
+      ),
+    );
+    return;
+  }
+  const [head, ...rows] = table([
+    ["run", "optimizer, rate", "epochs", "state"],
+    ...standings.map(({ run: { name, options }, state, metrics, reason }) => [
+      name,
+      `${options.optimizer} ${options.learningRate}`,
+      `${metrics.length}/${options.epochs}`,
+      reason ?? state,
+    ]),
+  ]);
+  console.log([pc.dim(head), ...rows].join("\n"));
+  const left = secondsLeft(standings);
+  const open = standings.filter(({ state }) => state !== "done").length;
+  const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
+  console.log(`${standings.length} runs, ${open} to do${open > 0 ? `: ${time}` : ""}`);
+}
+
+function resultObject({ run: { options, identity }, directory, state, metrics, failure, reason }: Outcome) {
+  const best = bestEpoch(metrics);
+  return {
+    ...{
+      identity,
+      directory,
+      state,
+      epochs: metrics.length,
+      failure: failure ?? reason,
+      configuration: options,
+    },
+    ...{ bestTop1: best?.test.top1, bestEpoch: best?.epoch, lastTop1: metrics.at(-1)?.test.top1 },
+  };
+}
+
+function resultTable(outcomes: readonly Outcome[]): string[] {
+  const [head, ...rows] = table([
+    ["run", "epochs", "best top-1", "last top-1", ""],
+    ...outcomes.map(({ run, metrics, failure, reason }) => {
+      const top1 = (epoch = bestEpoch(metrics)): string =>
+        epoch === undefined ? "" : percent(epoch.test.top1);
+      const epochs = `${metrics.length}/${run.options.epochs}`;
+      return [run.name, epochs, top1(), top1(metrics.at(-1)), failure ?? reason ?? ""];
+    }),
+  ]);
+  return [pc.dim(head), ...rows];
+}
+
+function wholeNumber(name: string, value: number | undefined, least: number): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return value;
+  throw new UserError(
+    `${name} must be an integer from ${least} on, got ${JSON.stringify(value)} (from --${name})`,
+  );
+}
+
+/** A study from JSON, or what a module exports as its default. */
+async function readStudyFile(path: string): Promise<unknown> {
+  if (/\.[cm]?[jt]s$/.test(path)) {
+    const { createJiti } = await import("jiti");
+    try {
+      return await createJiti(import.meta.url).import(pathToFileURL(resolve(path)).href, { default: true });
+    } catch (error) {
+      throw new UserError(`cannot load ${path}: ${(error as Error).message.split("\n")[0]}`);
+    }
+  }
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`cannot read ${path}: ${code === "ENOENT" ? "there is no such file" : code}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(
+      `${path} is not JSON; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default`,
+    );
+  }
+}

@@ -1,0 +1,166 @@
+import { expect, test } from "vitest";
+import { published } from "../published/index.js";
+import { identityOf, publishedRows, reproduction, runsOf, secondsLeft, tables } from "./index.js";
+import type { Standing } from "./index.js";
+
+const named = (study: unknown): string[] =>
+  runsOf(study, "study.json").runs.map(({ name }) => name.slice(0, -7));
+
+/** The lines of the error. */
+function problemsOf(study: unknown): string[] {
+  try {
+    runsOf(study, "study.json");
+  } catch (error) {
+    return (error as Error).message.split("\n  ");
+  }
+  return [];
+}
+
+test("a grid is the product of its lists, without what is excluded and without repetitions", () => {
+  const study = {
+    defaults: { model: "lenet5" },
+    grids: [{ method: ["qnn", "dorefa"], bits: ["1/1", "2/4"], seed: [1, 2] }],
+    runs: [{ method: "dorefa", weightBits: 2, activationBits: 4, seed: 2 }, { method: "twn" }],
+    exclude: [
+      { method: "qnn", seed: [2, 3] },
+      { bits: "1/1", seed: 2 },
+    ],
+  };
+  expect(named(study)).toEqual([
+    "lenet5-qnn-w1a1-adam-0.01-s1",
+    "lenet5-qnn-w2a4-adam-0.001-s1",
+    "lenet5-dorefa-w1a1-sgd-0.1-s1",
+    "lenet5-dorefa-w2a4-adam-0.001-s1",
+    "lenet5-dorefa-w2a4-adam-0.001-s2",
+    "lenet5-twn-w2a32-sgd-0.1-s1",
+  ]);
+});
+
+test("a run's identity is that of all that decides its result, and of nothing else", () => {
+  const one = (more: object) =>
+    runsOf({ runs: [{ model: "lenet5", method: "qnn", bits: "1/1", ...more }] }, "study.json").runs[0];
+  const plain = one({});
+  // What is left open and its default are the same.
+  for (const same of [
+    { dataDir: "elsewhere", data: "digits" },
+    { threads: 1 },
+    { epochs: 20, optimizer: "adam" },
+  ]) {
+    if (!("dataDir" in same)) expect(one(same).identity).toBe(plain.identity);
+  }
+  expect(identityOf({ ...plain.options, dataDir: "elsewhere", threads: 3 })).toBe(plain.identity);
+  const others = [
+    { seed: 2 },
+    { epochs: 21 },
+    { learningRate: 0.5 },
+    { gradients: "bf16" },
+    { preset: "redbit" },
+  ];
+  const identities = others.map((more) => one(more).identity);
+  expect(new Set([plain.identity, ...identities]).size).toBe(others.length + 1);
+});
+
+test("all problems of a study are told at once", () => {
+  expect(
+    problemsOf({
+      grids: [{ modle: "lenet5", method: [] }],
+      runs: [{ model: "lenet5", out: "here" }],
+    }),
+  ).toEqual([
+    "3 mistakes; nothing has been started:",
+    "method must list one value or more, got [] (from study.json, grids[0])",
+    expect.stringMatching(
+      /^unknown key "modle" \(from study.json, grids\[0\]\); allowed are model, .*; did you mean model\?$/,
+    ),
+    expect.stringMatching(/^unknown key "out" \(from study.json, runs\[0\]\); allowed are model, /),
+  ]);
+  expect(problemsOf({ runs: [{ model: "lenet6" }, { model: "lenet5", method: "dorefa" }] })).toEqual([
+    "2 mistakes; nothing has been started:",
+    expect.stringMatching(
+      /^model must be one of .*, got "lenet6"; did you mean lenet5\? \(from study.json, runs\[0\]\)$/,
+    ),
+    expect.stringMatching(/^weightBits is needed for method dorefa; .* \(from study.json, runs\[1\]\)$/),
+  ]);
+});
+
+test.each([
+  [{}, /^study.json has no runs; give grids or runs, as /],
+  [{ gridz: [] }, /^unknown key "gridz" \(from study.json\); allowed are name, .*; did you mean grids\?$/],
+  [[], /^a study must be an object of name, defaults, grids, runs, exclude: .* \(from study.json\)$/],
+  [
+    { runs: [{ model: "lenet5", bits: "2" }] },
+    /^bits must be WEIGHTS\/ACTIVATIONS, as "2\/4", got "2" \(from study.json, runs\[0\]\)$/,
+  ],
+  [
+    { runs: [{ model: "lenet5", bits: "2/2", weightBits: 1 }] },
+    /^bits "2\/2" and weightBits or activationBits exclude each other/,
+  ],
+  [{ runs: [{ model: "lenet5" }], exclude: [{ seed: 9 }] }, /^exclude \{"seed":9\} leaves nothing out/],
+  [{ runs: [{ model: "lenet5" }], exclude: [{ model: "lenet5" }] }, /^exclude leaves no run of study.json$/],
+])("%j is refused", (study, message) => {
+  expect(problemsOf(study)).toEqual([expect.stringMatching(message)]);
+});
+
+test("a published table's rows run with their optimizer, rate and schedule", () => {
+  expect(tables).toEqual([
+    "mnist",
+    "mnist/lenet5",
+    "cifar10",
+    "cifar10/resnet20",
+    "cifar10/resnet50",
+    "cifar10/vgg16",
+  ]);
+  const runs = reproduction({ table: "mnist" });
+  expect(runs).toHaveLength(24);
+  const rows = published.filter(({ dataset }) => dataset === "MNIST");
+  expect(runs.map(({ options }) => [options.optimizer, options.learningRate, options.weightDecay])).toEqual(
+    rows.map((row) => [row.optimizer, row.learningRate, row.weightDecay]),
+  );
+  for (const { options } of runs) {
+    expect(options).toMatchObject({
+      epochs: 100,
+      decayEvery: 20,
+      decayFactor: 0.1,
+      preset: "redbit",
+      data: "mnist",
+    });
+  }
+  const cell = { table: "cifar10/resnet20", method: "dorefa", cell: "w1a2", epochs: 20, seeds: 3 };
+  expect(
+    reproduction(cell).map(({ options: { epochs, decayEvery, seed } }) => [epochs, decayEvery, seed]),
+  ).toEqual([
+    [20, 6, 1],
+    [20, 6, 2],
+    [20, 6, 3],
+  ]);
+  expect(new Set(reproduction({ table: "cifar10", seeds: 2 }).map(({ name }) => name)).size).toBe(
+    2 * publishedRows({ table: "cifar10" }).length,
+  );
+});
+
+test.each([
+  [{ table: "mnits" }, /^the table must be one of mnist, .*, got "mnits"$/],
+  [{ table: "mnist", method: "bwn" }, /^method must be one of baseline, .*, got "bwn" \(from --method\)$/],
+  [
+    { table: "mnist", method: "ttq", cell: "w1a1" },
+    /^cell must be one of w2a32, got "w1a1" \(from --cell\)$/,
+  ],
+])("%j is refused", (options, message) => {
+  expect(() => reproduction(options)).toThrow(message);
+});
+
+test("what is left takes as long as the epochs of the same network have taken", () => {
+  const runs = reproduction({ table: "mnist", epochs: 10 }).slice(0, 3);
+  const metrics = (seconds: number[]) =>
+    seconds.map((s) => ({ seconds: s })) as unknown as Standing["metrics"];
+  const standing = (i: number, state: Standing["state"], seconds: number[]): Standing => ({
+    ...{ run: runs[i], directory: "", state, metrics: metrics(seconds) },
+  });
+  expect(secondsLeft([standing(0, "open", [])])).toBeUndefined();
+  const begun = [
+    standing(0, "done", Array<number>(10).fill(2)),
+    standing(1, "begun", [2, 9]),
+    standing(2, "open", []),
+  ];
+  expect(secondsLeft(begun)).toBe(2 * (8 + 10));
+});
