@@ -130,8 +130,9 @@ static void packGradient(const Geometry& g, const PhasedAxis& columns, const Bf1
   const int64_t gradientRow = g.outWidth * g.outChannels, panelColumns = columns.panel(columns.most());
   const int64_t begin = clamp(columns.lowest, 0, g.outWidth);
   const int64_t end = clamp(columns.lowest + panelColumns, begin, g.outWidth);
-  const Bf16* const behind = image + (first + rows) * gradientRow;
-  for (int64_t i = 0; i < rows * gradientRow; i += 32) __builtin_prefetch(behind + i);
+  const int64_t next = most(first + rows, 0);
+  for (int64_t i = next * gradientRow; i < least(next + rows, g.outHeight) * gradientRow; i += 32)
+    __builtin_prefetch(image + i);
   for (int64_t i = 0; i < rows; i++) {
     const int64_t h = first + i;
     const bool inside = h >= 0 && h < g.outHeight && begin < end;

@@ -114,8 +114,8 @@ static void packInputs(const IntegerProduct& p, const uint8_t* image, int64_t fi
   const Geometry& g = p.g;
   const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
   const Code zero = p.isSigned ? CODE_OFFSET : 0;
-  const uint8_t* const behind = image + (first + rows - g.paddingHeight) * row;
-  for (int64_t i = 0; i < rows * row; i += 64) __builtin_prefetch(behind + i);
+  const int64_t next = most(first + rows - g.paddingHeight, 0);
+  for (int64_t i = next * row; i < least(next + rows, g.height) * row; i += 64) __builtin_prefetch(image + i);
   if (!padded(g)) return copyRow(to, image + first * row, p.isSigned, rows * row);
   const auto fill = [&](int64_t n) {
     for (int64_t i = 0; i < n; i++) *to++ = zero;

@@ -154,7 +154,7 @@ static inline void addTile(Vec (&sum)[T][V], float* out, int64_t outRow, Mask ma
     }
 }
 
-// Memory that the next unit of work reads, asked for bit by bit while this one computes.
+// Memory that the next unit of work reads, asked for some lines at a time while this one computes.
 struct Ahead {
   const char *at[2], *end[2];
   int64_t lines;  // at a time

@@ -48,7 +48,7 @@ export interface Method {
   own?(layer: LayerInfo): Readonly<Record<string, number>>;
   /** Whether an optimizer's momentum applies to them; true unless given. */
   readonly ownMomentum?: boolean;
-  /** After a layer (in blocks, and where networks ask); ReLU unless given. */
+  /** After a layer (in blocks, and where networks ask); ReLU unless given. `layer` is the one built last before. */
   nonlinearity?(x: Tensor, layer: LayerInfo): Tensor;
   /** How networks pool that leave it to the method; "average" unless given. */
   readonly pooling?: "average" | "maximum";
