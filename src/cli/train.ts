@@ -161,7 +161,9 @@ function explained(error: unknown, directory: string, { data, dataDir }: RunOpti
       `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
     );
   }
-  if (["data", "model", "preparation"].includes(error.field ?? "")) {
+  // Only a folder of images decides its network's classes.
+  const decided = data === "images" ? ["data", "preparation", "model"] : ["data", "preparation"];
+  if (decided.includes(error.field ?? "")) {
     return new UserError(
       `${dataDir ?? titles[data]} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
       "dataDir",
