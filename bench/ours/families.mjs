@@ -7,7 +7,7 @@ import { costOf, nameOf } from "../../dist/runtime/explain.js";
  */
 const perLane = (instructionSet) => ({
   f32: 1,
-  integer: instructionSet.includes("vnni") ? 4 : 2,
+  integer: /vnni|bf16/.test(instructionSet) ? 4 : 2,
   bf16: instructionSet.startsWith("avx512") ? 2 : 1,
 });
 
