@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { reasonOf } from "../data/decode.js";
 import { UserError } from "../errors.js";
 import type { Outcome, PlannedRun, Standing } from "../experiments/index.js";
 import { reproduction, runsOf, runStudy, secondsLeft, standingOf } from "../experiments/index.js";
 import { bestEpoch } from "../training/metrics.js";
 import { exitCodes } from "./exit.js";
+import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
 import { duration, pc, percent, table } from "./text.js";
 
@@ -74,40 +76,25 @@ async function study(runs: readonly PlannedRun[], folder: string, flags: StudyFl
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
   const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
   if (flags.dryRun === true) return show(standings, flags.json === true);
-  const stop = new AbortController();
   const quiet = flags.quiet === true || flags.json === true;
-  const onSigint = (): void => {
-    if (stop.signal.aborted) process.exit(exitCodes.interrupted);
-    stop.abort();
-    if (!quiet) console.error("finishing the steps, then saving; press again to stop at once");
-  };
-  process.on("SIGINT", onSigint);
+  const interrupt = onInterrupt("finishing the steps, then saving", quiet);
   const display = createStudyDisplay(standings, quiet);
-  const options = { folder, jobs, threads, signal: stop.signal, ...display };
+  const options = { folder, jobs, threads, signal: interrupt.signal, ...display };
   const outcomes = await runStudy(runs, options).finally(() => {
     display.stop();
-    process.off("SIGINT", onSigint);
+    interrupt.release();
   });
   if (flags.json === true) console.log(JSON.stringify(outcomes.map(resultObject)));
   else console.log(resultTable(outcomes).join("\n"));
   const failed = outcomes.filter(({ failure, state }) => failure !== undefined || state === "damaged");
-  if (stop.signal.aborted) process.exitCode = exitCodes.interrupted;
+  if (interrupt.signal.aborted) process.exitCode = exitCodes.interrupted;
   else if (failed.some(({ diverged }) => diverged !== true)) process.exitCode = exitCodes.userError;
   else if (failed.length > 0) process.exitCode = exitCodes.diverged;
 }
 
 /** What would be run. */
 function show(standings: readonly Standing[], json: boolean): void {
-  if (json) {
-    console.log(
-      JSON.stringify(
-        standings.map(({ run: { options, identity }, directory, state, metrics }) => ({
-          ...{ identity, directory, state, epochs: metrics.length, configuration: options },
-        })),
-      ),
-    );
-    return;
-  }
+  if (json) return console.log(JSON.stringify(standings.map(planObject)));
   const [head, ...rows] = table([
     ["run", "optimizer, rate", "epochs", "state"],
     ...standings.map(({ run: { name, options }, state, metrics, reason }) => [
@@ -124,17 +111,16 @@ function show(standings: readonly Standing[], json: boolean): void {
   console.log(`${standings.length} runs, ${open} to do${open > 0 ? `: ${time}` : ""}`);
 }
 
-function resultObject({ run: { options, identity }, directory, state, metrics, failure, reason }: Outcome) {
+function planObject({ run: { options, identity }, directory, state, metrics }: Standing) {
+  return { identity, directory, state, epochs: metrics.length, configuration: options };
+}
+
+function resultObject(outcome: Outcome) {
+  const { metrics, failure, reason } = outcome;
   const best = bestEpoch(metrics);
   return {
-    ...{
-      identity,
-      directory,
-      state,
-      epochs: metrics.length,
-      failure: failure ?? reason,
-      configuration: options,
-    },
+    ...planObject(outcome),
+    failure: failure ?? reason,
     ...{ bestTop1: best?.test.top1, bestEpoch: best?.epoch, lastTop1: metrics.at(-1)?.test.top1 },
   };
 }
@@ -173,8 +159,7 @@ async function readStudyFile(path: string): Promise<unknown> {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`cannot read ${path}: ${code === "ENOENT" ? "there is no such file" : code}`);
+    throw new UserError(`cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
   }
   try {
     return JSON.parse(text);

@@ -3,7 +3,6 @@ import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import type { Dataset } from "../data/index.js";
 import { shown, UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
@@ -11,13 +10,13 @@ import type { RunOptions } from "../training/config.js";
 import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
-import type { Network } from "../nn/index.js";
-import { fitted } from "../nn/index.js";
 import { train } from "../training/index.js";
 import { readConfig } from "../training/run.js";
+import { fittedTo, settingsOf } from "../training/settings.js";
 import type { Given } from "./flags.js";
 import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
+import { onInterrupt } from "./interrupt.js";
 import { showLoading } from "./loading.js";
 import { createDisplay } from "./progress.js";
 import { duration, pc, resultLines, table } from "./text.js";
@@ -74,32 +73,17 @@ export async function runTraining(
   { resume, overwrite, quiet, onFirstStep }: Manner,
 ): Promise<Run> {
   const { model: named, method } = withSource(from, () => resolveNetwork(options));
-  const { optimizer, schedule } = withSource(from, () => resolveOptimizer(options));
+  const settings = withSource(from, () => settingsOf(options));
   const loading = showLoading(quiet);
   const data = await withSourceAsync(from, () => resolveData(options, named, loading)).finally(loading.stop);
   const model = withSource(from, () => fittedTo(data, named));
-  const stop = new AbortController();
-  const onSigint = (): void => {
-    if (stop.signal.aborted) process.exit(exitCodes.interrupted);
-    stop.abort();
-    if (!quiet) console.error("finishing the step, then saving; press again to stop at once");
-  };
-  process.on("SIGINT", onSigint);
+  const interrupt = onInterrupt("finishing the step, then saving", quiet);
   const display = createDisplay(quiet, options.validation > 0 ? "held out" : "test");
   let steps = 0;
   try {
     const job: TrainOptions = {
-      ...{ model, method, data, optimizer, schedule, resume, overwrite },
-      ...{
-        epochs: options.epochs,
-        batchSize: options.batchSize,
-        gradients: options.gradients,
-        seed: options.seed,
-        validation: options.validation,
-      },
-      ...{ executor: options.executor, threads: options.threads },
-      options: { ...options, out: undefined, mirrors: undefined, threads: undefined, executor: undefined },
-      signal: stop.signal,
+      ...settings,
+      ...{ model, method, data, resume, overwrite, threads: options.threads, signal: interrupt.signal },
       onProgress(progress) {
         if (steps++ === 0) onFirstStep?.();
         display.update(progress);
@@ -116,16 +100,7 @@ export async function runTraining(
     );
   } finally {
     display.stop();
-    process.off("SIGINT", onSigint);
-  }
-}
-
-/** A network for the images of a data set: where they do not fit, it is the data that can be changed. */
-function fittedTo({ shape, classes }: Dataset, model: Network): Network {
-  try {
-    return fitted(model, { input: shape, classes });
-  } catch (error) {
-    throw error instanceof UserError ? new UserError(error.message, "data") : error;
+    interrupt.release();
   }
 }
 

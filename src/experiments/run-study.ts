@@ -1,10 +1,10 @@
 /** Runs what is missing of a study in this process, several runs side by side. */
 import { DivergenceError, UserError } from "../errors.js";
 import type { Dataset } from "../data/index.js";
-import { fitted } from "../nn/index.js";
-import { resolveData, resolveNetwork, resolveOptimizer } from "../training/config.js";
+import { resolveData, resolveNetwork } from "../training/config.js";
 import type { TrainProgress } from "../training/index.js";
 import { train } from "../training/index.js";
+import { fittedTo, settingsOf } from "../training/settings.js";
 import type { Standing } from "./standing.js";
 import { standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
@@ -69,27 +69,13 @@ async function trainOne(
   try {
     const { model: named, method } = resolveNetwork(options);
     const dataset = await data.load(run);
-    const { optimizer, schedule } = resolveOptimizer(options);
-    const { epochs, batchSize, gradients, seed, validation, executor } = options;
     await train({
-      model: fitted(named, { input: dataset.shape, classes: dataset.classes }),
-      ...{
-        method,
-        data: dataset,
-        optimizer,
-        schedule,
-        epochs,
-        batchSize,
-        gradients,
-        seed,
-        validation,
-        executor,
-      },
+      ...settingsOf(options),
+      ...{ model: fittedTo(dataset, named), method, data: dataset },
       ...{ threads, directory, signal, resume: state === "begun" },
-      options: { ...options, out: undefined, mirrors: undefined, threads: undefined, executor: undefined },
       onProgress: (progress) => onProgress?.(standing, progress),
       onWarning: (message) => onWarning?.(standing, message),
-    } satisfies Parameters<typeof train>[0]);
+    });
     return {};
   } catch (error) {
     if (!(error instanceof UserError || error instanceof DivergenceError)) throw error;
@@ -102,17 +88,10 @@ class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
   load({ options }: PlannedRun): Promise<Dataset> {
-    const { data, dataDir, augment, imageSize, channels, mirrors } = options;
+    const { data, dataDir, augment, mirrors } = options;
     const { input } = resolveNetwork(options).model;
-    const key = JSON.stringify([
-      data,
-      dataDir,
-      augment,
-      imageSize,
-      channels,
-      mirrors,
-      data === "images" && input,
-    ]);
+    // Only a folder of images is prepared for a network.
+    const key = JSON.stringify([data, dataDir, augment, mirrors, data === "images" && input]);
     const found = this.loaded.get(key) ?? resolveData(options, { input });
     this.loaded.set(key, found);
     return found;

@@ -4,10 +4,9 @@
  */
 import { UserError } from "../errors.js";
 import * as f from "./functions.js";
-import { sameShape } from "./ops/shapes.js";
 import { node } from "./node.js";
 import { otherAxes } from "./ops/reductions.js";
-import { text } from "./ops/shapes.js";
+import { sameShape, text } from "./ops/shapes.js";
 import type { OpName, Tensor } from "./tensor.js";
 import { sizeOf } from "./tensor.js";
 

@@ -1,9 +1,8 @@
 /** Functions that say what the gradient is. */
 import { UserError } from "../../errors.js";
 import { node } from "../node.js";
-import { text } from "../ops/shapes.js";
 import type { Backward, Tensor } from "../tensor.js";
-import { sameShape } from "../ops/shapes.js";
+import { sameShape, text } from "../ops/shapes.js";
 
 /** x, of which gradients see only a constant. */
 export const stopGradient = (x: Tensor): Tensor => node("stopGradient", [x]);
