@@ -1,4 +1,6 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
+export type { Cell, Collection, FoundRun } from "./collect.js";
+export { cellOf as cellOfRun, collectRuns, readFound } from "./collect.js";
 export type { Protocol, ReproduceOptions } from "./published.js";
 export { protocols, publishedRows, reproduction, tables } from "./published.js";
 export type { Outcome, StudyOptions } from "./run-study.js";

@@ -154,7 +154,7 @@ export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", 
 }
 
 /** The data sets of the published table, and the shipped parts of them. */
-const publishedData: Readonly<Partial<Record<string, PublishedRow["dataset"]>>> = {
+export const publishedData: Readonly<Partial<Record<string, PublishedRow["dataset"]>>> = {
   digits: "MNIST",
   mnist: "MNIST",
   cifar10: "CIFAR-10",

@@ -1,0 +1,120 @@
+/** Finds the runs under folders and says which cell of the published table each stands in. */
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import { UserError } from "../errors.js";
+import type { PublishedRow } from "../published/index.js";
+import { publishedRow } from "../published/index.js";
+import { methods } from "../quantization/index.js";
+import { publishedData } from "../training/config.js";
+import type { EpochMetrics } from "../training/index.js";
+import { readMetrics } from "../training/metrics.js";
+import type { RunConfig } from "../training/run.js";
+import { fileNames, readConfig } from "../training/run.js";
+
+/** What a run was trained on and how, in the words of the published table where it knows them. */
+export interface Cell {
+  /** "MNIST"; as the run calls it where the table has no such data set. The shipped parts are not the whole sets. */
+  readonly dataset: string;
+  /** "resnet20". */
+  readonly model: string;
+  /** "dorefa". */
+  readonly method: string;
+  /** Undefined for a method of the user's that does not tell. */
+  readonly weightBits: number | undefined;
+  readonly activationBits: number | undefined;
+  readonly published: PublishedRow | undefined;
+}
+
+/** A run found on disk. */
+export interface FoundRun extends Cell {
+  /** The folder's path below the one that was searched, which is unique within it; the folder's own name if it is that one. */
+  readonly name: string;
+  readonly directory: string;
+  readonly config: RunConfig;
+  /** Epochs that have ended; none before the first. */
+  readonly metrics: readonly EpochMetrics[];
+}
+
+export interface Collection {
+  /** In the order of their paths. */
+  readonly runs: readonly FoundRun[];
+  /** A line for each folder that looks like a run's and cannot be read. */
+  readonly warnings: readonly string[];
+}
+
+/** How deep runs may lie below a folder. */
+const depth = 4;
+
+/**
+ * Finds runs: the folders themselves and what lies in them. A run that is damaged or of another
+ * program is left out with a warning. @throws UserError for a folder that is not there.
+ */
+export function collectRuns(folders: readonly string[]): Collection {
+  const runs = new Map<string, FoundRun>();
+  const warnings: string[] = [];
+  for (const folder of folders) {
+    if (!existsSync(folder) || !statSync(folder).isDirectory()) {
+      throw new UserError(`${folder} is not a folder; give run folders, or folders that hold some`);
+    }
+    for (const directory of runFolders(folder, depth)) {
+      try {
+        const name = relative(folder, directory) || basename(realpathSync(directory));
+        runs.set(realpathSync(directory), readFound(name, directory));
+      } catch (error) {
+        warnings.push(`left out: ${reasonOf(error)}`);
+      }
+    }
+  }
+  return { runs: [...runs.values()], warnings };
+}
+
+/** @throws UserError if the folder holds no run, or a damaged one. */
+export function readFound(name: string, directory: string): FoundRun {
+  const config = readConfig(directory);
+  const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
+  return { name, directory, config, metrics, ...cellOf(config) };
+}
+
+/** Folders with a `config.json`; what lies below one is its own. */
+function runFolders(folder: string, levels: number): string[] {
+  if (existsSync(join(folder, fileNames.config))) return [folder];
+  if (levels === 0) return [];
+  let entries;
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // not ours to read
+  }
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort()
+    .flatMap((name) => runFolders(join(folder, name), levels - 1));
+}
+
+/** The cell of a run's configuration. */
+export function cellOf({ model, method, data }: RunConfig): Cell {
+  const defaults = Object.hasOwn(methods, method.name) ? methods[method.name].defaults : {};
+  const bits = (key: "weightBits" | "activationBits"): number | undefined => {
+    const value = method.options[key] ?? defaults[key];
+    return typeof value === "number" ? value : undefined;
+  };
+  const [weightBits, activationBits] = [bits("weightBits"), bits("activationBits")];
+  const whole = data.name === "mnist" || data.name === "cifar10" ? publishedData[data.name] : undefined;
+  // Where layers have bits of their own it is another cell than any published.
+  const published =
+    whole === undefined ||
+    weightBits === undefined ||
+    activationBits === undefined ||
+    method.options.layers !== undefined
+      ? undefined
+      : publishedRow({ dataset: whole, model: model.name, method: method.name, weightBits, activationBits });
+  const dataset = whole ?? data.name;
+  return { dataset, model: model.name, method: method.name, weightBits, activationBits, published };
+}
+
+const reasonOf = (error: unknown): string => {
+  if (error instanceof UserError) return error.message;
+  const { message } = error as Error;
+  return message.split("\n")[0];
+};
