@@ -10,6 +10,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  keepingMemory,
   median,
   ours as runOurs,
   peer as runPeer,
@@ -34,8 +35,8 @@ const ways = ["eager", "compile"].flatMap((mode) =>
 
 const ours = (method, { threads, steps = 100 }) => runOurs({ network: "lenet5", method, threads, steps });
 
-const peer = (method, { mode, format }, { threads, steps = 100 }) =>
-  runPeer("lenet5.py", { method, mode, format, threads, steps });
+const peer = (method, { mode, format }, { threads, steps = 100 }, env) =>
+  runPeer("lenet5.py", { method, mode, format, threads, steps }, env);
 
 /** @throws nothing: an unknown `only` ends the process with code 2. */
 export async function benchLenet5({ only, ...options }) {
@@ -68,7 +69,7 @@ async function compareSteps(method, context) {
       const mine = await ours(method, context);
       if (round > 0) own.push(mine);
       if (torch) {
-        const result = await peer(method, ways[i], context).catch((error) => ({
+        const result = await peer(method, ways[i], context, keepingMemory).catch((error) => ({
           failed: String(error.stderr ?? error).trim(),
         }));
         if (round > 0 && !result.failed) theirs[i].push(result.medianMs);

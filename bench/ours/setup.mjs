@@ -34,7 +34,8 @@ export function makeStep(options) {
   const method = methods[methodName]();
   const optimizer = (optimizers[network] ?? optimizers.cifar)();
   const specs = describe(model, method);
-  const parameters = options.parameters ?? initialise(specs.parameters, 1);
+  // Made anew for each use, so that no step's memory holds them.
+  const parameters = () => options.parameters ?? initialise(specs.parameters, 1);
   const statistics = options.statistics ?? initialise(specs.statistics, 1);
   const length = batchSize * model.input.reduce((product, size) => product * size, 1);
   const images = Float32Array.from({ length }, (_, i) => 3.4 * (hash(i) - 0.5));
@@ -45,15 +46,15 @@ export function makeStep(options) {
   };
 
   if (evaluate) {
-    const state = createState({ parameters, statistics }, { executor });
+    const state = createState({ parameters: parameters(), statistics }, { executor });
     const scores = compileScores(model, method, executor);
     return {
       run: (nanoseconds) => scores(state, examples, nanoseconds),
       program: () => scores.program(state, examples),
     };
   }
-  const values = { parameters, statistics, optimizer: optimizer.initial(parameters) };
-  let state = createState(values, { executor });
+  const initial = (start) => ({ parameters: start, statistics, optimizer: optimizer.initial(start) });
+  let state = createState(initial(parameters()), { executor });
   const step = compileStep(model, method, optimizer, executor, gradients);
   let count = 0;
   const batch = () => ({
@@ -64,12 +65,12 @@ export function makeStep(options) {
   return {
     async start(added = () => 0) {
       const constrain = compileStart(model, method, executor);
-      const constrained = await constrain(createState({ parameters }, { executor }), {});
+      const constrained = await constrain(createState({ parameters: parameters() }, { executor }), {});
       const start = constrained.state.read().parameters;
       for (const [name, { data }] of Object.entries(start)) {
         for (let i = 0; i < data.length; i++) data[i] += added(name);
       }
-      state = createState({ ...values, parameters: start }, { executor });
+      state = createState(initial(start), { executor });
       return start;
     },
     async run(nanoseconds) {

@@ -123,14 +123,19 @@ function build(): Command {
     .description("train what is missing of a study: configurations in grids and lists")
     .argument("<file>", "the study: JSON, or a module (.ts, .mjs) that exports one as its default")
     .option("--index <i>", "only the run of this number, from 0: for arrays of jobs", number)
-    .option("--print-commands", "print a command for each run, and stop");
+    .option("--print-commands", "print a command for each run, and stop")
+    .option("--pick <what>", "best-rate: of the optimizers and rates tried for a cell, say which was best");
   studyFlags(sweep)
     .action(async (file: string, _: unknown, command: Command) =>
       (await import("./studies.js")).sweepCommand(file, command.opts()),
     )
     .addHelpText(
       "after",
-      examples("fewbit sweep bits.json --jobs 2", "fewbit sweep bits.json --index $SLURM_ARRAY_TASK_ID"),
+      examples(
+        "fewbit sweep bits.json --jobs 2",
+        "fewbit sweep rates.json --pick best-rate",
+        "fewbit sweep bits.json --index $SLURM_ARRAY_TASK_ID",
+      ),
     );
 
   const predict = program

@@ -92,12 +92,27 @@ test("a damaged run is told and left alone", async () => {
   expect(readFileSync(join(folder, directory, "config.json"), "utf8")).toBe("{");
 });
 
+test("the best rate of each cell is picked, and the picked runs are a study that is done", async () => {
+  const grids = [{ method: "dorefa", bits: ["1/2", "2/2"], learningRate: [0.01, 1e-6] }];
+  const defaults = { model: "lenet5", data: "mnist", dataDir: "mnist", epochs: 1 };
+  writeFileSync(join(folder, "rates.json"), JSON.stringify({ defaults, grids }));
+  const { code, stdout } = await fewbit(folder, "sweep rates.json --pick best-rate --quiet");
+  expect(code).toBe(0);
+  const cells = [...stdout.matchAll(/^lenet5-dorefa-w.a2 on mnist +\S+ \S+ +([\d.]+)% +\S+ \S+ ([\d.]+)%/gm)];
+  expect(cells).toHaveLength(2);
+  for (const [, best, other] of cells) expect(Number(best)).toBeGreaterThanOrEqual(Number(other));
+  const picked = join("runs", "rates", "picked.json");
+  expect(stdout).toContain(picked);
+  const again = await fewbit(folder, `sweep ${picked} --out runs/rates --data-dir mnist --dry-run --json`);
+  expect(rows(again).map(({ state }) => state)).toEqual(["done", "done"]);
+});
+
 test("a published table is listed without being trained", async () => {
   const before = listing(folder);
   const { code, stdout } = await fewbit(folder, "reproduce mnist --dry-run");
   expect(code).toBe(0);
   expect(stdout.split("\n").filter((line) => line.startsWith("lenet5-"))).toHaveLength(24);
-  expect(stdout).toMatch(/\n24 runs, 24 to do: how long is known after the first epoch\n$/);
+  expect(stdout).toMatch(/\n24 runs, 24 to do: about [\d.]+ \S+.*\n$/);
   expect(listing(folder)).toEqual(before);
 });
 
@@ -105,6 +120,11 @@ test.each([
   ["sweep none.json", "cannot read none.json: there is no such file"],
   ["sweep study.json --index 4", "index must be below 4, the runs of study.json, got 4 (from --index)"],
   ["sweep study.json --index x", 'index must be an integer from 0 on, got "x" (from --index)'],
+  ["sweep study.json --pick best", 'pick must be best-rate, got "best" (from --pick)'],
+  [
+    "sweep study.json --pick best-rate --index 1",
+    "--pick chooses among all runs, so it excludes --index, --dry-run and --print-commands",
+  ],
   ["sweep study.json --jobs 0", "jobs must be an integer from 1 on, got 0 (from --jobs)"],
   [
     "sweep mnist/train-images-idx3-ubyte.gz",

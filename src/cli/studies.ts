@@ -5,8 +5,21 @@ import { basename, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../data/decode.js";
 import { UserError } from "../errors.js";
-import type { Outcome, PlannedRun, Standing } from "../experiments/index.js";
-import { reproduction, runsOf, runStudy, secondsLeft, standingOf } from "../experiments/index.js";
+import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
+import {
+  bestRates,
+  epochSeconds,
+  measureEpoch,
+  paceOf,
+  reproduction,
+  runsOf,
+  runStudy,
+  secondsLeft,
+  standingOf,
+  studyOf,
+} from "../experiments/index.js";
+import { writeAtomically } from "../training/files.js";
+import { resolveNetwork, runName } from "../training/config.js";
 import { bestEpoch } from "../training/metrics.js";
 import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
@@ -33,6 +46,7 @@ interface ReproduceFlags extends StudyFlags {
 interface SweepFlags extends StudyFlags {
   readonly index?: number;
   readonly printCommands?: boolean;
+  readonly pick?: string;
 }
 
 export async function reproduceCommand(name: string, flags: ReproduceFlags): Promise<void> {
@@ -52,6 +66,15 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
       `index must be below ${runs.length}, the runs of ${file}, got ${index} (from --index)`,
     );
   }
+  const { pick } = flags;
+  if (pick !== undefined && pick !== "best-rate") {
+    throw new UserError(`pick must be best-rate, got "${pick}" (from --pick)`);
+  }
+  if (pick !== undefined && (index !== undefined || flags.dryRun === true || flags.printCommands === true)) {
+    throw new UserError(
+      "--pick chooses among all runs, so it excludes --index, --dry-run and --print-commands",
+    );
+  }
   if (flags.printCommands === true) {
     for (const i of runs.keys())
       console.log(`npx fewbit sweep ${quoted(file)} --index ${i} --out ${quoted(folder)}`);
@@ -59,8 +82,42 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
   }
   const chosen = index === undefined ? runs : [runs[index]];
   const there = flags.dataDir === undefined ? chosen : chosen.map((run) => withDataDir(run, flags.dataDir));
-  await study(there, folder, flags);
+  const outcomes = await study(there, folder, flags);
+  if (pick !== undefined && outcomes !== undefined)
+    showChoices(bestRates(outcomes), folder, flags.json === true);
 }
+
+/** Says which rate each cell was given, and keeps the runs picked as a study. */
+function showChoices(choices: readonly Choice[], folder: string, json: boolean): void {
+  const path = join(folder, "picked.json");
+  if (choices.length > 0) writeAtomically(path, `${JSON.stringify(studyOf("picked", choices), null, 2)}\n`);
+  if (json) {
+    const objects = choices.map(({ runs, ...rest }) => ({ runs: runs.map(({ run }) => run.name), ...rest }));
+    return console.log(JSON.stringify(objects));
+  }
+  const rate = ({ optimizer, learningRate }: Trial): string => `${optimizer} ${learningRate}`;
+  const [head, ...rows] = table([
+    ["cell", "picked", "best top-1", "also tried"],
+    ...choices.map(({ runs: [first], trials: [best, ...others], complete }) => [
+      cellText(first.run),
+      rate(best),
+      best.top1 === undefined ? "" : percent(best.top1),
+      [
+        ...others.map(
+          (trial) => `${rate(trial)} ${trial.top1 === undefined ? "failed" : percent(trial.top1)}`,
+        ),
+        ...(complete ? [] : ["not all have ended"]),
+      ].join(", "),
+    ]),
+  ]);
+  console.log([pc.dim(head), ...rows].join("\n"));
+  if (choices.length > 0) console.log(`the runs picked are a study: ${path}`);
+}
+
+const cellText = ({ options }: PlannedRun): string => {
+  const { model, method } = resolveNetwork(options);
+  return `${runName(model, method)} on ${options.data}`;
+};
 
 /** Where the data is does not belong to a run's identity. */
 const withDataDir = (run: PlannedRun, dataDir: string | undefined): PlannedRun => ({
@@ -71,11 +128,19 @@ const withDataDir = (run: PlannedRun, dataDir: string | undefined): PlannedRun =
 const quoted = (text: string): string =>
   /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-async function study(runs: readonly PlannedRun[], folder: string, flags: StudyFlags): Promise<void> {
+/** Gives what became of the runs, unless it only shows them. */
+async function study(
+  runs: readonly PlannedRun[],
+  folder: string,
+  flags: StudyFlags,
+): Promise<Outcome[] | undefined> {
   const standings = runs.map((run) => standingOf(run, folder));
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
   const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
-  if (flags.dryRun === true) return show(standings, flags.json === true);
+  if (flags.dryRun === true) {
+    await show(standings, threads, flags.json === true);
+    return undefined;
+  }
   const quiet = flags.quiet === true || flags.json === true;
   const interrupt = onInterrupt("finishing the steps, then saving", quiet);
   const display = createStudyDisplay(standings, quiet);
@@ -90,10 +155,11 @@ async function study(runs: readonly PlannedRun[], folder: string, flags: StudyFl
   if (interrupt.signal.aborted) process.exitCode = exitCodes.interrupted;
   else if (failed.some(({ diverged }) => diverged !== true)) process.exitCode = exitCodes.userError;
   else if (failed.length > 0) process.exitCode = exitCodes.diverged;
+  return outcomes;
 }
 
 /** What would be run. */
-function show(standings: readonly Standing[], json: boolean): void {
+async function show(standings: readonly Standing[], threads: number, json: boolean): Promise<void> {
   if (json) return console.log(JSON.stringify(standings.map(planObject)));
   const [head, ...rows] = table([
     ["run", "optimizer, rate", "epochs", "state"],
@@ -105,10 +171,23 @@ function show(standings: readonly Standing[], json: boolean): void {
     ]),
   ]);
   console.log([pc.dim(head), ...rows].join("\n"));
-  const left = secondsLeft(standings);
+  const left = secondsLeft(standings, await measured(standings, threads));
   const open = standings.filter(({ state }) => state !== "done").length;
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
   console.log(`${standings.length} runs, ${open} to do${open > 0 ? `: ${time}` : ""}`);
+}
+
+/** An epoch of each network of which none has ended, from a few steps now. */
+async function measured(standings: readonly Standing[], threads: number): Promise<Map<string, number>> {
+  const known = epochSeconds(standings);
+  const seconds = new Map<string, number>();
+  for (const { run, state } of standings) {
+    const pace = paceOf(run);
+    if (state === "done" || known.has(pace) || seconds.has(pace)) continue;
+    const epoch = await measureEpoch(run, threads);
+    if (epoch !== undefined) seconds.set(pace, epoch);
+  }
+  return seconds;
 }
 
 function planObject({ run: { options, identity }, directory, state, metrics }: Standing) {

@@ -105,6 +105,15 @@ export class State<T extends TensorTree = TensorTree> {
     return this.buffer;
   }
 
+  /** Every array where it lies, which the step that consumes this state overwrites. */
+  peek(): Results<T> {
+    const { memory } = this;
+    return mapTree<Operand, HostArray>(this.layout.tree, isOperand, (operand) => ({
+      data: viewOf(operand, memory),
+      shape: operand.shape,
+    })) as Results<T>;
+  }
+
   /** Every array, copied. */
   read(): Results<T> {
     return readTree(this.layout, this.memory) as Results<T>;

@@ -1,11 +1,14 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
 export type { Cell, Collection, FoundRun } from "./collect.js";
 export { cellOf as cellOfRun, collectRuns, readFound } from "./collect.js";
+export { measureEpoch } from "./estimate.js";
+export type { Choice, Trial } from "./pick.js";
+export { bestRates, studyOf } from "./pick.js";
 export type { Protocol, ReproduceOptions } from "./published.js";
 export { protocols, publishedRows, reproduction, tables } from "./published.js";
 export type { Outcome, StudyOptions } from "./run-study.js";
 export { runStudy } from "./run-study.js";
 export type { Standing, State } from "./standing.js";
-export { secondsLeft, standingOf } from "./standing.js";
+export { epochSeconds, paceOf, secondsLeft, standingOf } from "./standing.js";
 export type { PlannedRun, Study } from "./study.js";
 export { identityOf, runsOf } from "./study.js";

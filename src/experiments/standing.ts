@@ -32,23 +32,41 @@ export function standingOf(run: PlannedRun, folder: string): Standing {
   }
 }
 
+/** What decides roughly how long an epoch takes: the network and the data. */
+export const paceOf = ({ options: { model, depth, data } }: PlannedRun): string =>
+  `${model}${depth ?? ""} ${data}`;
+
 /**
  * Seconds that the rest of a study takes, from the epochs of its runs that have ended: of the same network
- * where there are any. Undefined before the first.
+ * on the same data.
+ *
+ * @param measured seconds of an epoch by `paceOf`, for networks of which no epoch has ended.
+ * @returns undefined where neither is known.
  */
-export function secondsLeft(standings: readonly Standing[]): number | undefined {
-  const seconds = new Map<string, number[]>();
-  for (const { run, metrics } of standings) {
-    const known = seconds.get(run.options.model) ?? [];
-    seconds.set(run.options.model, [...known, ...metrics.map((epoch) => epoch.seconds)]);
-  }
+export function secondsLeft(
+  standings: readonly Standing[],
+  measured: ReadonlyMap<string, number> = new Map(),
+): number | undefined {
+  const seconds = new Map<string, number[]>([...measured].map(([pace, epoch]) => [pace, [epoch]]));
+  for (const [pace, epochs] of epochSeconds(standings)) seconds.set(pace, epochs);
   let left = 0;
   for (const { run, metrics, state } of standings) {
     const epochs = run.options.epochs - metrics.length;
     if (state === "done" || epochs <= 0) continue;
-    const known = [...(seconds.get(run.options.model) ?? [])].sort((a, b) => a - b);
+    const known = [...(seconds.get(paceOf(run)) ?? [])].sort((a, b) => a - b);
     if (known.length === 0) return undefined;
     left += epochs * known[known.length >> 1];
   }
   return left;
+}
+
+/** Of the epochs that have ended, by `paceOf`. */
+export function epochSeconds(standings: readonly Standing[]): Map<string, number[]> {
+  const seconds = new Map<string, number[]>();
+  for (const { run, metrics } of standings) {
+    if (metrics.length === 0) continue;
+    const known = seconds.get(paceOf(run)) ?? [];
+    seconds.set(paceOf(run), [...known, ...metrics.map((epoch) => epoch.seconds)]);
+  }
+  return seconds;
 }

@@ -83,6 +83,30 @@ test("all problems of a study are told at once", () => {
   ]);
 });
 
+test("mistakes in bits are told with the others, each once", () => {
+  expect(
+    problemsOf({
+      defaults: { model: "lenet5", method: "qnn" },
+      grids: [{ bits: ["2", "2/2"], seed: [1, 2] }],
+      runs: [{ bits: "1/1", seed: -1 }, { bits: "0/1" }],
+      exclude: [{ bits: "x" }],
+    }),
+  ).toEqual([
+    "4 mistakes; nothing has been started:",
+    'bits must be WEIGHTS/ACTIVATIONS, as "2/4", got "2" (from study.json, grids[0])',
+    'bits must be WEIGHTS/ACTIVATIONS, as "2/4", got "x" (from study.json, exclude[0])',
+    expect.stringMatching(/^seed must be .* got -1 \(from study.json, runs\[0\]\)$/),
+    expect.stringMatching(/^weightBits must be .* got 0.*\(from study.json, runs\[1\]\)$/),
+  ]);
+});
+
+test("a grid that is beyond all reason is refused before it is made", () => {
+  const list = Array.from({ length: 400 }, (_, i) => i + 1);
+  expect(problemsOf({ grids: [{ model: "lenet5", seed: list, epochs: list }] })).toEqual([
+    "a grid must have at most 100000 runs, got 160000 (from study.json, grids[0])",
+  ]);
+});
+
 test.each([
   [{}, /^study.json has no runs; give grids or runs, as /],
   [{ gridz: [] }, /^unknown key "gridz" \(from study.json\); allowed are name, .*; did you mean grids\?$/],
@@ -157,10 +181,13 @@ test("what is left takes as long as the epochs of the same network have taken", 
     ...{ run: runs[i], directory: "", state, metrics: metrics(seconds) },
   });
   expect(secondsLeft([standing(0, "open", [])])).toBeUndefined();
+  expect(secondsLeft([standing(0, "open", [])], new Map([["lenet5 mnist", 3]]))).toBe(30);
   const begun = [
     standing(0, "done", Array<number>(10).fill(2)),
     standing(1, "begun", [2, 9]),
     standing(2, "open", []),
   ];
   expect(secondsLeft(begun)).toBe(2 * (8 + 10));
+  // What has been trained counts, not what was measured before.
+  expect(secondsLeft(begun, new Map([["lenet5 mnist", 3]]))).toBe(2 * (8 + 10));
 });

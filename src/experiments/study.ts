@@ -34,9 +34,14 @@ export function identityOf(options: RunOptions): string {
   return createHash("sha256").update(JSON.stringify(deciding)).digest("hex").slice(0, 16);
 }
 
-/** Checks all configurations, and leaves out repetitions. @throws UserError with every problem at once. */
-export function plannedRuns(wanted: readonly Wanted[]): PlannedRun[] {
-  const problems = new Set<string>();
+/**
+ * Checks all configurations, and leaves out repetitions.
+ *
+ * @param found problems that are known already.
+ * @throws UserError with every problem at once.
+ */
+export function plannedRuns(wanted: readonly Wanted[], found: Iterable<string> = []): PlannedRun[] {
+  const problems = new Set(found);
   const runs = new Map<string, PlannedRun>();
   for (const { values, source } of wanted) {
     try {
@@ -67,6 +72,13 @@ function refuse(problems: readonly string[]): void {
   );
 }
 
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Runs of a grid, before exclusions. */
+const most = 100_000;
+
+const allowedKeys: readonly string[] = [...runKeys, "bits"].filter((key) => key !== "out");
+
 const settings = z.record(z.string(), z.unknown());
 /** A study as a file holds it. */
 export const studySchema = z.strictObject({
@@ -93,52 +105,61 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
     refuse(error.issues.flatMap((issue) => shapeProblems(issue, source)));
     throw error;
   }
-  const problems: string[] = [];
-  const wanted: Wanted[] = [];
-  study.grids.forEach((grid, i) => {
-    const place = `${source}, grids[${i}]`;
-    const empty = Object.keys(grid).filter((key) => Array.isArray(grid[key]) && grid[key].length === 0);
-    for (const key of empty) problems.push(`${key} must list one value or more, got [] (from ${place})`);
-    wanted.push(
-      ...product(grid).map((values) => ({ values: { ...study.defaults, ...values }, source: place })),
-    );
-  });
-  study.runs.forEach((values, i) => {
-    wanted.push({ values: { ...study.defaults, ...values }, source: `${source}, runs[${i}]` });
-  });
-  const allowed = [...runKeys, "bits"].filter((key) => key !== "out");
-  const places: [string, Readonly<Record<string, unknown>>][] = [
-    ["defaults", study.defaults],
-    ...study.grids.map((grid, i): [string, typeof grid] => [`grids[${i}]`, grid]),
-    ...study.runs.map((run, i): [string, typeof run] => [`runs[${i}]`, run]),
-    ...study.exclude.map((rule, i): [string, typeof rule] => [`exclude[${i}]`, rule]),
-  ];
-  for (const [place, values] of places) {
-    for (const key of Object.keys(values).filter((name) => !allowed.includes(name))) {
-      problems.push(
-        `unknown key "${key}" (from ${source}, ${place}); allowed are ${allowed.join(", ")}${suggestion(key, allowed)}`,
-      );
+  const { name, defaults, grids, runs, exclude } = study;
+  const problems = new Set<string>();
+  const place = (list: string, i: number): string => `${source}, ${list}[${i}]`;
+  const known = (values: Settings, at: string): boolean => {
+    const unknown = Object.keys(values).filter((key) => !allowedKeys.includes(key));
+    for (const key of unknown) {
+      const nearest = suggestion(key, allowedKeys);
+      problems.add(`unknown key "${key}" (from ${at}); allowed are ${allowedKeys.join(", ")}${nearest}`);
     }
-  }
-  if (wanted.length === 0 && problems.length === 0) {
-    problems.push(
+    return unknown.length === 0;
+  };
+  /** With the bits spelled out; none if they are wrong. */
+  const spelled = (values: Settings, at: string): Wanted[] => {
+    try {
+      return [{ values: withBits(values, at), source: at }];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.add(error.message);
+      return [];
+    }
+  };
+  const ofGrid = (grid: Settings, at: string): Wanted[] => {
+    const lists = Object.entries(grid).filter(([, list]) => Array.isArray(list)) as [string, unknown[]][];
+    const empty = lists.filter(([, list]) => list.length === 0);
+    for (const [key] of empty) problems.add(`${key} must list one value or more, got [] (from ${at})`);
+    const size = lists.reduce((count, [, list]) => count * list.length, 1);
+    if (size > most) problems.add(`a grid must have at most ${most} runs, got ${size} (from ${at})`);
+    if (!known(grid, at) || empty.length > 0 || size > most) return [];
+    return product(grid).flatMap((values) => spelled({ ...defaults, ...values }, at));
+  };
+  const sound = known(defaults, `${source}, defaults`);
+  const wanted = [
+    ...grids.flatMap((grid, i) => ofGrid(grid, place("grids", i))),
+    ...runs.flatMap((run, i) =>
+      known(run, place("runs", i)) ? spelled({ ...defaults, ...run }, place("runs", i)) : [],
+    ),
+  ];
+  const rules = exclude.flatMap((rule, i) =>
+    known(rule, place("exclude", i)) ? spelled(rule, place("exclude", i)) : [],
+  );
+  if (grids.length + runs.length === 0) {
+    problems.add(
       `${source} has no runs; give grids or runs, as {"grids": [{"model": "lenet5", "bits": ["1/1", "2/2"]}]}`,
     );
   }
-  refuse(problems);
-  const spelled = wanted.map(({ values, source: place }) => ({
-    values: withBits(values, place),
-    source: place,
-  }));
-  const excluded = study.exclude.map((rule, i) => withBits(rule, `${source}, exclude[${i}]`));
-  study.exclude.forEach((rule, i) => {
-    if (spelled.some(({ values }) => agrees(values, excluded[i]))) return;
-    problems.push(`exclude ${shown(rule)} leaves nothing out (from ${source}, exclude[${i}])`);
-  });
-  refuse(problems);
-  const kept = spelled.filter(({ values }) => !excluded.some((rule) => agrees(values, rule)));
-  if (kept.length === 0) refuse([`exclude leaves no run of ${source}`]);
-  return { name: study.name, runs: plannedRuns(kept) };
+  // What a rule leaves out is known only if all runs are.
+  if (problems.size === 0) {
+    for (const [i, rule] of rules.entries()) {
+      if (wanted.some(({ values }) => agrees(values, rule.values))) continue;
+      problems.add(`exclude ${shown(exclude[i])} leaves nothing out (from ${rule.source})`);
+    }
+  }
+  const kept = wanted.filter(({ values }) => !rules.some((rule) => agrees(values, rule.values)));
+  if (kept.length === 0 && problems.size === 0) problems.add(`exclude leaves no run of ${source}`);
+  return { name, runs: plannedRuns(sound ? kept : [], problems) };
 }
 
 function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {
@@ -153,7 +174,7 @@ function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {
 }
 
 /** Every choice of one value from each list. */
-function product(grid: Readonly<Record<string, unknown>>): Record<string, unknown>[] {
+function product(grid: Settings): Record<string, unknown>[] {
   return Object.entries(grid).reduce<Record<string, unknown>[]>(
     (all, [key, value]) => {
       const values: unknown[] = Array.isArray(value) && key !== "mirrors" ? value : [value];
@@ -164,7 +185,7 @@ function product(grid: Readonly<Record<string, unknown>>): Record<string, unknow
 }
 
 /** "2/4" as the bits of weights and of activations. */
-function withBits(values: Readonly<Record<string, unknown>>, source: string): Record<string, unknown> {
+function withBits(values: Settings, source: string): Record<string, unknown> {
   const { bits, ...rest } = values;
   if (bits === undefined) return rest;
   const match = /^(\d+)\/(\d+)$/.exec(String(bits));
@@ -179,10 +200,7 @@ function withBits(values: Readonly<Record<string, unknown>>, source: string): Re
   return { ...rest, weightBits: Number(match[1]), activationBits: Number(match[2]) };
 }
 
-const agrees = (
-  values: Readonly<Record<string, unknown>>,
-  rule: Readonly<Record<string, unknown>>,
-): boolean =>
+const agrees = (values: Settings, rule: Settings): boolean =>
   Object.entries(rule).every(([key, value]) =>
     (Array.isArray(value) ? value : [value]).includes(values[key]),
   );

@@ -9,7 +9,7 @@ import { readBytes, writeAtomically } from "./files.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
 import type { StoredTensor } from "./safetensors.js";
-import { decodeTensors, encodeTensors, isRecord } from "./safetensors.js";
+import { decodeTensors, encodeParts, isRecord } from "./safetensors.js";
 
 export type Arrays = Readonly<Record<string, HostArray>>;
 
@@ -35,8 +35,15 @@ export interface Checkpoint {
   readonly signs: Readonly<Record<string, Uint8Array>>;
 }
 
-/** What the arrays of a checkpoint must be like. */
+/** What the arrays of a checkpoint must be like: their names, types and shapes. */
 export type Expected = Pick<Checkpoint, "values" | "signs">;
+
+/** Arrays of the same names, types and shapes, without the memory. */
+export function withoutData<T extends object>(tree: T): T {
+  return mapValues(tree as Record<string, object>, (value) =>
+    "data" in value ? { ...value, data: (value as HostArray).data.slice(0, 0) } : withoutData(value),
+  ) as T;
+}
 
 const formatVersion = "1";
 
@@ -52,7 +59,7 @@ export function writeCheckpoint(path: string, identity: string, checkpoint: Chec
     step: String(step),
     sums: JSON.stringify(sums),
   };
-  writeAtomically(path, encodeTensors({ tensors, metadata }));
+  writeAtomically(path, encodeParts({ tensors, metadata }));
 }
 
 /**
@@ -104,7 +111,7 @@ export function writeWeights(
   { parameters, statistics }: Weights,
 ): void {
   const metadata = { format: "fewbit weights", formatVersion, identity, epoch: String(epoch) };
-  writeAtomically(path, encodeTensors({ tensors: flatten({ parameters, statistics }), metadata }));
+  writeAtomically(path, encodeParts({ tensors: flatten({ parameters, statistics }), metadata }));
 }
 
 /**

@@ -35,8 +35,7 @@ export class RunDirectory {
   private constructor(
     private readonly path: string,
     private readonly options: OpenOptions,
-    /** Where a resumed run stands. */
-    readonly checkpoint: Checkpoint | undefined,
+    private resumed: Checkpoint | undefined,
     readonly metrics: readonly EpochMetrics[],
     private readonly layers: readonly LayerLine[],
     private release: () => void,
@@ -93,6 +92,11 @@ export class RunDirectory {
     }
   }
 
+  /** Where a resumed run stands. */
+  get checkpoint(): Checkpoint | undefined {
+    return this.resumed;
+  }
+
   /** Makes the directory what the checkpoint says, or a new run's with `initial`. */
   begin(initial: Checkpoint): void {
     const { config, identity, overwrite, resume } = this.options;
@@ -115,6 +119,11 @@ export class RunDirectory {
       this.mendBest(this.checkpoint);
       this.writeSummary(this.metrics);
     }
+  }
+
+  /** Gives the memory of the checkpoint free, once the run goes on. */
+  releaseCheckpoint(): void {
+    this.resumed = undefined;
   }
 
   /** Keeps an epoch's end. `metrics` are of all epochs; the last is this one. */

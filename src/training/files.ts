@@ -7,7 +7,7 @@ import { UserError } from "../errors.js";
  * Replaces a file so that a reader, or a machine that lost power, finds the old bytes or the new ones
  * and never a mixture: written beside it, flushed, renamed, and the directory flushed.
  */
-export function writeAtomically(path: string, content: string | Uint8Array): void {
+export function writeAtomically(path: string, content: string | Uint8Array | readonly Uint8Array[]): void {
   const temporary = `${path}.tmp`;
   orUserError(path, () => {
     writeFlushed(temporary, content, "w");
@@ -41,11 +41,20 @@ function orUserError(path: string, write: () => void): void {
   }
 }
 
-function writeFlushed(path: string, content: string | Uint8Array, flags: "w" | "a"): void {
-  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+function writeFlushed(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+  flags: "w" | "a",
+): void {
+  const parts =
+    typeof content === "string"
+      ? [Buffer.from(content)]
+      : content instanceof Uint8Array
+        ? [content]
+        : content;
   const file = openSync(path, flags);
   try {
-    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+    for (const bytes of parts) for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
     fsyncSync(file);
   } finally {
     closeSync(file);

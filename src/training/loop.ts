@@ -38,7 +38,6 @@ export interface Job {
   readonly batchSize: number;
   readonly seed: number;
   readonly executor: Executor;
-  readonly initial: TrainingValues;
   readonly layers: readonly LayerSummary[];
   readonly directory: RunDirectory | undefined;
   readonly onProgress: (progress: TrainProgress) => void;
@@ -48,18 +47,15 @@ export interface Job {
 /** Where a training has come to. */
 export interface Outcome {
   readonly metrics: readonly EpochMetrics[];
+  /** Of the best epoch; the last ones before the first epoch's end. */
   readonly best: Weights;
   readonly last: Weights;
   readonly interrupted: boolean;
   readonly imagesPerSecond: number;
 }
 
-/** Trains to the last epoch, or until the signal. Throws `DivergenceError` when the loss is no longer a number. */
-export async function runJob(job: Job): Promise<Outcome> {
-  return new Training(job).run();
-}
-
-class Training {
+/** A training about to begin, or to go on. It copies the initial values and lets go of them. */
+export class Training {
   private readonly step: ReturnType<typeof compileStep>;
   private readonly scores: ReturnType<typeof compileScores>;
   private readonly quantized: ReturnType<typeof compileQuantizedWeights>;
@@ -74,9 +70,13 @@ class Training {
   private sums: Sums;
   private signs: Readonly<Record<string, Uint8Array>>;
   private readonly metrics: EpochMetrics[];
-  private best: Weights;
+  /** Kept here for runs without a directory. */
+  private best: Weights | undefined;
 
-  constructor(private readonly job: Job) {
+  constructor(
+    private readonly job: Job,
+    initial: TrainingValues,
+  ) {
     const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
     this.step = compileStep(model, method, optimizer, executor, job.gradients);
     this.scores = compileScores(model, method, executor);
@@ -86,30 +86,32 @@ class Training {
     this.pace = new Pace(epochs, this.batches.steps, Math.ceil(evaluated / batchSize));
     this.split = validation === undefined ? "test" : "validation";
 
-    const start = directory?.checkpoint ?? firstCheckpoint(job);
+    const start = directory?.checkpoint ?? firstCheckpoint(job, initial);
     this.state = createState<TrainingTensors>(start.values, { executor });
     this.epoch = start.epoch;
     this.stepInEpoch = start.step;
     this.sums = start.sums;
     this.signs = start.signs;
     this.metrics = [...(directory?.metrics ?? [])];
-    this.best = start.values;
   }
 
+  /** Trains to the last epoch, or until the signal. Throws `DivergenceError` when the loss is no longer a number. */
   async run(): Promise<Outcome> {
     const { directory, epochs, signal } = this.job;
     this.checkMemory();
-    directory?.begin(firstCheckpoint(this.job));
-    if (directory !== undefined && this.metrics.length > 0) this.best = directory.bestWeights();
+    directory?.begin(this.checkpoint());
+    directory?.releaseCheckpoint();
     let interrupted = false;
     while (this.epoch < epochs && !interrupted) {
       interrupted = signal?.aborted === true || !(await this.trainEpoch());
     }
     if (interrupted) directory?.save(this.checkpoint());
+    const last = this.state.read();
+    const best = directory !== undefined && this.metrics.length > 0 ? directory.bestWeights() : this.best;
     return {
       metrics: this.metrics,
-      best: this.best,
-      last: this.state.read(),
+      best: best ?? last,
+      last,
       interrupted,
       imagesPerSecond: this.pace.imagesPerSecond,
     };
@@ -166,9 +168,11 @@ class Training {
       ...scores.watched,
       test: scores.test,
     });
-    const checkpoint = this.checkpoint();
-    directory?.commit(this.metrics, lines, checkpoint);
-    if (bestEpoch(this.metrics)?.epoch === this.epoch) this.best = checkpoint.values;
+    directory?.commit(this.metrics, lines, this.checkpoint());
+    if (directory === undefined && bestEpoch(this.metrics)?.epoch === this.epoch) {
+      const { parameters, statistics } = this.state.read();
+      this.best = { parameters, statistics };
+    }
     this.report("epoch", this.epoch - 1, 1, 1, scores.watched);
     return true;
   }
@@ -220,7 +224,7 @@ class Training {
 
   /** The lines of the epoch that has just ended; remembers the signs for the next. */
   private async layerLines(): Promise<LayerLine[]> {
-    const { parameters } = this.state.read();
+    const { parameters } = this.state.peek();
     // A quantizer makes finite codes of a weight that is no number, and the loss stays finite.
     const broken = Object.keys(parameters).find((name) => !parameters[name].data.every(Number.isFinite));
     if (broken !== undefined) throw this.diverged(`${broken} became NaN or infinite`, `epoch ${this.epoch}`);
@@ -234,9 +238,10 @@ class Training {
     return lines;
   }
 
+  /** Where the training stands, until the next step. */
   private checkpoint(): Checkpoint {
     const { epoch, stepInEpoch: step, sums, signs } = this;
-    return { values: this.state.read(), epoch, step, sums, signs };
+    return { values: this.state.peek(), epoch, step, sums, signs };
   }
 
   private learningRate(epoch = this.epoch): number {
@@ -274,6 +279,6 @@ class Training {
   }
 }
 
-function firstCheckpoint({ initial: values, layers }: Job): Checkpoint {
+function firstCheckpoint({ layers }: Job, values: TrainingValues): Checkpoint {
   return { values, epoch: 0, step: 0, sums: noImages, signs: signsOfAll(layers, values.parameters) };
 }

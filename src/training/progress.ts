@@ -20,7 +20,7 @@ export interface TrainProgress {
 }
 
 /** Evaluating a batch costs about a third of training on it: it needs the forward pass only. */
-const evaluationShare = 1 / 3;
+export const evaluationShare = 1 / 3;
 
 /** Measures speed and guesses the time left, in units of a training step. */
 export class Pace {

@@ -38,8 +38,16 @@ const maximumHeaderBytes = 100_000_000; // the format's own bound
 const checksumKey = "sha256";
 const metadataKey = "__metadata__";
 
-/** Tensors ordered by element size, then name, so that equal contents give equal bytes and all data is aligned. */
-export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
+/** A file's bytes; see `encodeParts`. */
+export function encodeTensors(file: TensorFile): Uint8Array {
+  return new Uint8Array(Buffer.concat(encodeParts(file)));
+}
+
+/**
+ * A file's bytes in parts, of which all but the first are the tensors' own: nothing is copied. Tensors are ordered by
+ * element size, then name, so that equal contents give equal bytes and all data is aligned.
+ */
+export function encodeParts({ tensors, metadata }: TensorFile): Uint8Array[] {
   const sorted = Object.entries(tensors).sort(
     ([a, { data: x }], [b, { data: y }]) => y.BYTES_PER_ELEMENT - x.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
   );
@@ -54,19 +62,10 @@ export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
   const stored = { ...metadata, [checksumKey]: checksumOf(metadata, entries, parts) };
   const json = Buffer.from(JSON.stringify({ [metadataKey]: stored, ...entries }));
   const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the data starts aligned
-  const bytes = new Uint8Array(lengthBytes + headerBytes + end).fill(
-    0x20,
-    lengthBytes,
-    lengthBytes + headerBytes,
-  );
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  bytes.set(json, lengthBytes);
-  let at = lengthBytes + headerBytes;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  const header = new Uint8Array(lengthBytes + headerBytes).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  header.set(json, lengthBytes);
+  return [header, ...parts];
 }
 
 /** Reads a file's bytes; `file` is its name in messages. Throws `UserError` at the first thing that is wrong. */

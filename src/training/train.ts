@@ -11,11 +11,13 @@ import type { ExecutorName } from "../runtime/executor.js";
 import type { Executor } from "../runtime/executor.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
+import { withoutData } from "./checkpoint.js";
 import { checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { signsOfAll } from "./layers.js";
-import { runJob } from "./loop.js";
+import type { Job } from "./loop.js";
+import { Training } from "./loop.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
@@ -88,24 +90,33 @@ export interface Run {
 export async function train(options: TrainOptions): Promise<Run> {
   const settings = { gradients: "f32" as const, batchSize: 128, seed: 1, validation: 0, ...options };
   check(settings);
-  const {
-    model,
-    method,
-    optimizer,
-    schedule,
-    epochs,
-    gradients,
-    batchSize,
-    seed,
-    validation,
-    directory: path,
-  } = settings;
-  const split = validation > 0 ? holdOut(options.data, validation, seed) : undefined;
-  const data = split ?? options.data;
+  const { training, job, config } = await begin(settings);
+  const { model, method, data, layers, validation, directory } = job;
+  try {
+    const { metrics, best, last, interrupted, imagesPerSecond } = await training.run();
+    return {
+      ...{ model, method, data, metrics, layers, imagesPerSecond, interrupted, config },
+      chosenOn: validation === undefined ? "test" : "validation",
+      best: bestEpoch(metrics) ?? unmeasured,
+      last: metrics.at(-1) ?? unmeasured,
+      weights: best,
+      lastWeights: last,
+      seconds: metrics.reduce((sum, { seconds }) => sum + seconds, 0),
+      directory: options.directory,
+    };
+  } finally {
+    directory?.close();
+  }
+}
 
-  const { executor } = chooseExecutor(options);
+/** All that comes before the first step. What it returns does not hold the initial values, which are as large as the state. */
+async function begin(settings: Settings) {
+  const { model, method, optimizer, schedule, epochs, gradients, batchSize, seed } = settings;
+  const { directory: path, onWarning = () => {}, onProgress = () => {}, signal } = settings;
+  const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
+  const { executor } = chooseExecutor(settings);
   if (gradients === "bf16" && !executor.bf16Products) {
-    options.onWarning?.(
+    onWarning(
       `bf16 gradients are emulated here: the ${executor.name} executor (${executor.instructionSet}) has no products of bf16, so they are no faster`,
     );
   }
@@ -116,58 +127,27 @@ export async function train(options: TrainOptions): Promise<Run> {
     statistics: initialise(statistics, seed),
     optimizer: optimizer.initial(parameters),
   };
-  const config = makeConfig(recipeOf(settings), epochs, executor, options.options);
-  const directory =
-    path === undefined
-      ? undefined
-      : RunDirectory.open(path, {
-          resume: options.resume ?? false,
-          overwrite: options.overwrite ?? false,
-          config,
-          identity: identityOf(model, method),
-          expected: { values: initial, signs: signsOfAll(layers, parameters) },
-          onWarning: options.onWarning ?? (() => {}),
-        });
-  try {
-    const { metrics, best, last, interrupted, imagesPerSecond } = await runJob({
-      ...{
-        model,
-        method,
-        optimizer,
-        schedule,
-        data,
-        epochs,
-        gradients,
-        batchSize,
-        seed,
-        executor,
-        initial,
-        layers,
-        directory,
-      },
-      validation: split?.validation,
-      onProgress: options.onProgress ?? (() => {}),
-      signal: options.signal,
+  const config = makeConfig(recipeOf(settings), epochs, executor, settings.options);
+  const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
+  const open = (directory: string) =>
+    RunDirectory.open(directory, {
+      resume: settings.resume ?? false,
+      overwrite: settings.overwrite ?? false,
+      identity: identityOf(model, method),
+      ...{ config, expected, onWarning },
     });
-    return {
-      model,
-      method,
-      data,
-      chosenOn: split === undefined ? "test" : "validation",
-      best: bestEpoch(metrics) ?? unmeasured,
-      last: metrics.at(-1) ?? unmeasured,
-      metrics,
-      layers,
-      weights: best,
-      lastWeights: last,
-      seconds: metrics.reduce((sum, { seconds }) => sum + seconds, 0),
-      imagesPerSecond,
-      interrupted,
-      config,
-      directory: path,
-    };
-  } finally {
-    directory?.close();
+  const job: Job = {
+    ...{ model, method, optimizer, schedule, epochs, gradients, batchSize, seed },
+    ...{ executor, layers, onProgress, signal },
+    data: split ?? settings.data,
+    validation: split?.validation,
+    directory: path === undefined ? undefined : open(path),
+  };
+  try {
+    return { job, config, training: new Training(job, initial) };
+  } catch (error) {
+    job.directory?.close();
+    throw error;
   }
 }
 
