@@ -427,28 +427,36 @@ describe("data", () => {
       on("missing"),
       "t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz is not in missing; fetch MNIST's four files there (from --data-dir)",
     ],
-    [on("cut"), `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000`],
+    [
+      on("cut"),
+      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000 (from --data-dir)`,
+    ],
     [
       on("swapped"),
-      `swapped/${images} should hold images but holds labels; the two files seem to be swapped`,
+      `swapped/${images} should hold images but holds labels; the two files seem to be swapped (from --data-dir)`,
     ],
     [
       on("halved"),
-      `cannot unpack halved/${images} as gzip: unexpected end of file; the file is corrupt or cut short, fetch it again`,
+      `cannot unpack halved/${images} as gzip: unexpected end of file; the file is corrupt or cut short, fetch it again (from --data-dir)`,
     ],
     [
       on("flipped"),
-      `cannot unpack flipped/${images} as gzip: incorrect data check; the file is corrupt or cut short, fetch it again`,
+      `cannot unpack flipped/${images} as gzip: incorrect data check; the file is corrupt or cut short, fetch it again (from --data-dir)`,
+    ],
+    [on("eleven"), `eleven/${labels} has label 10 at position 5; labels are 0 to 9 (from --data-dir)`],
+    [
+      on("mixed"),
+      `mixed/${images} has 256 images but mixed/${labels} has 64 labels; take both from one set (from --data-dir)`,
     ],
     [on("eleven"), `eleven/${labels} has label 10 at position 5; labels are 0 to 9`],
     [on("mixed"), `mixed/${images} has 256 images but mixed/${labels} has 64 labels; take both from one set`],
     [
       on("page"),
-      `page/${labels} is not an IDX file of labels: it starts with 0x3c68746d instead of 0x00000801`,
+      `page/${labels} is not an IDX file of labels: it starts with 0x3c68746d instead of 0x00000801 (from --data-dir)`,
     ],
     [
       "eval run --data-dir cut",
-      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000`,
+      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000 (from --data-dir)`,
     ],
   ])("fewbit %s", refused);
 });
