@@ -265,6 +265,10 @@ describe("networks and methods", () => {
       'layers has "fc9", but the layers of lenet5 are conv1, conv2, fc1, fc2, fc3; did you mean fc1? (from --layer)',
     ],
     [
+    [
+      `train resnet --depth 56 --data cifar10-sample ${dorefa} --layer stage1.blok1.conv1.weightBits=8`,
+      'layers has "stage1.blok1.conv1", but the layers of resnet56 are conv1, stage1.block1.conv1, stage1.block1.conv2, ..., fc: 58, which fewbit summary lists; did you mean stage1.block1.conv1? (from --layer)',
+    ],
       `train lenet5 ${dorefa} --layer __proto__.weightBits=8`,
       'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"__proto__":{"weightBits":8}} (from --layer)',
     ],

@@ -216,7 +216,7 @@ function checkLayers(asked: RunOptions["layers"], model: Network, method: Method
     if (layer === undefined) {
       const known = layers.map((built) => built.name);
       const nearest = suggestion(name, known);
-      throw refuse(`has "${name}", but the layers of ${model.name} are ${known.join(", ")}${nearest}`);
+      throw refuse(`has "${name}", but the layers of ${model.name} are ${inShort(known)}${nearest}`);
     }
     for (const key of ["weightBits", "activationBits"] as const) {
       if (bits[key] === undefined || bits[key] === layer[key]) continue;
@@ -246,6 +246,13 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
  * @param preparation that of a trained network, to score it: see `ImagesOptions`.
  * @throws UserError for missing or damaged files.
  */
+/** Names, of which a deep network has too many for a line. */
+function inShort(names: readonly string[]): string {
+  const most = 8;
+  if (names.length <= most) return names.join(", ");
+  return `${names.slice(0, 3).join(", ")}, ..., ${names.at(-1)}: ${names.length}, which fewbit summary lists`;
+}
+
 export async function resolveData(
   { data, dataDir, mirrors, augment }: RunOptions,
   { input }: Pick<Network, "input">,
