@@ -11,7 +11,8 @@ import type { ExecutorName } from "../runtime/executor.js";
 import type { Executor } from "../runtime/executor.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
-import { checkRunNumbers } from "./config.js";
+import type { LogKind } from "./config.js";
+import { checkLog, checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { signsOfAll } from "./layers.js";
@@ -50,8 +51,13 @@ export interface TrainOptions {
   readonly threads?: number;
   readonly onProgress?: (progress: TrainProgress) => void;
   readonly onWarning?: (message: string) => void;
-  /** When raised, the running step is finished and the run is kept, to be resumed in the middle of the epoch. */
+  /**
+   * When raised, the running step is finished and the run is kept, to be resumed in the middle of the
+   * epoch. So it is within a second when a file named `stop` is put into the directory.
+   */
   readonly signal?: AbortSignal;
+  /** What else is written into the directory: "tensorboard" for an event file. */
+  readonly log?: readonly LogKind[];
   /** Kept in `config.json` as `options`. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
@@ -75,6 +81,8 @@ export interface Run {
   /** Training images a second, by this process, evaluation not counted. */
   readonly imagesPerSecond: number;
   readonly interrupted: boolean;
+  /** Whether it was the file `stop` in its directory that interrupted it. */
+  readonly stopped: boolean;
   readonly config: RunConfig;
   readonly directory: string | undefined;
 }
@@ -117,6 +125,10 @@ export async function train(options: TrainOptions): Promise<Run> {
     optimizer: optimizer.initial(parameters),
   };
   const config = makeConfig(recipeOf(settings), epochs, executor, options.options);
+  const events =
+    path !== undefined && options.log?.includes("tensorboard") === true
+      ? new (await import("./events.js")).EventFile(path, config)
+      : undefined;
   const directory =
     path === undefined
       ? undefined
@@ -126,10 +138,11 @@ export async function train(options: TrainOptions): Promise<Run> {
           config,
           identity: identityOf(model, method),
           expected: { values: initial, signs: signsOfAll(layers, parameters) },
+          events,
           onWarning: options.onWarning ?? (() => {}),
         });
   try {
-    const { metrics, best, last, interrupted, imagesPerSecond } = await runJob({
+    const { metrics, best, last, interrupted, stopped, imagesPerSecond } = await runJob({
       ...{
         model,
         method,
@@ -163,6 +176,7 @@ export async function train(options: TrainOptions): Promise<Run> {
       seconds: metrics.reduce((sum, { seconds }) => sum + seconds, 0),
       imagesPerSecond,
       interrupted,
+      stopped,
       config,
       directory: path,
     };
@@ -226,8 +240,10 @@ function check({
   resume,
   overwrite,
   directory,
+  log,
 }: Settings): void {
   checkRunNumbers({ epochs, batchSize, seed });
+  checkLog(log);
   const most = data.train.count - 1;
   if (!Number.isInteger(validation) || validation < 0 || validation > most) {
     throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
@@ -241,6 +257,9 @@ function check({
   }
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
+  }
+  if (log !== undefined && directory === undefined) {
+    throw new UserError("log needs a directory", "log");
   }
   if ((resume === true || overwrite === true) && directory === undefined) {
     throw new UserError(`${resume === true ? "resume" : "overwrite"} needs a directory`, "directory");
