@@ -21,8 +21,11 @@ export class UserError extends Error {
   }
 }
 
-/** A directory that a run cannot begin in: it holds another run, or another process trains there. */
-export type UserErrorCode = "holdsRun" | "inUse";
+/**
+ * A directory that a run cannot begin in, since it holds another run or another process trains there;
+ * a run that cannot go on, since a file cannot be written.
+ */
+export type UserErrorCode = "holdsRun" | "inUse" | "unwritten";
 
 /** Training stopped because its numbers broke down (exit code 3). The last good checkpoint is kept. */
 export class DivergenceError extends Error {
@@ -72,4 +75,17 @@ function editDistance(a: string, b: string): number {
     }
   }
   return rows[a.length][b.length];
+}
+
+/** Why a file could not be written, by the system's code, and what mends it where that is known. */
+export function whyUnwritten(error: unknown): { readonly reason: string; readonly remedy?: string } {
+  const { code, message } = error as { readonly code?: string; readonly message: string };
+  const known: Readonly<Record<string, readonly [reason: string, remedy: string]>> = {
+    ENOSPC: ["no space is left on the disk", "make room"],
+    EDQUOT: ["the quota of disk space is used up", "make room"],
+    EFBIG: ["the file would be larger than files may be here", "allow larger files, as with ulimit -f"],
+  };
+  if (code === undefined || !Object.hasOwn(known, code)) return { reason: code ?? message };
+  const [reason, remedy] = known[code];
+  return { reason: `${reason} (${code})`, remedy };
 }

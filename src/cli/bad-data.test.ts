@@ -164,7 +164,7 @@ describe("CIFAR-10", () => {
     ],
     [
       on("cifar"),
-      "cifar/data_batch_1.bin has 9 bytes unpacked, which is no whole number of records of 3073; it is cut short, or no batch of CIFAR-10's binary version",
+      "cifar/data_batch_1.bin has 9 bytes unpacked, which is no whole number of records of 3073; it is cut short, or no batch of CIFAR-10's binary version (from --data-dir)",
     ],
     [
       "train resnet20 --data cifar",

@@ -119,6 +119,7 @@ const configFiles: Readonly<Record<string, string>> = {
   "number.json": '{"model": 5}',
   "folder.json": '{"model": "lenet5", "data": "mnist", "dataDir": "nowhere"}',
   "deep.json": `{"model": ${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+  "log.json": '{"model": "lenet5", "log": "tensorboard"}',
   "nul.json": '{"model": "lenet5", "out": "a\\u0000b"}',
   "empty.json": "{}",
 };
@@ -265,6 +266,10 @@ describe("networks and methods", () => {
       'layers has "fc9", but the layers of lenet5 are conv1, conv2, fc1, fc2, fc3; did you mean fc1? (from --layer)',
     ],
     [
+      `train resnet --depth 56 --data cifar10-sample ${dorefa} --layer stage1.blok1.conv1.weightBits=8`,
+      'layers has "stage1.blok1.conv1", but the layers of resnet56 are conv1, stage1.block1.conv1, stage1.block1.conv2, ..., fc: 58, which fewbit summary lists; did you mean stage1.block1.conv1? (from --layer)',
+    ],
+    [
       `train lenet5 ${dorefa} --layer __proto__.weightBits=8`,
       'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"__proto__":{"weightBits":8}} (from --layer)',
     ],
@@ -340,6 +345,10 @@ describe("settings of the training", () => {
       "decayEvery must be an integer from 0 to 1000000, got 0.5 (from --decay-every)",
     ],
     ["train lenet5 --decay-factor 0", "decayFactor must be a positive number, got 0 (from --decay-factor)"],
+    [
+      "train lenet5 --log tensorboard --log wandb",
+      'log must be a list of one or more of tensorboard, each once, got ["tensorboard","wandb"] (from --log)',
+    ],
     ["train lenet5 --epochs 0", "epochs must be an integer from 1 to 100000, got 0 (from --epochs)"],
     [
       "train lenet5 --optimizer adam --momentum 0.5",
@@ -384,7 +393,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, gradients, seed, threads, executor, out; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, augment, validation, optimizer, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, gradients, seed, threads, executor, log, out; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],
@@ -393,6 +402,10 @@ describe("configuration files", () => {
       "epochs must be an integer from 1 to 100000, got 0 (from --epochs)",
     ],
     ["train --config deep.json", `model must be one of ${models}, got [...] (from deep.json)`],
+    [
+      "train --config log.json",
+      'log must be a list of one or more of tensorboard, each once, got "tensorboard" (from log.json)',
+    ],
     ["train --config nul.json", 'out must be a text that is not empty, got "a\\u0000b" (from nul.json)'],
     ["train --config augment.json", 'augment must be true or false, got "no" (from augment.json)'],
     ["train --config number.json", `model must be one of ${models}, got 5 (from number.json)`],
@@ -427,28 +440,34 @@ describe("data", () => {
       on("missing"),
       "t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz is not in missing; fetch MNIST's four files there (from --data-dir)",
     ],
-    [on("cut"), `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000`],
+    [
+      on("cut"),
+      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000 (from --data-dir)`,
+    ],
     [
       on("swapped"),
-      `swapped/${images} should hold images but holds labels; the two files seem to be swapped`,
+      `swapped/${images} should hold images but holds labels; the two files seem to be swapped (from --data-dir)`,
     ],
     [
       on("halved"),
-      `cannot unpack halved/${images} as gzip: unexpected end of file; the file is corrupt or cut short, fetch it again`,
+      `cannot unpack halved/${images} as gzip: unexpected end of file; the file is corrupt or cut short, fetch it again (from --data-dir)`,
     ],
     [
       on("flipped"),
-      `cannot unpack flipped/${images} as gzip: incorrect data check; the file is corrupt or cut short, fetch it again`,
+      `cannot unpack flipped/${images} as gzip: incorrect data check; the file is corrupt or cut short, fetch it again (from --data-dir)`,
     ],
-    [on("eleven"), `eleven/${labels} has label 10 at position 5; labels are 0 to 9`],
-    [on("mixed"), `mixed/${images} has 256 images but mixed/${labels} has 64 labels; take both from one set`],
+    [on("eleven"), `eleven/${labels} has label 10 at position 5; labels are 0 to 9 (from --data-dir)`],
+    [
+      on("mixed"),
+      `mixed/${images} has 256 images but mixed/${labels} has 64 labels; take both from one set (from --data-dir)`,
+    ],
     [
       on("page"),
-      `page/${labels} is not an IDX file of labels: it starts with 0x3c68746d instead of 0x00000801`,
+      `page/${labels} is not an IDX file of labels: it starts with 0x3c68746d instead of 0x00000801 (from --data-dir)`,
     ],
     [
       "eval run --data-dir cut",
-      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000`,
+      `cut/${images} is cut short: 256 images of 28x28 need 200720 bytes, it has 5000 (from --data-dir)`,
     ],
   ])("fewbit %s", refused);
 });

@@ -112,6 +112,15 @@ export function outputFlags(command: Command): Command {
     .addOption(new Option("--json", "print one JSON object as the last line, and no decoration"));
 }
 
+export function logFlag(command: Command): Command {
+  const collect = (kind: string, kinds: readonly string[] = []) => [...kinds, kind];
+  return command.option(
+    "--log <kind>",
+    "tensorboard: keep an event file in the run's folder, too; repeatable",
+    collect,
+  );
+}
+
 /** Of the commands that run studies. */
 export function studyFlags(command: Command): Command {
   command

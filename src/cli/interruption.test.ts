@@ -1,8 +1,9 @@
 /** Runs that end before their time: interrupted and resumed, extended, or stopped by a loss that broke down. */
-import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { build, digests, dorefa, fewbit, newFolder, training } from "./cli.test.fixture.js";
+import { loadRun } from "../training/index.js";
+import { build, digests, dorefa, fewbit, listing, newFolder, training } from "./cli.test.fixture.js";
 
 let folder: string;
 beforeAll(() => {
@@ -44,6 +45,30 @@ describe("a run that is resumed has the same bits as an unbroken one,", () => {
     await succeeds("train --resume broken");
     expect(stepsInEpoch("broken")).toBe(0);
     expect(digests(join(folder, "broken"))).toEqual(digests(join(folder, "whole")));
+  });
+
+  test("asked to stop by a file", async () => {
+    const { code, stdout, stderr } = await fewbit(folder, `${job} --epochs 1000 --out asked`, {
+      interruptWhen: (text) => {
+        if (/epoch +1\/1000/.test(text) && !existsSync(join(folder, "asked", "stop")))
+          writeFileSync(join(folder, "asked", "stop"), "");
+        return false;
+      },
+    });
+    expect([code, stderr]).toEqual([130, ""]);
+    expect(stdout).toMatch(/\nstopped on request and saved; go on with: npx fewbit train --resume asked\n$/);
+    const begun = loadRun(join(folder, "asked")).metrics.length + 1;
+    await succeeds(`train --resume asked --epochs ${begun}`);
+    expect(existsSync(join(folder, "asked", "stop"))).toBe(false);
+  });
+
+  test("at its end, and then it stays as it is, whatever the process has otherwise", async () => {
+    const before = listing(join(folder, "whole"));
+    await succeeds("train --resume whole --threads 1");
+    expect(listing(join(folder, "whole"))).toEqual(before);
+    await succeeds("train --resume whole --log tensorboard");
+    const added = listing(join(folder, "whole")).filter((line) => !before.includes(line));
+    expect(added).toEqual([expect.stringMatching(/^events\.out\.tfevents\.\d+\.fewbit /)]);
   });
 
   test("interrupted in its first epoch", async () => {

@@ -7,6 +7,7 @@ import {
   dataFlags,
   executorFlags,
   imageFlags,
+  logFlag,
   mirrorFlag,
   networkFlags,
   number,
@@ -18,9 +19,9 @@ import {
 const exitText = `
 Exit codes:
   0    done
-  2    a mistake in the arguments, a file or the data; nothing on disk has changed
+  2    a mistake in the arguments, a file or the data (nothing on disk has changed), or a full disk (the last checkpoint is kept)
   3    the loss became NaN or infinite; the last checkpoint is kept
-  130  interrupted; the run is saved and can be resumed`;
+  130  interrupted, or stopped on request; the run is saved and can be resumed`;
 
 const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n${exitText}`;
@@ -65,7 +66,7 @@ function build(): Command {
     .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
     .option("--overwrite", "replace a run that is in the folder already");
   executorFlags(train);
-  outputFlags(train)
+  outputFlags(logFlag(train))
     .option("--profile", "then show where the time of a step goes")
     .action(async (model: string | undefined, _: unknown, command: Command) =>
       (await import("./train.js")).trainCommand(model, command),

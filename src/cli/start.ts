@@ -7,7 +7,7 @@ import type { Run } from "../training/index.js";
 import { classify } from "../training/index.js";
 import { draw, gallery } from "./picture.js";
 import { exitCodes } from "./exit.js";
-import { runTraining } from "./train.js";
+import { interruptedLine, runTraining } from "./train.js";
 import { duration, pc, resultLines, summaryTable } from "./text.js";
 
 const directory = "runs/first-digits";
@@ -54,7 +54,7 @@ export async function start(): Promise<void> {
     { resume: false, overwrite: true, quiet: false },
   );
   if (run.interrupted) {
-    console.log(`interrupted and saved; go on with: npx fewbit train --resume ${directory}`);
+    console.log(interruptedLine(run));
     process.exitCode = exitCodes.interrupted;
     return;
   }

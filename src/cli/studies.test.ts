@@ -82,6 +82,28 @@ test("a run that diverges is told, and the others are trained all the same", asy
   expect(existsSync(join(folder, "runs", "wild"))).toBe(true);
 });
 
+test("a run that is asked to stop ends, and the others go on", async () => {
+  const defaults = { model: "lenet5", data: "mnist", dataDir: "mnist", batchSize: 32, log: ["tensorboard"] };
+  const runs = [{ epochs: 10_000 }, { epochs: 1, seed: 2 }];
+  writeFileSync(join(folder, "asked.json"), JSON.stringify({ defaults, runs }));
+  const [{ directory }] = rows(await fewbit(folder, "sweep asked.json --dry-run --json"));
+  const { code, stdout, stderr } = await fewbit(folder, "sweep asked.json", {
+    interruptWhen: (text) => {
+      if (text.includes("epoch 1/10000") && !existsSync(join(folder, directory, "stop")))
+        writeFileSync(join(folder, directory, "stop"), "");
+      return false;
+    },
+  });
+  expect([code, stderr]).toEqual([130, ""]);
+  const [stopped, done] = stdout.trim().split("\n").slice(-2);
+  expect(stopped).toMatch(/ \d+\/10000 .* stopped on request; run the study again to go on$/);
+  expect(done).toMatch(/ 1\/1 +[\d.]+% +[\d.]+% *$/);
+  const events = readdirSync(join(folder, directory)).filter((name) =>
+    name.startsWith("events.out.tfevents."),
+  );
+  expect(events).toHaveLength(1);
+});
+
 test("a damaged run is told and left alone", async () => {
   const [{ directory }] = rows(await fewbit(folder, "sweep study.json --out hurt --dry-run --json"));
   mkdirSync(join(folder, directory), { recursive: true });

@@ -155,6 +155,7 @@ async function study(
   if (interrupt.signal.aborted) process.exitCode = exitCodes.interrupted;
   else if (failed.some(({ diverged }) => diverged !== true)) process.exitCode = exitCodes.userError;
   else if (failed.length > 0) process.exitCode = exitCodes.diverged;
+  else if (outcomes.some(({ stopped }) => stopped)) process.exitCode = exitCodes.interrupted;
   return outcomes;
 }
 
@@ -195,23 +196,32 @@ function planObject({ run: { options, identity }, directory, state, metrics }: S
 }
 
 function resultObject(outcome: Outcome) {
-  const { metrics, failure, reason } = outcome;
+  const { metrics, failure, reason, stopped = false } = outcome;
   const best = bestEpoch(metrics);
   return {
     ...planObject(outcome),
     failure: failure ?? reason,
+    stopped,
     ...{ bestTop1: best?.test.top1, bestEpoch: best?.epoch, lastTop1: metrics.at(-1)?.test.top1 },
   };
 }
 
+const stoppedText = "stopped on request; run the study again to go on";
+
 function resultTable(outcomes: readonly Outcome[]): string[] {
   const [head, ...rows] = table([
     ["run", "epochs", "best top-1", "last top-1", ""],
-    ...outcomes.map(({ run, metrics, failure, reason }) => {
+    ...outcomes.map(({ run, metrics, failure, reason, stopped }) => {
       const top1 = (epoch = bestEpoch(metrics)): string =>
         epoch === undefined ? "" : percent(epoch.test.top1);
       const epochs = `${metrics.length}/${run.options.epochs}`;
-      return [run.name, epochs, top1(), top1(metrics.at(-1)), failure ?? reason ?? ""];
+      return [
+        run.name,
+        epochs,
+        top1(),
+        top1(metrics.at(-1)),
+        failure ?? reason ?? (stopped ? stoppedText : ""),
+      ];
     }),
   ]);
   return [pc.dim(head), ...rows];

@@ -20,9 +20,10 @@ export function createStudyDisplay(standings: readonly Standing[], quiet: boolea
   return isFancy() ? bars(standings) : lines(onWarning);
 }
 
-const endText = ({ metrics, failure }: Outcome): string => {
+const endText = ({ metrics, failure, stopped }: Outcome): string => {
   const best = bestEpoch(metrics);
   if (failure !== undefined) return failure;
+  if (stopped) return `stopped on request after ${metrics.length} epochs`;
   return best === undefined
     ? "no epoch has ended yet"
     : `best ${percent(best.test.top1)} after epoch ${best.epoch}`;

@@ -91,12 +91,12 @@ export async function runTraining(
       onWarning: (message) => console.error(pc.yellow(`warning: ${message}`)),
     };
     const { out } = options;
+    const trainIn = (directory: string): Promise<Run> =>
+      train({ ...job, directory }).catch((error: unknown) => {
+        throw explained(error, directory, options);
+      });
     return await withSourceAsync(from, () =>
-      out === undefined
-        ? trainInFreeFolder(job, `runs/${runName(model, method)}`)
-        : train({ ...job, directory: out }).catch((error: unknown) => {
-            throw explained(error, out, options);
-          }),
+      out === undefined ? inFreeFolder(trainIn, `runs/${runName(model, method)}`) : trainIn(out),
     );
   } finally {
     display.stop();
@@ -105,15 +105,15 @@ export async function runTraining(
 }
 
 /** Trains in the first of NAME, NAME-2, NAME-3, ... that is not there yet, and that no other process takes meanwhile. */
-async function trainInFreeFolder(job: TrainOptions, name: string): Promise<Run> {
+async function inFreeFolder(trainIn: (directory: string) => Promise<Run>, name: string): Promise<Run> {
   for (let i = 1; ; i++) {
     const directory = i === 1 ? name : `${name}-${i}`;
     if (existsSync(directory)) continue;
     try {
-      return await train({ ...job, directory });
+      return await trainIn(directory);
     } catch (error) {
       // The directory's lock has one winner, and is taken before anything is written.
-      const isTaken = error instanceof UserError && error.code !== undefined;
+      const isTaken = error instanceof UserError && (error.code === "holdsRun" || error.code === "inUse");
       if (!isTaken) throw error;
     }
   }
@@ -134,7 +134,12 @@ function explained(error: unknown, directory: string, { data, dataDir }: RunOpti
   if (error.code === "holdsRun") {
     return new UserError(
       `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
+      undefined,
+      error.code,
     );
+  }
+  if (error.code === "unwritten") {
+    return new UserError(error.message.replace(/resume the run$/, `go on with --resume ${directory}`));
   }
   // Only a folder of images decides its network's classes.
   const decided = data === "images" ? ["data", "preparation", "model"] : ["data", "preparation"];
@@ -207,7 +212,7 @@ function refuseIdle(from: Given, { optimizer, decayEvery, data }: RunOptions): v
 }
 
 /** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */
-const changeable = ["epochs", "dataDir", "mirrors", "executor", "threads"];
+const changeable = ["epochs", "dataDir", "mirrors", "executor", "threads", "log"];
 
 function resultObject(run: Run, firstStepSeconds: number | undefined) {
   return {
@@ -221,6 +226,7 @@ function resultObject(run: Run, firstStepSeconds: number | undefined) {
     directory: run.directory,
     executor: run.config.executor,
     interrupted: run.interrupted,
+    stopped: run.stopped,
     firstStepSeconds,
     peakBytes: process.resourceUsage().maxRSS * 1024,
   };
@@ -229,7 +235,7 @@ function resultObject(run: Run, firstStepSeconds: number | undefined) {
 function report(run: Run): void {
   console.log(resultLines(run).join("\n"));
   if (run.interrupted) {
-    console.log(`interrupted and saved; go on with: npx fewbit train --resume ${run.directory}`);
+    console.log(interruptedLine(run));
     return;
   }
   const speed = Math.round(run.imagesPerSecond).toLocaleString("en-US");
@@ -238,6 +244,12 @@ function report(run: Run): void {
       `${duration(run.seconds)}, ${speed} images/s on the ${run.config.executor} executor; kept in ${run.directory}`,
     ),
   );
+}
+
+/** What became of a run that ended before its time, and how to go on. */
+export function interruptedLine({ stopped, directory }: Run): string {
+  const how = stopped ? "stopped on request" : "interrupted";
+  return `${how} and saved; go on with: npx fewbit train --resume ${directory}`;
 }
 
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {

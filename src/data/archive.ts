@@ -106,15 +106,12 @@ export async function readArchive(
     .then((bytes) => untar(bytes, names))
     .catch((error: unknown) => {
       if (!(error instanceof UnpackError)) throw error;
-      throw new UserError(
-        `${path} is not a sound tar archive: ${error.message}; fetch it again`,
-        "dataDirectory",
-      );
+      throw new UserError(`${path} is not a sound tar archive: ${error.message}; fetch it again`);
     });
   return names.map((name) => {
     const bytes = found.get(name);
     if (bytes === undefined) {
-      throw new UserError(`${path} does not hold ${name}; it is another archive`, "dataDirectory");
+      throw new UserError(`${path} does not hold ${name}; it is another archive`);
     }
     return { path: `${name} in ${path}`, bytes };
   });

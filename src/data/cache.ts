@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { UserError } from "../errors.js";
+import { UserError, whyUnwritten } from "../errors.js";
 
 /**
  * FEWBIT_CACHE, else the folder `fewbit` in the system's for caches: XDG_CACHE_HOME or ~/.cache, on
@@ -28,11 +28,11 @@ export function checkWritable(directory: string): void {
   let there = directory;
   while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
   if (!statSync(there, { throwIfNoEntry: false })?.isDirectory())
-    throw unwritable(directory, `${there} is not a directory`);
+    throw unwritable(directory, { reason: `${there} is not a directory` });
   try {
     accessSync(there, constants.W_OK);
   } catch (error) {
-    throw unwritable(directory, (error as NodeJS.ErrnoException).code);
+    throw unwritable(directory, whyUnwritten(error));
   }
 }
 
@@ -54,12 +54,12 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw unwritable(path, (error as NodeJS.ErrnoException).code);
+    throw unwritable(path, whyUnwritten(error));
   }
 }
 
-function unwritable(path: string, reason: string | undefined): UserError {
-  return new UserError(
-    `cannot write ${path}: ${reason}; choose a folder that you may write to, with --cache or FEWBIT_CACHE`,
-  );
+function unwritable(path: string, { reason, remedy }: ReturnType<typeof whyUnwritten>): UserError {
+  const choose =
+    remedy === undefined ? "choose a folder that you may write to" : `${remedy}, or choose another folder`;
+  return new UserError(`cannot write ${path}: ${reason}; ${choose}, with --cache or FEWBIT_CACHE`);
 }

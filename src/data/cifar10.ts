@@ -9,7 +9,7 @@ import { UserError } from "../errors.js";
 import type { ArchiveFile } from "./archive.js";
 import { archiveFiles, readArchive } from "./archive.js";
 import type { Dataset, ImageSet } from "./dataset.js";
-import { checksumOf } from "./dataset.js";
+import { checksumOf, ofDirectory } from "./dataset.js";
 import { isDirectory } from "./folder.js";
 import type { LocalFile, RemoteOptions } from "./remote.js";
 import { readUnpacked } from "./unpack.js";
@@ -43,7 +43,12 @@ export interface Cifar10Options extends RemoteOptions {
 
 /** CIFAR-10's 50,000 training and 10,000 test images from a directory or an archive, or else downloaded. */
 export async function cifar10({ directory, ...options }: Cifar10Options = {}): Promise<Dataset> {
-  const files = directory === undefined ? (await downloadCifar10(options)).files : await readFiles(directory);
+  if (directory === undefined) return assemble((await downloadCifar10(options)).files);
+  return ofDirectory(async () => assemble(await readFiles(directory)));
+}
+
+/** A data set of unpacked batches, the test images' last. */
+function assemble(files: readonly BatchFile[]): Dataset {
   const [train, test] = [imageSet(files.slice(0, -1)), imageSet(files.slice(-1))];
   const checksum = checksumOf(...files.map(({ bytes }) => bytes));
   return { name: "cifar10", train, test, ...cifar10Protocol, checksum };
@@ -86,7 +91,6 @@ async function readFiles(path: string): Promise<BatchFile[]> {
     if (existsSync(path)) return readArchive(path, names);
     throw new UserError(
       `${path} is not there; give the folder that holds CIFAR-10's six batches, or ${archive}`,
-      "dataDirectory",
     );
   }
   const found = [path, join(path, folder)].find((place) => names.some((name) => locate(place, name)));
@@ -109,7 +113,6 @@ function refuseMissing(directory: string, name: string): never {
   const version = found === undefined ? "" : ` (${found} is of another version of CIFAR-10)`;
   throw new UserError(
     `${name} (or .gz, .xz) is not in ${directory}${version}; fetch CIFAR-10's binary version, ${archive}, there`,
-    "dataDirectory",
   );
 }
 

@@ -1,5 +1,6 @@
 /** What a data set is: images and labels in memory, and what is done to them before the network sees them. */
 import { createHash } from "node:crypto";
+import { UserError } from "../errors.js";
 import type { Augmentation } from "./augment.js";
 
 /**
@@ -46,6 +47,15 @@ export interface LoadProgress {
 export interface LoadListeners {
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly onWarning?: (message: string) => void;
+}
+
+/** Loads files of a directory that the user named: whatever is wrong with them is that directory's fault. */
+export async function ofDirectory<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message, "dataDirectory") : error;
+  }
 }
 
 export function checksumOf(...parts: readonly (Uint8Array | Float32Array | Int32Array)[]): string {

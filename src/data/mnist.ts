@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
 import type { Dataset, ImageSet } from "./dataset.js";
-import { checksumOf } from "./dataset.js";
+import { checksumOf, ofDirectory } from "./dataset.js";
 import { isDirectory } from "./folder.js";
 import { checkCounts, parseImages, parseLabels } from "./idx.js";
 import type { LocalFile, RemoteFile, RemoteOptions } from "./remote.js";
@@ -30,11 +30,12 @@ export interface MnistOptions extends RemoteOptions {
 /** MNIST's 60,000 training and 10,000 test images from the four files of a directory, or else downloaded. */
 export async function mnist({ directory, ...options }: MnistOptions = {}): Promise<Dataset> {
   if (directory === undefined) return assemble("mnist", (await downloadMnist(options)).files);
+  return ofDirectory(() => readFolder(directory));
+}
+
+async function readFolder(directory: string): Promise<Dataset> {
   if (!isDirectory(directory)) {
-    throw new UserError(
-      `${directory} is not a directory; give the one that holds MNIST's four files`,
-      "dataDirectory",
-    );
+    throw new UserError(`${directory} is not a directory; give the one that holds MNIST's four files`);
   }
   return load("mnist", [
     locate(directory, "train-images", 3),
@@ -141,7 +142,6 @@ function locate(directory: string, name: string, dimensions: 1 | 3): string {
   if (path === undefined) {
     throw new UserError(
       `${names[0]} or ${basename(names[1])} is not in ${directory}; fetch MNIST's four files there`,
-      "dataDirectory",
     );
   }
   return path;

@@ -28,6 +28,8 @@ export interface StudyOptions {
 export interface Outcome extends Standing {
   readonly failure?: string;
   readonly diverged?: boolean;
+  /** Whether the file `stop` in its folder ended it before its time. */
+  readonly stopped?: boolean;
 }
 
 /**
@@ -48,8 +50,8 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   const work = async (): Promise<void> => {
     for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
       options.onBegin?.(outcomes[i]);
-      const failure = await trainOne(outcomes[i], share, data, options);
-      outcomes[i] = { ...standingOf(runs[i], folder), ...failure };
+      const end = await trainOne(outcomes[i], share, data, options);
+      outcomes[i] = { ...standingOf(runs[i], folder), ...end };
       options.onEnd?.(outcomes[i]);
     }
   };
@@ -57,26 +59,26 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   return outcomes;
 }
 
-/** Trains a run to its end; gives why that failed. */
+/** Trains a run to its end; gives why it did not get there. */
 async function trainOne(
   standing: Standing,
   threads: number,
   data: DataSets,
   { signal, onProgress, onWarning }: StudyOptions,
-): Promise<Pick<Outcome, "failure" | "diverged">> {
+): Promise<Pick<Outcome, "failure" | "diverged" | "stopped">> {
   const { run, directory, state } = standing;
   const { options } = run;
   try {
     const { model: named, method } = resolveNetwork(options);
     const dataset = await data.load(run);
-    await train({
+    const { stopped } = await train({
       ...settingsOf(options),
       ...{ model: fittedTo(dataset, named), method, data: dataset },
       ...{ threads, directory, signal, resume: state === "begun" },
       onProgress: (progress) => onProgress?.(standing, progress),
       onWarning: (message) => onWarning?.(standing, message),
     });
-    return {};
+    return { stopped };
   } catch (error) {
     if (!(error instanceof UserError || error instanceof DivergenceError)) throw error;
     return { failure: error.message, diverged: error instanceof DivergenceError };

@@ -44,6 +44,7 @@ test("a run's identity is that of all that decides its result, and of nothing el
   for (const same of [
     { dataDir: "elsewhere", data: "digits" },
     { threads: 1 },
+    { log: ["tensorboard"] },
     { epochs: 20, optimizer: "adam" },
   ]) {
     if (!("dataDir" in same)) expect(one(same).identity).toBe(plain.identity);
@@ -58,6 +59,12 @@ test("a run's identity is that of all that decides its result, and of nothing el
   ];
   const identities = others.map((more) => one(more).identity);
   expect(new Set([plain.identity, ...identities]).size).toBe(others.length + 1);
+});
+
+test("what a run is logged as is one value of a grid", () => {
+  const grids = [{ model: ["lenet5"], seed: [1, 2], log: ["tensorboard"] }];
+  const { runs } = runsOf({ grids }, "study.json");
+  expect(runs.map(({ options }) => options.log)).toEqual([["tensorboard"], ["tensorboard"]]);
 });
 
 test("all problems of a study are told at once", () => {

@@ -24,7 +24,7 @@ export interface Wanted {
 }
 
 /** What a run may be done with differently and give the same result. */
-const withoutEffect = ["out", "threads", "dataDir", "mirrors"] as const;
+const withoutEffect = ["out", "threads", "dataDir", "mirrors", "log"] as const;
 
 /** The hash of everything that decides a run's result. */
 export function identityOf(options: RunOptions): string {
@@ -177,7 +177,8 @@ function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {
 function product(grid: Settings): Record<string, unknown>[] {
   return Object.entries(grid).reduce<Record<string, unknown>[]>(
     (all, [key, value]) => {
-      const values: unknown[] = Array.isArray(value) && key !== "mirrors" ? value : [value];
+      const isOneValue = key === "mirrors" || key === "log" || !Array.isArray(value);
+      const values: readonly unknown[] = isOneValue ? [value] : value;
       return all.flatMap((made) => values.map((one) => ({ ...made, [key]: one })));
     },
     [{}],

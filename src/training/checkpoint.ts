@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import type { HostArray } from "../graph/host.js";
 import { UserError } from "../errors.js";
-import { readBytes, writeAtomically } from "./files.js";
+import { readBytes, stage, writeAtomically } from "./files.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
 import type { StoredTensor } from "./safetensors.js";
@@ -48,6 +48,11 @@ export function withoutData<T extends object>(tree: T): T {
 const formatVersion = "1";
 
 export function writeCheckpoint(path: string, identity: string, checkpoint: Checkpoint): void {
+  stageCheckpoint(path, identity, checkpoint)();
+}
+
+/** Writes a checkpoint beside the one that is there; the function that it returns puts it in its place. */
+export function stageCheckpoint(path: string, identity: string, checkpoint: Checkpoint): () => void {
   const { values, epoch, step, sums, signs } = checkpoint;
   const tensors: Record<string, StoredTensor> = flatten(values);
   for (const [name, data] of Object.entries(signs)) tensors[`signs/${name}`] = { data, shape: [data.length] };
@@ -59,7 +64,7 @@ export function writeCheckpoint(path: string, identity: string, checkpoint: Chec
     step: String(step),
     sums: JSON.stringify(sums),
   };
-  writeAtomically(path, encodeParts({ tensors, metadata }));
+  return stage(path, encodeParts({ tensors, metadata }));
 }
 
 /**

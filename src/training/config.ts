@@ -42,6 +42,10 @@ const text = field("a text that is not empty", z.string(), (x) => x !== "" && !x
 const oneOf = <T extends string>(...names: readonly T[]) =>
   field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>, undefined, names);
 
+/** What a run can be written as beside its own files. */
+export const logKinds = ["tensorboard"] as const;
+export type LogKind = (typeof logKinds)[number];
+
 /** Those that ship; a file's is known once it is loaded. */
 const builtIn = Object.keys(methods);
 
@@ -102,6 +106,11 @@ export const runSchema = z.strictObject({
   seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
   threads: whole(1, 64).optional(),
   executor: oneOf("native", "wasm", "reference").optional(),
+  log: field(
+    `a list of one or more of ${logKinds.join(", ")}, each once`,
+    z.array(z.enum(logKinds)),
+    (kinds) => kinds.length > 0 && new Set(kinds).size === kinds.length,
+  ).optional(),
   out: text.optional(),
 });
 
@@ -147,7 +156,16 @@ function shippedData(model: unknown): Parsed["data"] {
 
 /** Checks the numbers that `train` takes too. @throws UserError as `parseRunOptions` does. */
 export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", number>): void {
-  const result = runSchema.pick({ epochs: true, batchSize: true, seed: true }).safeParse(values);
+  check(runSchema.pick({ epochs: true, batchSize: true, seed: true }), values);
+}
+
+/** The same for what a run is logged as. */
+export function checkLog(log: readonly LogKind[] | undefined): void {
+  check(runSchema.pick({ log: true }), { log });
+}
+
+function check(schema: z.ZodType, values: object): void {
+  const result = schema.safeParse(values);
   if (result.success) return;
   const [{ path, message }] = result.error.issues;
   throw new UserError(`${String(path[0])} ${message}`, String(path[0]));
@@ -216,7 +234,7 @@ function checkLayers(asked: RunOptions["layers"], model: Network, method: Method
     if (layer === undefined) {
       const known = layers.map((built) => built.name);
       const nearest = suggestion(name, known);
-      throw refuse(`has "${name}", but the layers of ${model.name} are ${known.join(", ")}${nearest}`);
+      throw refuse(`has "${name}", but the layers of ${model.name} are ${inShort(known)}${nearest}`);
     }
     for (const key of ["weightBits", "activationBits"] as const) {
       if (bits[key] === undefined || bits[key] === layer[key]) continue;
@@ -226,6 +244,13 @@ function checkLayers(asked: RunOptions["layers"], model: Network, method: Method
       );
     }
   }
+}
+
+/** Names, of which a deep network has too many for a line. */
+function inShort(names: readonly string[]): string {
+  const most = 8;
+  if (names.length <= most) return names.join(", ");
+  return `${names.slice(0, 3).join(", ")}, ..., ${names.at(-1)}: ${names.length}, which fewbit summary lists`;
 }
 
 /** The optimizer and the schedule of a configuration. */

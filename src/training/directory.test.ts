@@ -6,6 +6,8 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +17,7 @@ import { UserError } from "../errors.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { readCheckpoint, readWeights } from "./checkpoint.js";
+import type { ConfusionLine } from "./confusion.js";
 import { RunDirectory } from "./directory.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
@@ -65,6 +68,15 @@ const layerLineOf = (epoch: number): LayerLine => ({
   histogram: { lowest: -1, highest: 1, counts: [] },
 });
 
+const confusionOf = (epoch: number): ConfusionLine => ({
+  epoch,
+  split: "test",
+  counts: [
+    [4, epoch],
+    [0, 4],
+  ],
+});
+
 let parent: string;
 let path: string;
 beforeEach(() => {
@@ -103,7 +115,7 @@ function trained(epochs: number): void {
   run.begin(checkpoint(0));
   const all = [1, 2, 3].map(metrics);
   for (let epoch = 1; epoch <= epochs; epoch++) {
-    run.commit(all.slice(0, epoch), [layerLineOf(epoch)], checkpoint(epoch));
+    run.commit(all.slice(0, epoch), [layerLineOf(epoch)], confusionOf(epoch), checkpoint(epoch));
   }
   run.close();
 }
@@ -126,6 +138,7 @@ test("an ended run holds its files and nothing else, and they tell the run", () 
     "best.safetensors",
     "checkpoint.safetensors",
     "config.json",
+    "confusion.jsonl",
     "layers.jsonl",
     "metrics.jsonl",
     "summary.json",
@@ -134,6 +147,7 @@ test("an ended run holds its files and nothing else, and they tell the run", () 
   expect(run.config).toMatchObject({ formatVersion: 1, ...recipe, epochs: 3, executor: "reference" });
   expect(run.metrics).toEqual([1, 2, 3].map(metrics));
   expect(run.layers).toEqual([1, 2, 3].map(layerLineOf));
+  expect(run.confusion).toEqual([1, 2, 3].map(confusionOf));
   expect(run.summary).toMatchObject({
     epochs: 3,
     chosenOn: "test",
@@ -175,6 +189,7 @@ describe("a process killed in epoch 3", () => {
       () => {
         append("metrics.jsonl", `${JSON.stringify(metrics(3))}\n`);
         append("layers.jsonl", `${JSON.stringify(layerLineOf(3))}\n`);
+        append("confusion.jsonl", `${JSON.stringify(confusionOf(3))}\n`);
       },
     ],
     ["while it writes the checkpoint", () => append("checkpoint.safetensors.tmp", "half")],
@@ -317,6 +332,12 @@ describe("refuses, and changes nothing, when", () => {
       /layers.jsonl is damaged: line 1 is not/,
       replace("layers.jsonl", /^\{/, `{"a":${deep},`),
     ],
+    [
+      "a line of confusion counts less than nothing",
+      { resume: true },
+      /confusion.jsonl is damaged: line 1 is not/,
+      replace("confusion.jsonl", /\[4,1\]/, "[4,-1]"),
+    ],
     ["a line of metrics is damaged", { resume: true }, /line 1 is not/, damage("metrics.jsonl", "x\n")],
     [
       "metrics are missing",
@@ -398,6 +419,51 @@ describe("refuses, and changes nothing, when", () => {
   });
 });
 
+test("a finished run that is resumed is left as it is, on whatever machine", () => {
+  trained(3);
+  const config = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as object;
+  writeFileSync(join(path, "config.json"), JSON.stringify({ ...config, threads: 64, cpu: "another" }));
+  rmSync(join(path, "confusion.jsonl")); // as a version without it left the run
+  const times = () => readdirSync(path).map((name) => [name, statSync(join(path, name)).mtimeMs]);
+  const [before, timesBefore] = [contents(), times()];
+  resumed();
+  expect([contents(), times()]).toEqual([before, timesBefore]);
+  // With less or more to do it is another run.
+  const more = open({ resume: true, epochs: 4 });
+  more.begin(checkpoint(0));
+  more.close();
+  expect(loadRun(path).config).toMatchObject({ epochs: 4, threads: 1 });
+});
+
+// A device that has no room for a single byte, in place of the file that a new one is written to first.
+describe.runIf(existsSync("/dev/full"))("on a full disk", () => {
+  test.each<[string, number]>([
+    ["checkpoint.safetensors", 2],
+    ["best.safetensors", 3],
+    ["summary.json", 3],
+  ])("an epoch whose %s cannot be written leaves all as it was kept last", (name, kept) => {
+    trained(2);
+    const before = contents();
+    const run = open({ resume: true });
+    run.begin(checkpoint(0));
+    symlinkSync("/dev/full", join(path, `${name}.tmp`));
+    // Epoch 3 is the best here.
+    const lines = [metrics(1), metrics(2), { ...metrics(3), top1: 99 }];
+    expect(() => run.commit(lines, [layerLineOf(3)], confusionOf(3), checkpoint(3))).toThrow(
+      new UserError(
+        `cannot write ${join(path, name)}: no space is left on the disk (ENOSPC); make room, then resume the run`,
+        undefined,
+        "unwritten",
+      ),
+    );
+    run.close();
+    expect(loadRun(path).metrics).toHaveLength(kept);
+    if (kept === 2) expect(contents()).toEqual(before);
+    else expect(resumed().checkpoint?.epoch).toBe(3);
+    expect(readdirSync(path).filter((file) => file.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
 test("overwriting begins a new run, in the same bytes as an empty directory", () => {
   trained(1);
   const whole = contents();
@@ -407,6 +473,7 @@ test("overwriting begins a new run, in the same bytes as an empty directory", ()
   expect(Object.keys(contents()).sort()).toEqual([
     "checkpoint.safetensors",
     "config.json",
+    "confusion.jsonl",
     "layers.jsonl",
     "metrics.jsonl",
   ]);

@@ -3,21 +3,25 @@
  *
  * At an epoch's end the lines are appended, then the checkpoint is replaced, then what follows from
  * both is derived. The checkpoint's rename is the commit: whatever a killed process left half done
- * is cut back to it, or derived again, when the run is resumed.
+ * is cut back to it, or derived again, when the run is resumed. Where the disk is full the lines are
+ * cut back at once.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { shown, UserError } from "../errors.js";
+import { shown, UserError, whyUnwritten } from "../errors.js";
 import type { Checkpoint, Expected, Weights } from "./checkpoint.js";
-import { readCheckpoint, readWeights, writeCheckpoint, writeWeights } from "./checkpoint.js";
-import { appendFlushed, lockDirectory, writeAtomically } from "./files.js";
+import { readCheckpoint, readWeights, stageCheckpoint, writeCheckpoint, writeWeights } from "./checkpoint.js";
+import type { ConfusionLine } from "./confusion.js";
+import { readConfusion } from "./confusion.js";
+import type { EventFile } from "./events.js";
+import { appendFlushed, cutBack, lockDirectory, removeFile, sizeOf, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
-import { bestEpoch, formatLines, readMetrics, rewriteLines } from "./metrics.js";
+import { bestEpoch, formatLines, readMetrics, replaceIfOther } from "./metrics.js";
 import type { RunConfig } from "./run.js";
-import { fileNames as names, readConfig, summarise } from "./run.js";
+import { fileNames as names, isEventFile, readConfig, summarise } from "./run.js";
 
 export interface OpenOptions {
   readonly resume: boolean;
@@ -27,6 +31,8 @@ export interface OpenOptions {
   readonly identity: string;
   /** Arrays like those of a checkpoint of this run. */
   readonly expected: Expected;
+  /** Kept up to date beside the run's own files. */
+  readonly events?: EventFile;
   readonly onWarning: (message: string) => void;
 }
 
@@ -38,6 +44,9 @@ export class RunDirectory {
     private resumed: Checkpoint | undefined,
     readonly metrics: readonly EpochMetrics[],
     private readonly layers: readonly LayerLine[],
+    private readonly confusion: readonly ConfusionLine[],
+    /** The configuration that is there. */
+    private readonly previous: RunConfig | undefined,
     private release: () => void,
   ) {}
 
@@ -55,7 +64,7 @@ export class RunDirectory {
       if (state === "run" && !overwrite) {
         throw inUse(path);
       }
-      return new RunDirectory(path, options, undefined, [], [], () => {});
+      return new RunDirectory(path, options, undefined, [], [], [], undefined, () => {});
     }
     const previous = readConfig(path);
     const release = lock(path);
@@ -85,7 +94,8 @@ export class RunDirectory {
         );
       }
       const layers = readLayers(join(path, names.layers), epochs);
-      return new RunDirectory(path, options, checkpoint, metrics, layers, release);
+      const confusion = readConfusion(join(path, names.confusion), epochs);
+      return new RunDirectory(path, options, checkpoint, metrics, layers, confusion, previous, release);
     } catch (error) {
       release();
       throw error;
@@ -111,14 +121,18 @@ export class RunDirectory {
       if (!overwrite && inspect(this.path) === "run") throw inUse(this.path);
       if (overwrite) clear(this.path);
     }
-    writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`);
-    rewriteLines(this.file("metrics"), this.metrics);
-    rewriteLines(this.file("layers"), this.layers);
+    removeFile(this.file("stop"));
+    if (!this.hasEnded()) {
+      const then = resume ? undefined : "begin the run again";
+      writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`, { then });
+      for (const name of lineFiles) replaceIfOther(this.file(name), formatLines(this[name]));
+    }
     if (this.checkpoint === undefined) writeCheckpoint(this.file("checkpoint"), identity, initial);
     else if (this.metrics.length > 0) {
       this.mendBest(this.checkpoint);
       this.writeSummary(this.metrics);
     }
+    this.options.events?.begin(this.metrics, this.layers);
   }
 
   /** Gives the memory of the checkpoint free, once the run goes on. */
@@ -127,17 +141,35 @@ export class RunDirectory {
   }
 
   /** Keeps an epoch's end. `metrics` are of all epochs; the last is this one. */
-  commit(metrics: readonly EpochMetrics[], layers: readonly LayerLine[], checkpoint: Checkpoint): void {
-    appendFlushed(this.file("metrics"), formatLines(metrics.slice(-1)));
-    appendFlushed(this.file("layers"), formatLines(layers));
-    this.save(checkpoint);
+  commit(
+    metrics: readonly EpochMetrics[],
+    layers: readonly LayerLine[],
+    confusion: ConfusionLine | undefined,
+    checkpoint: Checkpoint,
+  ): void {
+    const lines = {
+      metrics: metrics.slice(-1),
+      layers,
+      confusion: confusion === undefined ? [] : [confusion],
+    };
+    const replaceCheckpoint = this.orCutBack(() => {
+      for (const name of lineFiles) appendFlushed(this.file(name), formatLines(lines[name]));
+      return stageCheckpoint(this.file("checkpoint"), this.options.identity, checkpoint);
+    });
+    replaceCheckpoint();
     if (bestEpoch(metrics)?.epoch === checkpoint.epoch) this.writeBest(checkpoint);
     this.writeSummary(metrics);
+    this.options.events?.append(lines.metrics[0], layers);
   }
 
   /** Keeps the middle of an epoch. */
   save(checkpoint: Checkpoint): void {
     writeCheckpoint(this.file("checkpoint"), this.options.identity, checkpoint);
+  }
+
+  /** Whether somebody put the file `stop` here since the run began or was resumed. */
+  isStopRequested(): boolean {
+    return existsSync(this.file("stop"));
   }
 
   bestWeights(): Weights {
@@ -148,6 +180,24 @@ export class RunDirectory {
   /** Gives the directory free for other processes. */
   close(): void {
     this.release();
+  }
+
+  /** Whether there is nothing left to train: then nothing is written but what is missing. */
+  private hasEnded(): boolean {
+    const { epochs } = this.options.config;
+    const { checkpoint, previous } = this;
+    return previous?.epochs === epochs && checkpoint?.epoch === epochs && checkpoint.step === 0;
+  }
+
+  /** Does what appends lines; if it fails, the files of lines are as long as before. */
+  private orCutBack<T>(write: () => T): T {
+    const before = lineFiles.map((name) => sizeOf(this.file(name)));
+    try {
+      return write();
+    } catch (error) {
+      lineFiles.forEach((name, i) => cutBack(this.file(name), before[i]));
+      throw error;
+    }
   }
 
   /**
@@ -178,7 +228,7 @@ export class RunDirectory {
 
   private writeSummary(metrics: readonly EpochMetrics[]): void {
     const summary = summarise(metrics, this.options.config.epochs);
-    writeAtomically(this.file("summary"), `${JSON.stringify(summary, null, 2)}\n`);
+    replaceIfOther(this.file("summary"), `${JSON.stringify(summary, null, 2)}\n`);
   }
 
   private file(name: keyof typeof names): string {
@@ -186,11 +236,15 @@ export class RunDirectory {
   }
 }
 
+/** The files that get lines at an epoch's end, in the order in which they are written. */
+const lineFiles = ["metrics", "layers", "confusion"] as const;
+
 /** What is at a path: nothing (also a directory that a run was only about to begin in), a run, or something else. */
 function inspect(path: string): "empty" | "run" | "foreign" {
   if (!existsSync(path)) return "empty";
   if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a directory`, "directory");
-  const found = readdirSync(path).filter((name) => name !== "lock" && !name.endsWith(".tmp"));
+  const passing = (name: string): boolean => name === "lock" || name === names.stop || name.endsWith(".tmp");
+  const found = readdirSync(path).filter((name) => !passing(name));
   if (found.length === 0) return "empty";
   return found.includes(names.config) ? "run" : "foreign";
 }
@@ -221,7 +275,8 @@ function lock(path: string): () => void {
 /** Removes an older run's files, the configuration last: while it is there the directory is a run's. */
 function clear(path: string): void {
   const { config, ...rest } = names;
-  for (const name of [...Object.values(rest), config]) rmSync(join(path, name), { force: true });
+  const events = readdirSync(path).filter(isEventFile);
+  for (const name of [...events, ...Object.values(rest), config]) rmSync(join(path, name), { force: true });
 }
 
 /** A run is continued with the recipe that it began with. */
@@ -254,9 +309,10 @@ function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
 }
 
 function unwritable(path: string, error: unknown): UserError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return new UserError(
-    `cannot write to ${path}: ${code ?? message}; choose a directory that you may write to`,
-    "directory",
-  );
+  const { reason, remedy } = whyUnwritten(error);
+  const choose =
+    remedy === undefined
+      ? "choose a directory that you may write to"
+      : `${remedy}, or choose another directory`;
+  return new UserError(`cannot write to ${path}: ${reason}; ${choose}`, "directory");
 }

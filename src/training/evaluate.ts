@@ -9,6 +9,8 @@ import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { Weights } from "./checkpoint.js";
+import type { ConfusionCounts } from "./confusion.js";
+import { countAnswers, mostClasses, noCounts } from "./confusion.js";
 import { checkFits, feed } from "./feed.js";
 import type { Scores, Sums } from "./metrics.js";
 import { addBatch, noImages, scoresOf } from "./metrics.js";
@@ -26,9 +28,15 @@ export interface Trained {
   readonly weights: Weights;
 }
 
+/** The scores of a set of images, and which classes were taken for which; no counts for more than 100 classes. */
+export interface Scored {
+  readonly scores: Scores;
+  readonly counts: ConfusionCounts | undefined;
+}
+
 /**
- * Scores all images of a set in batches. `onBatch` hears how far it is; resolves to undefined if the
- * signal is raised before the end.
+ * Scores all images of a set in batches. `onBatch` hears how far it is; resolves to undefined if
+ * `isStopped` becomes true before the end.
  */
 export async function score(
   step: ScoreStep,
@@ -37,17 +45,22 @@ export async function score(
   set: ImageSet,
   batchSize: number,
   onBatch: (step: number, steps: number) => void = () => {},
-  signal?: AbortSignal,
-): Promise<Scores | undefined> {
+  isStopped: () => boolean = () => false,
+): Promise<Scored | undefined> {
   const batches = evaluationBatches(set, data, batchSize);
+  const counts = data.classes > mostClasses ? undefined : noCounts(data.classes);
   let sums: Sums = noImages;
   const complete = await feed(batches, data.shape, 0, 0, async (batch, number) => {
-    const { loss, top1, top5 } = await step(state, batch);
-    sums = addBatch(sums, batches.size(number), loss.data[0], top1.data[0], top5.data[0]);
+    const { loss, top1, top5, logits } = await step(state, batch);
+    const count = batches.size(number);
+    sums = addBatch(sums, count, loss.data[0], top1.data[0], top5.data[0]);
+    // The batch's own labels are those of the next one by now.
+    const first = number * batchSize;
+    if (counts !== undefined) countAnswers(counts, logits, set.labels.subarray(first, first + count));
     onBatch(number + 1, batches.steps);
-    return !(signal?.aborted ?? false);
+    return !isStopped();
   });
-  return complete ? scoresOf(sums) : undefined;
+  return complete ? { scores: scoresOf(sums), counts } : undefined;
 }
 
 /** Loss and accuracies (percent) of a trained network on the test images. */
@@ -60,7 +73,8 @@ export async function evaluateTrained(
   const { executor } = chooseExecutor(options);
   const state = createState<WeightTensors>(plain(weights), { executor });
   const step = compileScores(model, method, executor);
-  return (await score(step, state, data, data.test, options.batchSize ?? 128)) as Scores;
+  const scored = await score(step, state, data, data.test, options.batchSize ?? 128);
+  return (scored as Scored).scores;
 }
 
 export interface EvaluateRunOptions extends ExecutorOptions {

@@ -1,10 +1,18 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
-import { appendFlushed, lockDirectory, writeAtomically } from "./files.js";
+import { appendFlushed, cutBack, lockDirectory, stage, writeAtomically } from "./files.js";
 
 let directory: string;
 beforeEach(() => {
@@ -27,11 +35,37 @@ test("an atomic write that fails leaves the old file", () => {
   expect(readFileSync(path, "utf8")).toBe("first");
 });
 
+test.runIf(existsSync("/dev/full"))(
+  "on a full disk the old file stays, alone, and the message says what to do",
+  () => {
+    const path = join(directory, "a.json");
+    writeAtomically(path, "first");
+    symlinkSync("/dev/full", `${path}.tmp`);
+    expect(() => writeAtomically(path, "second")).toThrow(
+      `cannot write ${path}: no space is left on the disk (ENOSPC); make room, then resume the run`,
+    );
+    expect([readFileSync(path, "utf8"), readdirSync(directory)]).toEqual(["first", ["a.json"]]);
+  },
+);
+
+test("what is staged takes the file's place when it is told to", () => {
+  const path = join(directory, "a.json");
+  writeAtomically(path, "first");
+  const replace = stage(path, "second");
+  expect(readFileSync(path, "utf8")).toBe("first");
+  replace();
+  expect([readFileSync(path, "utf8"), readdirSync(directory)]).toEqual(["second", ["a.json"]]);
+});
+
 test("lines are appended", () => {
   const path = join(directory, "lines");
   appendFlushed(path, "one\n");
   appendFlushed(path, "two\n");
   expect(readFileSync(path, "utf8")).toBe("one\ntwo\n");
+  cutBack(path, 4);
+  expect(readFileSync(path, "utf8")).toBe("one\n");
+  cutBack(path, 9);
+  expect(readFileSync(path, "utf8")).toBe("one\n");
 });
 
 describe("the lock", () => {

@@ -1,24 +1,72 @@
-/** Writing that survives being killed at any moment, and the lock of a run's directory. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+/** Writing that survives being killed at any moment and a disk that fills up, and the lock of a run's directory. */
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
-import { UserError } from "../errors.js";
+import { UserError, whyUnwritten } from "../errors.js";
 
 /**
  * Replaces a file so that a reader, or a machine that lost power, finds the old bytes or the new ones
  * and never a mixture: written beside it, flushed, renamed, and the directory flushed.
+ *
+ * @throws UserError if it cannot be written; the old file is then as it was, and nothing lies beside it.
  */
-export function writeAtomically(path: string, content: string | Uint8Array | readonly Uint8Array[]): void {
-  const temporary = `${path}.tmp`;
-  orUserError(path, () => {
-    writeFlushed(temporary, content, "w");
-    renameSync(temporary, path);
-    flushDirectory(dirname(path));
-  });
+export function writeAtomically(path: string, content: Content, options: StageOptions = {}): void {
+  stage(path, content, options)();
 }
 
-/** Appends text to a file and flushes it. */
-export function appendFlushed(path: string, text: string): void {
-  orUserError(path, () => writeFlushed(path, text, "a"));
+/** What a file is to hold; parts follow one another. */
+type Content = string | Uint8Array | readonly Uint8Array[];
+
+export interface StageOptions {
+  /** Where the bytes lie meanwhile. */
+  readonly temporary?: string;
+  /** What a message tells to do when the disk has room again. */
+  readonly then?: string;
+}
+
+/** Writes the new bytes beside a file; the function that it returns puts them in its place. */
+export function stage(
+  path: string,
+  content: Content,
+  { temporary = `${path}.tmp`, then }: StageOptions = {},
+): () => void {
+  orUserError(path, () => writeFlushed(temporary, content, "w"), then);
+  return () =>
+    orUserError(path, () => {
+      renameSync(temporary, path);
+      flushDirectory(dirname(path));
+    });
+}
+
+/** Appends to a file and flushes it. @throws UserError if it cannot; the file is then as long as it was. */
+export function appendFlushed(path: string, content: string | Uint8Array): void {
+  orUserError(path, () => writeFlushed(path, content, "a"));
+}
+
+/** Bytes of a file; 0 if there is none. */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Cuts a file back to a length that it had. */
+export function cutBack(path: string, bytes: number): void {
+  if (sizeOf(path) > bytes) truncateSync(path, bytes);
+}
+
+/** Removes a file that may not be there. @throws UserError for a directory in its place. */
+export function removeFile(path: string): void {
+  orUserError(path, () => rmSync(path, { force: true }));
 }
 
 /** @throws UserError if the file cannot be read. */
@@ -32,33 +80,36 @@ export function readBytes(path: string): Buffer {
 }
 
 /** A full disk, or something in the way, is for the user to mend. */
-function orUserError(path: string, write: () => void): void {
+function orUserError(path: string, write: () => void, then = "resume the run"): void {
   try {
     write();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`cannot write ${path}: ${code ?? message}; mend that, then resume the run`);
+    const { reason, remedy = "mend that" } = whyUnwritten(error);
+    throw new UserError(`cannot write ${path}: ${reason}; ${remedy}, then ${then}`, undefined, "unwritten");
   }
 }
 
-function writeFlushed(
-  path: string,
-  content: string | Uint8Array | readonly Uint8Array[],
-  flags: "w" | "a",
-): void {
-  const parts =
-    typeof content === "string"
-      ? [Buffer.from(content)]
-      : content instanceof Uint8Array
-        ? [content]
-        : content;
+/** Writes a new file ("w") or more of an old one ("a"); where that fails, no part of it stays. */
+function writeFlushed(path: string, content: Content, flags: "w" | "a"): void {
+  const parts = Array.isArray(content) ? content : [content as string | Uint8Array];
   const file = openSync(path, flags);
   try {
-    for (const bytes of parts) for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
-    fsyncSync(file);
+    const { size } = fstatSync(file);
+    try {
+      for (const part of parts) writeAll(file, typeof part === "string" ? Buffer.from(part) : part);
+      fsyncSync(file);
+    } catch (error) {
+      if (flags === "w") rmSync(path, { force: true });
+      else ftruncateSync(file, size);
+      throw error;
+    }
   } finally {
     closeSync(file);
   }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
 }
 
 function flushDirectory(path: string): void {
@@ -83,9 +134,7 @@ export function lockDirectory(directory: string): () => void {
   const mine = describeProcess(process.pid);
   for (let attempt = 0; attempt < 100; attempt++) {
     try {
-      const file = openSync(path, "wx");
-      writeSync(file, mine);
-      closeSync(file);
+      claim(path, mine);
       return () => rmSync(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -103,6 +152,19 @@ export function lockDirectory(directory: string): () => void {
     removeStale(path, owner);
   }
   throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
+}
+
+/** Makes a file that is not there yet; on a full disk it is not there afterwards either. */
+function claim(path: string, content: string): void {
+  const file = openSync(path, "wx");
+  try {
+    writeSync(file, content);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */

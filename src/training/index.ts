@@ -1,5 +1,6 @@
 /** Training: `train`, and what it leaves behind. */
 export type { Arrays, TrainingValues, Weights } from "./checkpoint.js";
+export type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 export type { Answer, EvaluateRunOptions, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";
 export type { LayerLine } from "./layers.js";

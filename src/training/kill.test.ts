@@ -59,7 +59,7 @@ test("a training that is killed again and again ends with the bits of one that i
   expect(ends.filter((end) => end === "killed").length).toBeGreaterThan(kills.length / 2);
   expect(await run(broken)).toBe("done");
 
-  for (const name of ["checkpoint.safetensors", "best.safetensors", "layers.jsonl"]) {
+  for (const name of ["checkpoint.safetensors", "best.safetensors", "layers.jsonl", "confusion.jsonl"]) {
     expect(readFileSync(join(broken, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
   }
   const metrics = (directory: string) => loadRun(directory).metrics.map(({ seconds: _, ...rest }) => rest);

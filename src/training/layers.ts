@@ -31,18 +31,18 @@ export interface LayerLine {
   };
 }
 
-const schema: z.ZodType<LayerLine> = z.strictObject({
+export const layersSchema = z.strictObject({
   epoch: z.int().positive(),
   layer: z.string(),
   levels: z.int().nullable(),
   sparsity: z.number(),
   signFlips: z.number(),
   histogram: z.strictObject({ lowest: z.number(), highest: z.number(), counts: z.array(z.number()) }),
-});
+}) satisfies z.ZodType<LayerLine>;
 
 /** The lines of `layers.jsonl` of the first `epochs` epochs. Throws `UserError` as `readLines` does. */
 export function readLayers(path: string, epochs: number): LayerLine[] {
-  return readLines(path, epochs, schema);
+  return readLines(path, epochs, layersSchema);
 }
 
 export function layerLine(epoch: number, layer: LayerWeights, signsBefore: Uint8Array): LayerLine {

@@ -11,7 +11,9 @@ import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
+import type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 import type { RunDirectory } from "./directory.js";
+import type { Scored } from "./evaluate.js";
 import { score } from "./evaluate.js";
 import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
@@ -51,8 +53,13 @@ export interface Outcome {
   readonly best: Weights;
   readonly last: Weights;
   readonly interrupted: boolean;
+  /** Whether it was the file `stop` that interrupted it. */
+  readonly stopped: boolean;
   readonly imagesPerSecond: number;
 }
+
+/** How often a training looks for the file `stop`. */
+const millisecondsBetweenLooks = 1000;
 
 /** A training about to begin, or to go on. It copies the initial values and lets go of them. */
 export class Training {
@@ -72,6 +79,8 @@ export class Training {
   private readonly metrics: EpochMetrics[];
   /** Kept here for runs without a directory. */
   private best: Weights | undefined;
+  private stopped = false;
+  private nextLook = 0;
 
   constructor(
     private readonly job: Job,
@@ -113,8 +122,20 @@ export class Training {
       best: best ?? last,
       last,
       interrupted,
+      stopped: this.stopped,
       imagesPerSecond: this.pace.imagesPerSecond,
     };
+  }
+
+  /** Whether the signal is raised or the run's directory holds the file `stop`, for which it looks once in a while. */
+  private isInterrupted(): boolean {
+    const { signal, directory } = this.job;
+    if (signal?.aborted === true || this.stopped) return true;
+    const now = performance.now();
+    if (directory === undefined || now < this.nextLook) return false;
+    this.nextLook = now + millisecondsBetweenLooks;
+    this.stopped = directory.isStopRequested();
+    return this.stopped;
   }
 
   /** Compiles the largest Program before anything is written, so that one too large is refused in time. */
@@ -131,10 +152,10 @@ export class Training {
     );
   }
 
-  /** Trains what is left of an epoch, scores it and keeps it; false if the signal came first. */
+  /** Trains what is left of an epoch, scores it and keeps it; false if it was interrupted first. */
   private async trainEpoch(): Promise<boolean> {
     const began = performance.now();
-    const { data, signal, directory } = this.job;
+    const { data, directory } = this.job;
     this.pace.startSteps();
     const trained = await feed(
       this.batches,
@@ -143,11 +164,11 @@ export class Training {
       this.stepInEpoch,
       async (batch, step) => {
         await this.trainStep(batch, step);
-        return signal?.aborted !== true;
+        return !this.isInterrupted();
       },
     );
     // A signal during the last step is seen here too.
-    if (!trained || signal?.aborted === true) return false;
+    if (!trained || this.isInterrupted()) return false;
     const scores = await this.evaluate();
     if (scores === undefined) return false;
 
@@ -168,7 +189,7 @@ export class Training {
       ...scores.watched,
       test: scores.test,
     });
-    directory?.commit(this.metrics, lines, this.checkpoint());
+    directory?.commit(this.metrics, lines, this.confusionLine(scores.counts), this.checkpoint());
     if (directory === undefined && bestEpoch(this.metrics)?.epoch === this.epoch) {
       const { parameters, statistics } = this.state.read();
       this.best = { parameters, statistics };
@@ -197,29 +218,38 @@ export class Training {
   }
 
   /** Scores on the test images, and on the split that the best epoch is chosen on. */
-  private async evaluate(): Promise<{ watched: Scores; test: Scores } | undefined> {
+  private async evaluate(): Promise<
+    { watched: Scores; test: Scores; counts: ConfusionCounts | undefined } | undefined
+  > {
     const { data, validation } = this.job;
-    const test = await this.evaluateOn(data.test, 0);
-    if (test === undefined || validation === undefined) return test && { watched: test, test };
-    const watched = await this.evaluateOn(validation, Math.ceil(data.test.count / this.job.batchSize));
-    return watched && { watched, test };
+    const onTest = await this.evaluateOn(data.test, 0);
+    if (onTest === undefined) return undefined;
+    const { scores: test, counts } = onTest;
+    if (validation === undefined) return { watched: test, test, counts };
+    const heldOut = await this.evaluateOn(validation, Math.ceil(data.test.count / this.job.batchSize));
+    return heldOut && { watched: heldOut.scores, test, counts };
   }
 
-  private async evaluateOn(set: ImageSet, batchesBefore: number): Promise<Scores | undefined> {
-    const { data, batchSize, signal } = this.job;
+  private async evaluateOn(set: ImageSet, batchesBefore: number): Promise<Scored | undefined> {
+    const { data, batchSize } = this.job;
     const trained = scoresOf(this.sums);
     const onBatch = (batch: number, batches: number) => {
       this.pace.evaluated(this.epoch, batchesBefore + batch);
       this.report("evaluate", this.epoch, batch, batches, trained);
     };
-    const scores = await score(this.scores, this.state, data, set, batchSize, onBatch, signal);
-    if (scores !== undefined && !Number.isFinite(scores.loss)) {
+    const isStopped = (): boolean => this.isInterrupted();
+    const scored = await score(this.scores, this.state, data, set, batchSize, onBatch, isStopped);
+    if (scored !== undefined && !Number.isFinite(scored.scores.loss)) {
       throw this.diverged(
-        `the loss became ${scores.loss}`,
+        `the loss became ${scored.scores.loss}`,
         `epoch ${this.epoch + 1}, step ${this.stepInEpoch} (measured after it)`,
       );
     }
-    return scores;
+    return scored;
+  }
+
+  private confusionLine(counts: ConfusionCounts | undefined): ConfusionLine | undefined {
+    return counts && { epoch: this.epoch, split: "test", counts };
   }
 
   /** The lines of the epoch that has just ended; remembers the signs for the next. */

@@ -5,7 +5,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { UserError } from "../errors.js";
 import type { EpochMetrics } from "./metrics.js";
-import { addBatch, bestEpoch, noImages, readLines, rewriteLines, scoresOf } from "./metrics.js";
+import {
+  addBatch,
+  bestEpoch,
+  formatLines,
+  noImages,
+  readLines,
+  replaceIfOther,
+  scoresOf,
+} from "./metrics.js";
 
 test("a small last batch counts by its images", () => {
   const sums = addBatch(addBatch(noImages, 6, 1, 3, 6), 2, 5, 2, 2);
@@ -53,12 +61,12 @@ describe("lines", () => {
   });
 
   test("are written only where they differ", () => {
-    rewriteLines(path, [{ epoch: 1 }, { epoch: 2 }]);
+    replaceIfOther(path, formatLines([{ epoch: 1 }, { epoch: 2 }]));
     expect(readFileSync(path, "utf8")).toBe('{"epoch":1}\n{"epoch":2}\n');
     const { ino } = statSync(path);
-    rewriteLines(path, [{ epoch: 1 }, { epoch: 2 }]);
+    replaceIfOther(path, formatLines([{ epoch: 1 }, { epoch: 2 }]));
     expect(statSync(path).ino).toBe(ino);
-    rewriteLines(path, [{ epoch: 1 }]);
+    replaceIfOther(path, formatLines([{ epoch: 1 }]));
     expect(readFileSync(path, "utf8")).toBe('{"epoch":1}\n');
   });
 });

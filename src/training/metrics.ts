@@ -1,5 +1,5 @@
 /** What is measured each epoch, and the JSON-lines files that keep it. All accuracies are in percent. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../errors.js";
 import { readBytes, writeAtomically } from "./files.js";
@@ -66,7 +66,7 @@ export function bestEpoch(metrics: readonly EpochMetrics[]): EpochMetrics | unde
 }
 
 const scores = { loss: z.number(), top1: z.number(), top5: z.number() };
-const metricsLine: z.ZodType<EpochMetrics> = z.strictObject({
+export const metricsSchema = z.strictObject({
   epoch: z.int().positive(),
   step: z.int().positive(),
   seconds: z.number(),
@@ -76,7 +76,7 @@ const metricsLine: z.ZodType<EpochMetrics> = z.strictObject({
   split: z.enum(["test", "validation"]),
   ...scores,
   test: z.strictObject(scores),
-});
+}) satisfies z.ZodType<EpochMetrics>;
 
 /**
  * The lines of a JSON-lines file that belong to the first `epochs` epochs; a last line that was cut
@@ -104,13 +104,12 @@ export function readLines<T extends { readonly epoch: number }>(
 
 /** The lines of `metrics.jsonl`, as `readLines` reads them. */
 export function readMetrics(path: string, epochs: number): EpochMetrics[] {
-  return readLines(path, epochs, metricsLine);
+  return readLines(path, epochs, metricsSchema);
 }
 
-/** Replaces a JSON-lines file by these lines, unless it holds exactly them. */
-export function rewriteLines(path: string, lines: readonly object[]): void {
-  const text = formatLines(lines);
-  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeAtomically(path, text);
+/** Replaces a file by this text, unless it holds exactly that. */
+export function replaceIfOther(path: string, text: string): void {
+  if (!existsSync(path) || readBytes(path).toString("utf8") !== text) writeAtomically(path, text);
 }
 
 export function formatLines(lines: readonly object[]): string {

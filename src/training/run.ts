@@ -1,6 +1,7 @@
 /**
  * What a run leaves in its directory: `config.json`, `metrics.jsonl`, `layers.jsonl`,
- * `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts` writes them.
+ * `confusion.jsonl`, `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts`
+ * writes them; docs/runs.md tells what is in them.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -15,6 +16,8 @@ import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
 import { readWeights } from "./checkpoint.js";
+import type { ConfusionLine } from "./confusion.js";
+import { readConfusion } from "./confusion.js";
 import { readBytes } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
@@ -25,10 +28,16 @@ export const fileNames = {
   config: "config.json",
   metrics: "metrics.jsonl",
   layers: "layers.jsonl",
+  confusion: "confusion.jsonl",
   checkpoint: "checkpoint.safetensors",
   best: "best.safetensors",
   summary: "summary.json",
+  /** Empty: whoever puts it there asks the training to save and end. */
+  stop: "stop",
 } as const;
+
+/** Whether a name is that of an event file as `--log tensorboard` writes it; the number is its beginning in seconds. */
+export const isEventFile = (name: string): boolean => /^events\.out\.tfevents\.\d+\.fewbit$/.test(name);
 
 interface Named {
   readonly name: string;
@@ -90,6 +99,8 @@ export interface StoredRun {
   readonly config: RunConfig;
   readonly metrics: readonly EpochMetrics[];
   readonly layers: readonly LayerLine[];
+  /** None of runs of the first versions and of more than 100 classes. */
+  readonly confusion: readonly ConfusionLine[];
   /** Undefined before the first epoch's end. */
   readonly summary: Summary | undefined;
 }
@@ -118,8 +129,9 @@ export function loadRun(directory: string): StoredRun {
   const config = readConfig(directory);
   const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
   const layers = readLayers(join(directory, fileNames.layers), Infinity);
+  const confusion = readConfusion(join(directory, fileNames.confusion), Infinity);
   const summary = metrics.length === 0 ? undefined : summarise(metrics, config.epochs);
-  return { directory, config, metrics, layers, summary };
+  return { directory, config, metrics, layers, confusion, summary };
 }
 
 /** Which weights of a run: those of its best epoch, or those it has come to. */
@@ -186,7 +198,7 @@ function isPrepared({ model, preparation }: RunConfig): boolean {
 
 const count = z.number().int().positive();
 const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
-const configSchema = z.object({
+export const configSchema = z.object({
   formatVersion: z.literal(1),
   fewbit: z.string(),
   model: z.object({ name: z.string(), input: z.tuple([count, count, count]), classes: count }),

@@ -17,15 +17,16 @@ type Settings = Pick<
   | "seed"
   | "validation"
   | "executor"
+  | "log"
   | "options"
 >;
 
 /** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
 export function settingsOf(options: RunOptions): Settings {
-  const { epochs, batchSize, gradients, seed, validation, executor } = options;
+  const { epochs, batchSize, gradients, seed, validation, executor, log } = options;
   return {
     ...resolveOptimizer(options),
-    ...{ epochs, batchSize, gradients, seed, validation, executor },
+    ...{ epochs, batchSize, gradients, seed, validation, executor, log },
     // What the next process may choose anew is not kept.
     options: { ...options, out: undefined, mirrors: undefined, threads: undefined, executor: undefined },
   };

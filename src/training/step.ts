@@ -77,12 +77,12 @@ export function compileStart(network: Network, method: Method, executor: Executo
   );
 }
 
-/** The mean loss of a batch and the numbers of right answers. */
+/** The mean loss of a batch, the numbers of right answers, and the logits [N, classes]. */
 export function compileScores(network: Network, method: Method, executor: Executor) {
   return compile(
     (state: WeightTensors, { images, labels }: LabelledTensors) => {
       const logits = logitsOf(network, method, state, images);
-      return { loss: softmaxCrossEntropy(logits, labels), ...rightAnswers(logits, labels) };
+      return { loss: softmaxCrossEntropy(logits, labels), ...rightAnswers(logits, labels), logits };
     },
     { executor },
   );

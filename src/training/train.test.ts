@@ -8,11 +8,12 @@ import { fromArrays } from "../data/arrays.js";
 import { DivergenceError, UserError } from "../errors.js";
 import { adam, sgd } from "../optim/index.js";
 import { codes, div, mul, sign } from "../graph/index.js";
+import { network } from "../nn/index.js";
 import { baseline, dorefa, quantizer } from "../quantization/index.js";
 import { nativeProblem } from "../runtime/native.js";
 import { classify, evaluateRun } from "./evaluate.js";
 import type { TrainProgress } from "./progress.js";
-import { loadRun } from "./run.js";
+import { loadRun, loadWeights } from "./run.js";
 import { base, data, images } from "./tiny.test.fixture.js";
 import type { TrainOptions } from "./train.js";
 import { train } from "./train.js";
@@ -77,6 +78,43 @@ test("a network learns, and the run says how well", async () => {
   const right = answers.filter(({ label, answer }) => label === answer).length;
   expect((100 * right) / 30).toBeCloseTo(run.best.top1);
   for (const { probabilities } of answers) expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1);
+});
+
+describe("confusion.jsonl", () => {
+  test("counts what the network of each epoch answers, whatever is held out", async () => {
+    for (const epochs of [1, 2]) {
+      await train({ ...base, validation: 20, epochs, directory, resume: epochs > 1 });
+      const weights = loadWeights(directory, "last", base.model, base.method);
+      const answers = await classify({ ...base, ...weights }, data, [...Array(30).keys()], {
+        executor: "reference",
+      });
+      const counts = [0, 1, 2, 3].map((label) =>
+        [0, 1, 2, 3].map((answer) => answers.filter((a) => a.label === label && a.answer === answer).length),
+      );
+      expect(loadRun(directory).confusion[epochs - 1]).toEqual({ epoch: epochs, split: "test", counts });
+    }
+  });
+
+  test("has no lines for more than 100 classes", async () => {
+    for (const classes of [100, 101]) {
+      const many = fromArrays({ train: images(20, 0), test: images(8, 3), shape: [6, 6, 1], classes });
+      const model = network("many", { input: many.shape, classes }, (net, x) =>
+        net.linear("fc1", net.flatten(x), { features: classes }),
+      );
+      await train({ ...base, method: baseline(), model, data: many, epochs: 1, directory, overwrite: true });
+      expect(loadRun(directory).confusion.map(({ counts }) => counts.length)).toEqual(
+        classes === 100 ? [100] : [],
+      );
+    }
+  });
+
+  test("begins where a run of a version without it goes on", async () => {
+    await train({ ...base, epochs: 1, directory });
+    rmSync(join(directory, "confusion.jsonl"));
+    expect(loadRun(directory).confusion).toEqual([]);
+    await train({ ...base, epochs: 2, directory, resume: true });
+    expect(loadRun(directory).confusion.map(({ epoch }) => epoch)).toEqual([2]);
+  });
 });
 
 test("layer lines tell the levels of a quantized layer and none of the others", async () => {
@@ -210,6 +248,7 @@ describe("a loss that is no longer a number", () => {
     expect(readdirSync(directory).sort()).toEqual([
       "checkpoint.safetensors",
       "config.json",
+      "confusion.jsonl",
       "layers.jsonl",
       "metrics.jsonl",
     ]);

@@ -12,7 +12,8 @@ import type { Executor } from "../runtime/executor.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { withoutData } from "./checkpoint.js";
-import { checkRunNumbers } from "./config.js";
+import type { LogKind } from "./config.js";
+import { checkLog, checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { signsOfAll } from "./layers.js";
@@ -52,8 +53,13 @@ export interface TrainOptions {
   readonly threads?: number;
   readonly onProgress?: (progress: TrainProgress) => void;
   readonly onWarning?: (message: string) => void;
-  /** When raised, the running step is finished and the run is kept, to be resumed in the middle of the epoch. */
+  /**
+   * When raised, the running step is finished and the run is kept, to be resumed in the middle of the
+   * epoch. So it is within a second when a file named `stop` is put into the directory.
+   */
   readonly signal?: AbortSignal;
+  /** What else is written into the directory: "tensorboard" for an event file. */
+  readonly log?: readonly LogKind[];
   /** Kept in `config.json` as `options`. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
@@ -77,6 +83,8 @@ export interface Run {
   /** Training images a second, by this process, evaluation not counted. */
   readonly imagesPerSecond: number;
   readonly interrupted: boolean;
+  /** Whether it was the file `stop` in its directory that interrupted it. */
+  readonly stopped: boolean;
   readonly config: RunConfig;
   readonly directory: string | undefined;
 }
@@ -93,9 +101,9 @@ export async function train(options: TrainOptions): Promise<Run> {
   const { training, job, config } = await begin(settings);
   const { model, method, data, layers, validation, directory } = job;
   try {
-    const { metrics, best, last, interrupted, imagesPerSecond } = await training.run();
+    const { metrics, best, last, interrupted, stopped, imagesPerSecond } = await training.run();
     return {
-      ...{ model, method, data, metrics, layers, imagesPerSecond, interrupted, config },
+      ...{ model, method, data, metrics, layers, imagesPerSecond, interrupted, stopped, config },
       chosenOn: validation === undefined ? "test" : "validation",
       best: bestEpoch(metrics) ?? unmeasured,
       last: metrics.at(-1) ?? unmeasured,
@@ -129,12 +137,16 @@ async function begin(settings: Settings) {
   };
   const config = makeConfig(recipeOf(settings), epochs, executor, settings.options);
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
+  const events =
+    path !== undefined && settings.log?.includes("tensorboard") === true
+      ? new (await import("./events.js")).EventFile(path, config)
+      : undefined;
   const open = (directory: string) =>
     RunDirectory.open(directory, {
       resume: settings.resume ?? false,
       overwrite: settings.overwrite ?? false,
       identity: identityOf(model, method),
-      ...{ config, expected, onWarning },
+      ...{ config, expected, events, onWarning },
     });
   const job: Job = {
     ...{ model, method, optimizer, schedule, epochs, gradients, batchSize, seed },
@@ -206,8 +218,10 @@ function check({
   resume,
   overwrite,
   directory,
+  log,
 }: Settings): void {
   checkRunNumbers({ epochs, batchSize, seed });
+  checkLog(log);
   const most = data.train.count - 1;
   if (!Number.isInteger(validation) || validation < 0 || validation > most) {
     throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
@@ -221,6 +235,9 @@ function check({
   }
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
+  }
+  if (log !== undefined && directory === undefined) {
+    throw new UserError("log needs a directory", "log");
   }
   if ((resume === true || overwrite === true) && directory === undefined) {
     throw new UserError(`${resume === true ? "resume" : "overwrite"} needs a directory`, "directory");

@@ -55,12 +55,23 @@ function layerLine(epoch) {
   return { epoch, layer: "fc1", levels: 2, sparsity: 0, signFlips: 0.125, histogram };
 }
 
+function confusion(epoch) {
+  return {
+    epoch,
+    split: "test",
+    counts: [
+      [7, epoch],
+      [0, 8],
+    ],
+  };
+}
+
 /** Leaves the run's directory as an interrupted process does: two epochs, and two steps of the third. */
 export function write(path) {
   const run = open(path, false);
   run.begin(checkpoint(0));
-  run.commit([metrics(1)], [layerLine(1)], checkpoint(1));
-  run.commit([1, 2].map(metrics), [layerLine(2)], checkpoint(2));
+  run.commit([metrics(1)], [layerLine(1)], confusion(1), checkpoint(1));
+  run.commit([1, 2].map(metrics), [layerLine(2)], confusion(2), checkpoint(2));
   run.save(checkpoint(2, 2));
   run.close();
 }

@@ -14,14 +14,16 @@ export function prepare(folder) {
     readdirSync(path).map((name) => [name, readFileSync(join(path, name))]),
   );
   originals.lock = Buffer.from(`${process.pid} 123456`);
+  originals.stop = Buffer.alloc(0);
   const all = Object.values(originals);
   return {
     make(random) {
       const files = { ...originals };
       if (random.chance(0.8)) delete files.lock;
+      if (random.chance(0.8)) delete files.stop;
       for (let i = random.integer(1, random.chance(0.9) ? 1 : 3); i > 0; i--) {
         const name = random.pick(["config.json", "metrics.jsonl", ...Object.keys(originals)]);
-        const change = name.endsWith(".safetensors") || name === "lock" ? mutateBytes : mutateText;
+        const change = name.endsWith(".safetensors") || /^(lock|stop)$/.test(name) ? mutateBytes : mutateText;
         if (random.chance(0.05)) delete files[name];
         else if (random.chance(0.03)) files[name] = null;
         else files[name] = change(originals[name], random, all);
@@ -47,7 +49,8 @@ export function prepare(folder) {
       }
       const directory = await outcomeOf(() => run.open(path, true));
       if (directory === undefined) return;
-      await outcomeOf(() => directory.begin(run.start));
+      const begun = await outcomeOf(() => directory.begin(run.start) ?? true);
+      if (begun) must(!existsSync(join(path, "stop")), "a wish to stop that stays");
       directory.close();
       must(!existsSync(join(path, "lock")), "a lock that stays");
     },
@@ -56,7 +59,7 @@ export function prepare(folder) {
 
 const numbers = (record, ...keys) => keys.every((key) => typeof record?.[key] === "number");
 
-function checkRun({ config, metrics, layers, summary }) {
+function checkRun({ config, metrics, layers, confusion, summary }) {
   must(config.formatVersion === 1 && Number.isInteger(config.epochs), "a configuration without epochs");
   must(numbers(config, "batchSize", "seed", "validation", "threads"), "a configuration without numbers");
   must(
@@ -80,6 +83,13 @@ function checkRun({ config, metrics, layers, summary }) {
     must(
       numbers(line.histogram, "lowest", "highest") && Array.isArray(line.histogram.counts),
       "no histogram",
+    );
+  }
+  for (const { epoch, split, counts } of confusion) {
+    must(Number.isInteger(epoch) && split === "test", "counts without their epoch");
+    must(
+      counts.every((row) => row.every((count) => Number.isInteger(count) && count >= 0)),
+      "counts of less than nothing",
     );
   }
   must((summary === undefined) === (metrics.length === 0), "a summary without epochs, or the reverse");

@@ -1,0 +1,48 @@
+/** Which classes a network takes for which: the lines of `confusion.jsonl`, one an epoch. */
+import { z } from "zod";
+import type { HostArray } from "../graph/host.js";
+import { readLines } from "./metrics.js";
+
+/** Networks of more classes have no lines: a line has a number for each pair. */
+export const mostClasses = 100;
+
+/** counts[label][answer]: images of class `label` whose largest logit, the first of equals, is that of `answer`. */
+export type ConfusionCounts = readonly (readonly number[])[];
+
+export interface ConfusionLine {
+  readonly epoch: number;
+  /** What the images are. */
+  readonly split: "test";
+  readonly counts: ConfusionCounts;
+}
+
+export const confusionSchema = z.strictObject({
+  epoch: z.int().positive(),
+  split: z.literal("test"),
+  counts: z.array(z.array(z.int().nonnegative())),
+}) satisfies z.ZodType<ConfusionLine>;
+
+/** The lines of `confusion.jsonl` of the first `epochs` epochs. Throws `UserError` as `readLines` does. */
+export function readConfusion(path: string, epochs: number): ConfusionLine[] {
+  return readLines(path, epochs, confusionSchema);
+}
+
+/** Counts of no images. */
+export function noCounts(classes: number): number[][] {
+  return Array.from({ length: classes }, () => Array<number>(classes).fill(0));
+}
+
+/** Adds a batch to counts: logits [N, classes] and the labels of its images. */
+export function countAnswers(
+  counts: number[][],
+  { data, shape }: HostArray,
+  labels: ArrayLike<number>,
+): void {
+  const [images, classes] = shape;
+  for (let image = 0; image < images; image++) {
+    const first = image * classes;
+    let answer = 0;
+    for (let c = 1; c < classes; c++) if (data[first + c] > data[first + answer]) answer = c;
+    counts[labels[image]][answer]++;
+  }
+}
