@@ -21,8 +21,8 @@ export class UserError extends Error {
   }
 }
 
-/** A directory that a run cannot begin in: it holds another run, or another process trains there. */
-export type UserErrorCode = "holdsRun" | "inUse";
+/** A directory that a run cannot begin in: it holds another run, or another process trains there; or that another took over. */
+export type UserErrorCode = "holdsRun" | "inUse" | "takenOver";
 
 /** Training stopped because its numbers broke down (exit code 3). The last good checkpoint is kept. */
 export class DivergenceError extends Error {

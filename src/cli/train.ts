@@ -113,7 +113,7 @@ async function trainInFreeFolder(job: TrainOptions, name: string): Promise<Run> 
       return await train({ ...job, directory });
     } catch (error) {
       // The directory's lock has one winner, and is taken before anything is written.
-      const isTaken = error instanceof UserError && error.code !== undefined;
+      const isTaken = error instanceof UserError && ["holdsRun", "inUse"].includes(error.code ?? "");
       if (!isTaken) throw error;
     }
   }

@@ -5,15 +5,17 @@
  * both is derived. The checkpoint's rename is the commit: whatever a killed process left half done
  * is cut back to it, or derived again, when the run is resumed.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
 import type { Checkpoint, Expected, Weights } from "./checkpoint.js";
 import { readCheckpoint, readWeights, writeCheckpoint, writeWeights } from "./checkpoint.js";
-import { appendFlushed, lockDirectory, writeAtomically } from "./files.js";
+import { appendFlushed, makeDirectories, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
+import type { Lock } from "./lock.js";
+import { lockDirectory } from "./lock.js";
 import type { EpochMetrics } from "./metrics.js";
 import { bestEpoch, formatLines, readMetrics, rewriteLines } from "./metrics.js";
 import type { RunConfig } from "./run.js";
@@ -22,6 +24,8 @@ import { fileNames as names, readConfig, summarise } from "./run.js";
 export interface OpenOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
+  /** The queue that has given the run to this process: see `lockDirectory`. */
+  readonly queue?: string;
   readonly config: RunConfig;
   /** Network and method, in words: see `checkpoint.ts`. */
   readonly identity: string;
@@ -39,12 +43,12 @@ export class RunDirectory {
     readonly checkpoint: Checkpoint | undefined,
     readonly metrics: readonly EpochMetrics[],
     private readonly layers: readonly LayerLine[],
-    private release: () => void,
+    private held: Lock | undefined,
   ) {}
 
   /** Throws `UserError` if a run cannot start, or be resumed, here. */
   static open(path: string, options: OpenOptions): RunDirectory {
-    const { resume, overwrite, config, identity, expected, onWarning } = options;
+    const { resume, overwrite, queue, config, identity, expected, onWarning } = options;
     const state = inspect(path);
     if (state === "foreign") {
       throw new UserError(
@@ -56,10 +60,10 @@ export class RunDirectory {
       if (state === "run" && !overwrite) {
         throw inUse(path);
       }
-      return new RunDirectory(path, options, undefined, [], [], () => {});
+      return new RunDirectory(path, options, undefined, [], [], undefined);
     }
     const previous = readConfig(path);
-    const release = lock(path);
+    const held = lock(path, queue);
     try {
       checkSame(previous, config, path);
       if (previous.executor !== config.executor) {
@@ -86,27 +90,28 @@ export class RunDirectory {
         );
       }
       const layers = readLayers(join(path, names.layers), epochs);
-      return new RunDirectory(path, options, checkpoint, metrics, layers, release);
+      return new RunDirectory(path, options, checkpoint, metrics, layers, held);
     } catch (error) {
-      release();
+      held.release();
       throw error;
     }
   }
 
   /** Makes the directory what the checkpoint says, or a new run's with `initial`. */
   begin(initial: Checkpoint): void {
-    const { config, identity, overwrite, resume } = this.options;
+    const { config, identity, overwrite, resume, queue } = this.options;
     if (!resume) {
       try {
         makeDirectories(resolve(this.path));
       } catch (error) {
         throw unwritable(this.path, error);
       }
-      this.release = lock(this.path);
+      this.held = lock(this.path, queue);
       // Another process may have begun, and ended, a run here since `open`.
       if (!overwrite && inspect(this.path) === "run") throw inUse(this.path);
       if (overwrite) clear(this.path);
     }
+    this.checkHeld();
     writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`);
     rewriteLines(this.file("metrics"), this.metrics);
     rewriteLines(this.file("layers"), this.layers);
@@ -119,6 +124,7 @@ export class RunDirectory {
 
   /** Keeps an epoch's end. `metrics` are of all epochs; the last is this one. */
   commit(metrics: readonly EpochMetrics[], layers: readonly LayerLine[], checkpoint: Checkpoint): void {
+    this.checkHeld();
     appendFlushed(this.file("metrics"), formatLines(metrics.slice(-1)));
     appendFlushed(this.file("layers"), formatLines(layers));
     this.save(checkpoint);
@@ -128,6 +134,7 @@ export class RunDirectory {
 
   /** Keeps the middle of an epoch. */
   save(checkpoint: Checkpoint): void {
+    this.checkHeld();
     writeCheckpoint(this.file("checkpoint"), this.options.identity, checkpoint);
   }
 
@@ -138,7 +145,17 @@ export class RunDirectory {
 
   /** Gives the directory free for other processes. */
   close(): void {
-    this.release();
+    this.held?.release();
+  }
+
+  /** A process that slept, or a machine that was cut off, may have been given up and its run be trained by another. */
+  private checkHeld(): void {
+    if (this.held?.isHeld() === true) return;
+    throw new UserError(
+      `${this.path} has been taken over by another process, which goes on with the run; this one has stopped`,
+      "directory",
+      "takenOver",
+    );
   }
 
   /**
@@ -194,16 +211,9 @@ function inUse(path: string): UserError {
   );
 }
 
-/** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */
-function makeDirectories(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectories(dirname(path));
-  mkdirSync(path);
-}
-
-function lock(path: string): () => void {
+function lock(path: string, queue: string | undefined): Lock {
   try {
-    return lockDirectory(path);
+    return lockDirectory(path, queue);
   } catch (error) {
     throw error instanceof UserError ? error : unwritable(path, error);
   }

@@ -1,6 +1,15 @@
-/** Writing that survives being killed at any moment, and the lock of a run's directory. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+/** Writing that survives being killed at any moment. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { UserError } from "../errors.js";
 
 /**
@@ -19,6 +28,17 @@ export function writeAtomically(path: string, content: string | Uint8Array): voi
 /** Appends text to a file and flushes it. */
 export function appendFlushed(path: string, text: string): void {
   orUserError(path, () => writeFlushed(path, text, "a"));
+}
+
+/** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */
+export function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process was faster
+  }
 }
 
 /** @throws UserError if the file cannot be read. */
@@ -59,78 +79,5 @@ function flushDirectory(path: string): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
-  }
-}
-
-const lockName = "lock";
-
-/**
- * Takes a directory for this process until the returned function is called. The lock is a file with
- * the owner's process id and start time; one left behind by a process that is gone is taken over.
- * Throws `UserError` while its owner lives.
- */
-export function lockDirectory(directory: string): () => void {
-  const path = join(directory, lockName);
-  const mine = describeProcess(process.pid);
-  for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      const file = openSync(path, "wx");
-      writeSync(file, mine);
-      closeSync(file);
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const owner = readIfThere(path);
-    if (owner === undefined) continue; // released this moment
-    const id = Number.parseInt(owner, 10);
-    if (owner !== "" && owner === describeProcess(id)) {
-      throw new UserError(
-        `${directory} is in use by process ${id}, which trains there; wait for it or choose another directory`,
-        "directory",
-        "inUse",
-      );
-    }
-    removeStale(path, owner);
-  }
-  throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
-}
-
-/** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */
-function removeStale(path: string, content: string): void {
-  const aside = `${path}.${process.pid}`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return; // another process was faster
-  }
-  if (readIfThere(aside) === content) rmSync(aside, { force: true });
-  else renameSync(aside, path);
-}
-
-/**
- * The process id, and where the system tells it, when that process started (ids are used again, above
- * all in containers). Empty for a process that does not exist.
- */
-function describeProcess(id: number): string {
-  if (!Number.isInteger(id) || id <= 0) return "";
-  try {
-    process.kill(id, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return "";
-  }
-  // Field 22 of /proc/ID/stat; the second, in parentheses, may hold spaces.
-  const stat = readIfThere(`/proc/${id}/stat`);
-  const started = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return started === undefined ? `${id}` : `${id} ${started}`;
-}
-
-/** A file's text; undefined if there is none (or, under /proc, if the process has just ended). */
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
   }
 }

@@ -45,6 +45,8 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Replaces a run that is in the directory. */
   readonly overwrite?: boolean;
+  /** The queue that has given the run to this process alone, so that an earlier owner's lock is taken over. */
+  readonly queue?: string;
   readonly executor?: ExecutorName;
   /** The bits of the result do not depend on it. */
   readonly threads?: number;
@@ -123,6 +125,7 @@ export async function train(options: TrainOptions): Promise<Run> {
       : RunDirectory.open(path, {
           resume: options.resume ?? false,
           overwrite: options.overwrite ?? false,
+          queue: options.queue,
           config,
           identity: identityOf(model, method),
           expected: { values: initial, signs: signsOfAll(layers, parameters) },
