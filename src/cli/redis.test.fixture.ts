@@ -60,6 +60,16 @@ export class Server {
     await ended;
   }
 
+  /** Empties the server while it runs. */
+  forget(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port, "127.0.0.1", () => socket.write("FLUSHALL\r\n"));
+      socket.once("data", () => socket.destroy());
+      socket.once("close", () => resolve());
+      socket.once("error", reject);
+    });
+  }
+
   async remove(): Promise<void> {
     await this.kill();
     rmSync(this.folder, { recursive: true });

@@ -121,7 +121,8 @@ function queueNotices(url: string, quiet: boolean) {
     onQueued(name: string, count: number) {
       if (quiet) return;
       const worker = `npx fewbit worker --queue ${maskedUrl(url)}`;
-      console.log(`${count} runs are on the queue ${name}; workers take them: ${worker}`);
+      const runs = count === 1 ? "1 run is" : `${count} runs are`;
+      console.log(`${runs} on the queue ${name}; workers take them: ${worker}`);
     },
     onTrouble: (message: string) => console.error(pc.yellow(`warning: ${printable(message)}`)),
   };

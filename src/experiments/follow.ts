@@ -26,7 +26,7 @@ export interface FollowOptions extends StudyListeners {
   readonly queue: string;
   /** When raised, the study is left to its workers. */
   readonly signal?: AbortSignal;
-  /** Once, before anything begins: the queue's name and how many runs it has. */
+  /** Once: the queue's name and how many runs it has. */
   readonly onQueued?: (name: string, runs: number) => void;
   /** The server cannot be reached, or can be again. */
   readonly onTrouble?: (message: string) => void;
@@ -51,12 +51,14 @@ export async function followStudy(runs: readonly PlannedRun[], options: FollowOp
     const queue = new Queue(name, { connection: redis, prefix });
     queue.on("error", () => {}); // told by the connection
     const follower = new Follower(queue, outcomes, options);
+    let begun = false;
     const poll = async (): Promise<void> => {
       await register(redis, name, folder);
+      if (!begun) await follower.forgetEnded();
       await follower.poll();
+      if (!begun) options.onQueued?.(name, open.length);
+      begun = true;
     };
-    await orAborted(follower.forgetEnded(), signal);
-    options.onQueued?.(name, open.length);
     let trouble: string | undefined;
     while (!follower.isDone && signal?.aborted !== true) {
       try {
@@ -71,6 +73,7 @@ export async function followStudy(runs: readonly PlannedRun[], options: FollowOp
     }
     const failed = outcomes.some(({ failure }) => failure !== undefined);
     if (follower.isDone && !failed) await orAborted(unregister(redis, name, queue), signal);
+    follower.leave();
     return outcomes;
   } finally {
     redis.disconnect();
@@ -122,6 +125,13 @@ class Follower {
       }
     }
     if (missing.length > 0) await this.queue.addBulk(missing.map(jobOf));
+  }
+
+  /** What has not ended stands as its folder says. */
+  leave(): void {
+    for (const i of this.open.values()) {
+      this.outcomes[i] = standingOf(this.outcomes[i].run, this.options.folder);
+    }
   }
 
   private tell(id: string, i: number, { now, ended }: JobProgress): void {

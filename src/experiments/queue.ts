@@ -53,9 +53,11 @@ export async function connect(url: string, onTrouble: (message: string) => void)
   let connected = false;
   let lost = false;
   let reason = "it does not answer";
-  const redis = new Redis(url, {
+  const redis: Redis = new Redis(url, {
     ...{ lazyConnect: true, connectTimeout: 5_000, maxRetriesPerRequest: null },
-    retryStrategy: (times) => (connected ? Math.min(100 * 2 ** times, 3_000) : null),
+    // Of copies too, which end with it.
+    retryStrategy: (times) =>
+      connected && redis.status !== "end" ? Math.min(100 * 2 ** times, 3_000) : null,
   });
   redis.on("error", (error: NodeJS.ErrnoException) => {
     reason = error.code ?? error.message;
@@ -76,7 +78,7 @@ export async function connect(url: string, onTrouble: (message: string) => void)
     redis.disconnect();
     const { message } = error as Error;
     // That the connection was closed follows from the reason.
-    if (!/Connection is closed/.test(message)) reason = message;
+    if (!/Connection is closed/.test(message)) reason = message.replace(/\.$/, "");
     throw new UserError(
       `no Redis or Valkey server can be used at ${maskedUrl(url)}: ${reason}; start one, or mend --queue`,
     );

@@ -35,7 +35,7 @@ export async function runJob(job: Job, token: string, manner: JobManner): Promis
   const lease = holdLease(job, token, manner.lockMilliseconds);
   const end = await outcomeOf(job, manner, lease.signal).finally(lease.release);
   if (lease.signal.aborted) {
-    onTrouble?.(`${job.name}: the queue has given this run to another worker; this one has stopped`);
+    onTrouble?.(`${job.name}: the queue no longer counts this run as this worker's, which has stopped it`);
     return;
   }
   const settled = settle(job, token, end).catch((error: Error) => {

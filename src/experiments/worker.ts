@@ -101,7 +101,6 @@ class Pool {
   async close(): Promise<void> {
     const closing = [...this.served.values()].map(({ worker }) => worker.close(true));
     await Promise.race([Promise.allSettled(closing), delay(graceMilliseconds)]);
-    for (const { worker } of this.served.values()) await worker.disconnect().catch(() => {});
   }
 
   /** Begins a run if one waits. */
