@@ -22,10 +22,10 @@ export class UserError extends Error {
 }
 
 /**
- * A directory that a run cannot begin in, since it holds another run or another process trains there;
- * a run that cannot go on, since a file cannot be written.
+ * A directory that a run cannot begin in, since it holds another run or another process trains there, or that
+ * another process took over; a run that cannot go on, since a file cannot be written.
  */
-export type UserErrorCode = "holdsRun" | "inUse" | "unwritten";
+export type UserErrorCode = "holdsRun" | "inUse" | "takenOver" | "unwritten";
 
 /** Training stopped because its numbers broke down (exit code 3). The last good checkpoint is kept. */
 export class DivergenceError extends Error {

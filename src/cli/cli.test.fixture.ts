@@ -1,4 +1,5 @@
 /** The command line as users meet it: a process, in a folder of its own, with a small part of MNIST. */
+import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, lstatSync, writeFileSync } from "node:fs";
@@ -67,6 +68,30 @@ export function execute(
 export function fewbit(cwd: string, args: string | readonly string[], manner?: Manner): Promise<Result> {
   const words = typeof args === "string" ? args.split(" ").filter((word) => word !== "") : args;
   return execute(process.execPath, [program, ...words], cwd, manner);
+}
+
+/** A `fewbit` that is at work. */
+export interface Running {
+  readonly child: ChildProcess;
+  /** Of stdout and stderr, so far. */
+  text(): string;
+  readonly ended: Promise<Result>;
+}
+
+/** Starts `fewbit` in a folder. */
+export function start(cwd: string, args: string, env: Readonly<Record<string, string>> = {}): Running {
+  const child = spawn(process.execPath, [program, ...args.split(" ")], {
+    cwd,
+    env: { ...environment, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const ended = new Promise<Result>((resolve) => {
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, ended, text: () => stdout + stderr };
 }
 
 /** Makes `dist/` and the kernels of the present sources; `npm test` has done so before. */

@@ -128,6 +128,10 @@ export function studyFlags(command: Command): Command {
     .option("--data-dir <folder>", "where the data set's files are (default: downloaded)")
     .option("--jobs <n>", "runs side by side, which share the threads (default: 1)", number)
     .option("--threads <n>", "of all runs together; results do not depend on it (default: all CPUs)", number)
+    .option(
+      "--queue <url>",
+      "let workers train them (fewbit worker) and follow: the Redis or Valkey server, as redis://HOST:6379",
+    )
     .option("--dry-run", "list the runs, what is done of them and how long the rest takes, and stop");
   return outputFlags(command);
 }

@@ -1,10 +1,11 @@
 /** Stopping what runs by Ctrl-C without losing anything. */
 import { exitCodes } from "./exit.js";
 
-/** The first SIGINT raises `signal` and says `message`, the second exits; `release` ends that. */
+/** The first SIGINT (or other of `signals`) raises `signal` and says `message`, the second exits; `release` ends that. */
 export function onInterrupt(
   message: string,
   quiet: boolean,
+  signals: readonly NodeJS.Signals[] = ["SIGINT"],
 ): { readonly signal: AbortSignal; release(): void } {
   const stop = new AbortController();
   const listener = (): void => {
@@ -12,6 +13,11 @@ export function onInterrupt(
     stop.abort();
     if (!quiet) console.error(`${message}; press again to stop at once`);
   };
-  process.on("SIGINT", listener);
-  return { signal: stop.signal, release: () => process.off("SIGINT", listener) };
+  for (const name of signals) process.on(name, listener);
+  return {
+    signal: stop.signal,
+    release() {
+      for (const name of signals) process.off(name, listener);
+    },
+  };
 }

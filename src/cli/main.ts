@@ -1,6 +1,6 @@
 /** The command line: reads the arguments, runs a command, turns errors into one line and an exit code. */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
 import {
@@ -136,6 +136,35 @@ function build(): Command {
         "fewbit sweep bits.json --jobs 2",
         "fewbit sweep rates.json --pick best-rate",
         "fewbit sweep bits.json --index $SLURM_ARRAY_TASK_ID",
+        "fewbit sweep bits.json --queue redis://head:6379 --out /shared/bits",
+      ),
+    );
+
+  program
+    .command("worker")
+    .description(
+      "train runs of studies on a queue, until it is told to stop: SIGTERM saves and gives them back",
+    )
+    .requiredOption("--queue <url>", "the Redis or Valkey server, as redis://HOST:6379")
+    .option("--study <name>", "only this study: the name of its folder, or of its queue (default: all)")
+    .option("--out <folder>", "only the study of this folder, which has another path where it was started")
+    .option("--data-dir <folder>", "where the data set's files are on this machine")
+    .option("--jobs <n>", "runs side by side, which share the threads (default: 1)", number)
+    .option("--threads <n>", "of all runs together; results do not depend on it (default: all CPUs)", number)
+    .option("--until-empty", "end when no run waits or is at work anywhere")
+    .addOption(
+      new Option("--lock-seconds <s>", "after so long without news a worker is given up (default: 30)")
+        .argParser(number)
+        .hideHelp(),
+    )
+    .option("--quiet", "print warnings only")
+    .action(async (flags: object) => (await import("./worker.js")).workerCommand(flags))
+    .addHelpText(
+      "after",
+      examples(
+        "fewbit sweep bits.json --queue redis://head:6379 --out /shared/bits",
+        "fewbit worker --queue redis://head:6379",
+        "fewbit worker --queue redis://head:6379 --out /mnt/bits --data-dir /data/cifar10 --until-empty",
       ),
     );
 

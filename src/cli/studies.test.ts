@@ -29,8 +29,9 @@ interface Row {
 }
 const rows = ({ stdout }: { stdout: string }) => JSON.parse(stdout.trim().split("\n").at(-1)!) as Row[];
 
+const runsIn = (study: string) => readdirSync(join(folder, study)).filter((name) => name !== "logs");
 const digestsOf = (study: string) =>
-  Object.fromEntries(readdirSync(join(folder, study)).map((run) => [run, digests(join(folder, study, run))]));
+  Object.fromEntries(runsIn(study).map((run) => [run, digests(join(folder, study, run))]));
 
 test("a study killed in mid-run goes on with what is missing and ends with the same bits, side by side or not", async () => {
   const whole = await fewbit(folder, "sweep study.json --out whole --json");
@@ -49,6 +50,19 @@ test("a study killed in mid-run goes on with what is missing and ends with the s
   expect(await fewbit(folder, "sweep same.ts --out broken --jobs 2")).toMatchObject({ code: 0, stderr: "" });
   expect(digestsOf("broken")).toEqual(digestsOf("whole"));
 
+  for (const { directory } of rows(whole)) {
+    const log = readFileSync(join(folder, directory.replace("/", "/logs/") + ".log"), "utf8");
+    const lines = log.trimEnd().split("\n");
+    expect(lines).toEqual([
+      expect.stringMatching(/^[\d-]+T[\d:.]+Z begins, process \d+ on \S+, \d+ threads$/),
+      expect.stringMatching(
+        /Z epoch 1\/2  training loss [\d.]+ top-1 [\d.]+%  loss [\d.]+ top-1 [\d.]+%  best /,
+      ),
+      expect.stringMatching(/Z epoch 2\/2 /),
+      expect.stringMatching(/Z done$/),
+    ]);
+  }
+
   const before = listing(join(folder, "whole"));
   const again = await fewbit(folder, "sweep study.json --out whole");
   expect(again).toMatchObject({ code: 0, stderr: "" });
@@ -66,7 +80,7 @@ test("one run of a study by its number, and a command for each", async () => {
   ]);
   const one = rows(await fewbit(folder, "sweep study.json --index 1 --out part --json"));
   expect(one.map(({ configuration }) => configuration.seed)).toEqual([2]);
-  expect(readdirSync(join(folder, "part"))).toHaveLength(1);
+  expect(runsIn("part")).toHaveLength(1);
 });
 
 test("a run that diverges is told, and the others are trained all the same", async () => {
@@ -79,6 +93,9 @@ test("a run that diverges is told, and the others are trained all the same", asy
     { state: "begun", failure: expect.stringMatching(/^the loss became/) as string },
     { state: "done", bestTop1: expect.any(Number) as number },
   ]);
+  const [{ directory }] = rows({ stdout });
+  const log = readFileSync(join(folder, `${directory.replace("wild/", "wild/logs/")}.log`), "utf8");
+  expect(log).toMatch(/Z failed: the loss became [^\n]+ is kept\n$/);
   expect(existsSync(join(folder, "runs", "wild"))).toBe(true);
 });
 
@@ -161,4 +178,14 @@ test.each([
   expect([code, stderr.trim().split("\n").length]).toEqual([2, 1]);
   expect(stderr).toEqual(message);
   expect(listing(folder)).toEqual(before);
+});
+
+test("a log that cannot be written is a warning, and the run goes on", async () => {
+  mkdirSync(join(folder, "unlogged"));
+  writeFileSync(join(folder, "unlogged", "logs"), "in the way");
+  const { code, stderr } = await fewbit(folder, "sweep study.json --index 0 --out unlogged");
+  expect(code).toBe(0);
+  expect(stderr).toMatch(
+    /^warning: lenet5-\S+: cannot write unlogged\/logs\/lenet5-\S+\.log: ENOTDIR; the run goes on without a log\n$/,
+  );
 });

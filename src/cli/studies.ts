@@ -4,13 +4,16 @@ import { cpus } from "node:os";
 import { basename, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../data/decode.js";
-import { UserError } from "../errors.js";
+import { printable, UserError } from "../errors.js";
 import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
 import {
   bestRates,
   epochSeconds,
+  followStudy,
+  maskedUrl,
   measureEpoch,
   paceOf,
+  queueUrl,
   reproduction,
   runsOf,
   runStudy,
@@ -31,6 +34,7 @@ interface StudyFlags {
   readonly jobs?: number;
   readonly threads?: number;
   readonly dataDir?: string;
+  readonly queue?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -137,15 +141,29 @@ async function study(
   const standings = runs.map((run) => standingOf(run, folder));
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
   const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
+  const queue = flags.queue === undefined ? undefined : queueUrl(flags.queue);
+  for (const name of ["jobs", "threads"] as const) {
+    if (queue === undefined || flags[name] === undefined) continue;
+    throw new UserError(`--${name} has no effect with --queue; give it to fewbit worker`);
+  }
   if (flags.dryRun === true) {
     await show(standings, threads, flags.json === true);
     return undefined;
   }
   const quiet = flags.quiet === true || flags.json === true;
-  const interrupt = onInterrupt("finishing the steps, then saving", quiet);
+  const interrupt = onInterrupt(
+    queue === undefined
+      ? "finishing the steps, then saving"
+      : "leaving; workers go on with the study, and the same command follows it again",
+    quiet,
+  );
   const display = createStudyDisplay(standings, quiet);
-  const options = { folder, jobs, threads, signal: interrupt.signal, ...display };
-  const outcomes = await runStudy(runs, options).finally(() => {
+  const options = { folder, signal: interrupt.signal, ...display };
+  const running =
+    queue === undefined
+      ? runStudy(runs, { ...options, jobs, threads })
+      : followStudy(runs, { ...options, queue, ...queueNotices(queue, quiet) });
+  const outcomes = await running.finally(() => {
     display.stop();
     interrupt.release();
   });
@@ -157,6 +175,18 @@ async function study(
   else if (failed.length > 0) process.exitCode = exitCodes.diverged;
   else if (outcomes.some(({ stopped }) => stopped)) process.exitCode = exitCodes.interrupted;
   return outcomes;
+}
+
+function queueNotices(url: string, quiet: boolean) {
+  return {
+    onQueued(name: string, count: number) {
+      if (quiet) return;
+      const worker = `npx fewbit worker --queue ${maskedUrl(url)}`;
+      const runs = count === 1 ? "1 run is" : `${count} runs are`;
+      console.log(`${runs} on the queue ${name}; workers take them: ${worker}`);
+    },
+    onTrouble: (message: string) => console.error(pc.yellow(`warning: ${printable(message)}`)),
+  };
 }
 
 /** What would be run. */
@@ -227,7 +257,8 @@ function resultTable(outcomes: readonly Outcome[]): string[] {
   return [pc.dim(head), ...rows];
 }
 
-function wholeNumber(name: string, value: number | undefined, least: number): number | undefined {
+/** @throws UserError for what is no integer from `least` on. */
+export function wholeNumber(name: string, value: number | undefined, least: number): number | undefined {
   if (value === undefined || (Number.isInteger(value) && value >= least)) return value;
   throw new UserError(
     `${name} must be an integer from ${least} on, got ${JSON.stringify(value)} (from --${name})`,

@@ -13,11 +13,12 @@ export interface StudyDisplay {
   stop(): void;
 }
 
-export function createStudyDisplay(standings: readonly Standing[], quiet: boolean): StudyDisplay {
+/** `standings` are those of all runs that there will be; without them each event is a line. */
+export function createStudyDisplay(standings: readonly Standing[] | undefined, quiet: boolean): StudyDisplay {
   const onWarning = ({ run }: Standing, message: string): void =>
     console.error(pc.yellow(`warning: ${run.name}: ${message}`));
   if (quiet) return { onBegin: () => {}, onProgress: () => {}, onEnd: () => {}, onWarning, stop: () => {} };
-  return isFancy() ? bars(standings) : lines(onWarning);
+  return standings !== undefined && isFancy() ? bars(standings) : lines(onWarning);
 }
 
 const endText = ({ metrics, failure, stopped }: Outcome): string => {

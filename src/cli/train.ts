@@ -113,7 +113,7 @@ async function inFreeFolder(trainIn: (directory: string) => Promise<Run>, name: 
       return await trainIn(directory);
     } catch (error) {
       // The directory's lock has one winner, and is taken before anything is written.
-      const isTaken = error instanceof UserError && (error.code === "holdsRun" || error.code === "inUse");
+      const isTaken = error instanceof UserError && ["holdsRun", "inUse"].includes(error.code ?? "");
       if (!isTaken) throw error;
     }
   }

@@ -1,16 +1,21 @@
 /** Runs what is missing of a study in this process, several runs side by side. */
 import { DivergenceError, UserError } from "../errors.js";
-import type { Dataset } from "../data/index.js";
-import { resolveData, resolveNetwork } from "../training/config.js";
 import type { TrainProgress } from "../training/index.js";
-import { train } from "../training/index.js";
-import { fittedTo, settingsOf } from "../training/settings.js";
+import { DataSets, trainRun } from "./run.js";
 import type { Standing } from "./standing.js";
 import { standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
 
-export interface StudyOptions {
-  /** Holds a folder for each run. */
+/** What is told while runs are trained, here or by workers elsewhere. */
+export interface StudyListeners {
+  readonly onBegin?: (standing: Standing) => void;
+  readonly onProgress?: (standing: Standing, progress: TrainProgress) => void;
+  readonly onEnd?: (outcome: Outcome) => void;
+  readonly onWarning?: (standing: Standing, message: string) => void;
+}
+
+export interface StudyOptions extends StudyListeners {
+  /** Holds a folder for each run, and their logs. */
   readonly folder: string;
   /** Runs side by side; each has its share of the threads. Default 1. */
   readonly jobs?: number;
@@ -18,10 +23,6 @@ export interface StudyOptions {
   readonly threads: number;
   /** When raised, the running steps are finished and their runs kept. */
   readonly signal?: AbortSignal;
-  readonly onBegin?: (standing: Standing) => void;
-  readonly onProgress?: (standing: Standing, progress: TrainProgress) => void;
-  readonly onEnd?: (outcome: Outcome) => void;
-  readonly onWarning?: (standing: Standing, message: string) => void;
 }
 
 /** What became of a run; `failure` says why it could not be trained to its end. */
@@ -50,7 +51,7 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   const work = async (): Promise<void> => {
     for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
       options.onBegin?.(outcomes[i]);
-      const end = await trainOne(outcomes[i], share, data, options);
+      const end = await endOf(outcomes[i], share, data, options);
       outcomes[i] = { ...standingOf(runs[i], folder), ...end };
       options.onEnd?.(outcomes[i]);
     }
@@ -60,21 +61,15 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
 }
 
 /** Trains a run to its end; gives why it did not get there. */
-async function trainOne(
+async function endOf(
   standing: Standing,
   threads: number,
   data: DataSets,
-  { signal, onProgress, onWarning }: StudyOptions,
+  { folder, signal, onProgress, onWarning }: StudyOptions,
 ): Promise<Pick<Outcome, "failure" | "diverged" | "stopped">> {
-  const { run, directory, state } = standing;
-  const { options } = run;
   try {
-    const { model: named, method } = resolveNetwork(options);
-    const dataset = await data.load(run);
-    const { stopped } = await train({
-      ...settingsOf(options),
-      ...{ model: fittedTo(dataset, named), method, data: dataset },
-      ...{ threads, directory, signal, resume: state === "begun" },
+    const { stopped } = await trainRun(standing, {
+      ...{ folder, threads, data, signal },
       onProgress: (progress) => onProgress?.(standing, progress),
       onWarning: (message) => onWarning?.(standing, message),
     });
@@ -82,20 +77,5 @@ async function trainOne(
   } catch (error) {
     if (!(error instanceof UserError || error instanceof DivergenceError)) throw error;
     return { failure: error.message, diverged: error instanceof DivergenceError };
-  }
-}
-
-/** Each data set is loaded once. */
-class DataSets {
-  private readonly loaded = new Map<string, Promise<Dataset>>();
-
-  load({ options }: PlannedRun): Promise<Dataset> {
-    const { data, dataDir, augment, mirrors } = options;
-    const { input } = resolveNetwork(options).model;
-    // Only a folder of images is prepared for a network.
-    const key = JSON.stringify([data, dataDir, augment, mirrors, data === "images" && input]);
-    const found = this.loaded.get(key) ?? resolveData(options, { input });
-    this.loaded.set(key, found);
-    return found;
   }
 }

@@ -6,8 +6,8 @@
  * is cut back to it, or derived again, when the run is resumed. Where the disk is full the lines are
  * cut back at once.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError, whyUnwritten } from "../errors.js";
 import type { Checkpoint, Expected, Weights } from "./checkpoint.js";
@@ -15,9 +15,11 @@ import { readCheckpoint, readWeights, stageCheckpoint, writeCheckpoint, writeWei
 import type { ConfusionLine } from "./confusion.js";
 import { readConfusion } from "./confusion.js";
 import type { EventFile } from "./events.js";
-import { appendFlushed, cutBack, lockDirectory, removeFile, sizeOf, writeAtomically } from "./files.js";
+import { appendFlushed, cutBack, makeDirectories, removeFile, sizeOf, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
+import type { Lock } from "./lock.js";
+import { lockDirectory } from "./lock.js";
 import type { EpochMetrics } from "./metrics.js";
 import { bestEpoch, formatLines, readMetrics, replaceIfOther } from "./metrics.js";
 import type { RunConfig } from "./run.js";
@@ -26,6 +28,8 @@ import { fileNames as names, isEventFile, readConfig, summarise } from "./run.js
 export interface OpenOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
+  /** The queue that has given the run to this process: see `lockDirectory`. */
+  readonly queue?: string;
   readonly config: RunConfig;
   /** Network and method, in words: see `checkpoint.ts`. */
   readonly identity: string;
@@ -47,12 +51,12 @@ export class RunDirectory {
     private readonly confusion: readonly ConfusionLine[],
     /** The configuration that is there. */
     private readonly previous: RunConfig | undefined,
-    private release: () => void,
+    private held: Lock | undefined,
   ) {}
 
   /** Throws `UserError` if a run cannot start, or be resumed, here. */
   static open(path: string, options: OpenOptions): RunDirectory {
-    const { resume, overwrite, config, identity, expected, onWarning } = options;
+    const { resume, overwrite, queue, config, identity, expected, onWarning } = options;
     const state = inspect(path);
     if (state === "foreign") {
       throw new UserError(
@@ -64,10 +68,10 @@ export class RunDirectory {
       if (state === "run" && !overwrite) {
         throw inUse(path);
       }
-      return new RunDirectory(path, options, undefined, [], [], [], undefined, () => {});
+      return new RunDirectory(path, options, undefined, [], [], [], undefined, undefined);
     }
     const previous = readConfig(path);
-    const release = lock(path);
+    const held = lock(path, queue);
     try {
       checkSame(previous, config, path);
       if (previous.executor !== config.executor) {
@@ -95,9 +99,9 @@ export class RunDirectory {
       }
       const layers = readLayers(join(path, names.layers), epochs);
       const confusion = readConfusion(join(path, names.confusion), epochs);
-      return new RunDirectory(path, options, checkpoint, metrics, layers, confusion, previous, release);
+      return new RunDirectory(path, options, checkpoint, metrics, layers, confusion, previous, held);
     } catch (error) {
-      release();
+      held.release();
       throw error;
     }
   }
@@ -109,18 +113,19 @@ export class RunDirectory {
 
   /** Makes the directory what the checkpoint says, or a new run's with `initial`. */
   begin(initial: Checkpoint): void {
-    const { config, identity, overwrite, resume } = this.options;
+    const { config, identity, overwrite, resume, queue } = this.options;
     if (!resume) {
       try {
         makeDirectories(resolve(this.path));
       } catch (error) {
         throw unwritable(this.path, error);
       }
-      this.release = lock(this.path);
+      this.held = lock(this.path, queue);
       // Another process may have begun, and ended, a run here since `open`.
       if (!overwrite && inspect(this.path) === "run") throw inUse(this.path);
       if (overwrite) clear(this.path);
     }
+    this.checkHeld();
     removeFile(this.file("stop"));
     if (!this.hasEnded()) {
       const then = resume ? undefined : "begin the run again";
@@ -147,6 +152,7 @@ export class RunDirectory {
     confusion: ConfusionLine | undefined,
     checkpoint: Checkpoint,
   ): void {
+    this.checkHeld();
     const lines = {
       metrics: metrics.slice(-1),
       layers,
@@ -164,6 +170,7 @@ export class RunDirectory {
 
   /** Keeps the middle of an epoch. */
   save(checkpoint: Checkpoint): void {
+    this.checkHeld();
     writeCheckpoint(this.file("checkpoint"), this.options.identity, checkpoint);
   }
 
@@ -179,7 +186,17 @@ export class RunDirectory {
 
   /** Gives the directory free for other processes. */
   close(): void {
-    this.release();
+    this.held?.release();
+  }
+
+  /** A process that slept, or a machine that was cut off, may have been given up and its run be trained by another. */
+  private checkHeld(): void {
+    if (this.held?.isHeld() === true) return;
+    throw new UserError(
+      `${this.path} has been taken over by another process, which goes on with the run; this one has stopped`,
+      "directory",
+      "takenOver",
+    );
   }
 
   /** Whether there is nothing left to train: then nothing is written but what is missing. */
@@ -257,16 +274,9 @@ function inUse(path: string): UserError {
   );
 }
 
-/** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */
-function makeDirectories(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectories(dirname(path));
-  mkdirSync(path);
-}
-
-function lock(path: string): () => void {
+function lock(path: string, queue: string | undefined): Lock {
   try {
-    return lockDirectory(path);
+    return lockDirectory(path, queue);
   } catch (error) {
     throw error instanceof UserError ? error : unwritable(path, error);
   }

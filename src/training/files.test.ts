@@ -1,18 +1,8 @@
-import { spawn } from "node:child_process";
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { UserError } from "../errors.js";
-import { appendFlushed, cutBack, lockDirectory, stage, writeAtomically } from "./files.js";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { appendFlushed, cutBack, stage, writeAtomically } from "./files.js";
 
 let directory: string;
 beforeEach(() => {
@@ -66,35 +56,4 @@ test("lines are appended", () => {
   expect(readFileSync(path, "utf8")).toBe("one\n");
   cutBack(path, 9);
   expect(readFileSync(path, "utf8")).toBe("one\n");
-});
-
-describe("the lock", () => {
-  test("is refused while it is held, also within one process, and free afterwards", () => {
-    const release = lockDirectory(directory);
-    expect(() => lockDirectory(directory)).toThrow(UserError);
-    expect(() => lockDirectory(directory)).toThrow(`in use by process ${process.pid}`);
-    release();
-    expect(existsSync(join(directory, "lock"))).toBe(false);
-    lockDirectory(directory)();
-  });
-
-  test("of a process that was killed is taken over", async () => {
-    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
-    const id = child.pid as number;
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    const stat = existsSync(`/proc/${id}/stat`) ? readFileSync(`/proc/${id}/stat`, "utf8") : "";
-    const started = stat.split(" ")[21];
-    writeFileSync(join(directory, "lock"), started === undefined ? `${id}` : `${id} ${started}`);
-    expect(() => lockDirectory(directory)).toThrow(`in use by process ${id}`);
-    child.kill("SIGKILL");
-    await ended;
-    lockDirectory(directory)();
-  });
-
-  test.each(["", "garbage", `${process.ppid} 1`, "999999999"])("that says %j is taken over", (content) => {
-    // `${process.ppid} 1`: the id lives, but belongs to a process that started at another time.
-    writeFileSync(join(directory, "lock"), content);
-    lockDirectory(directory)();
-    expect(readdirSync(directory)).toEqual([]);
-  });
 });

@@ -1,9 +1,11 @@
-/** Writing that survives being killed at any moment and a disk that fills up, and the lock of a run's directory. */
+/** Writing that survives being killed at any moment and a disk that fills up. */
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -12,7 +14,7 @@ import {
   truncateSync,
   writeSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { UserError, whyUnwritten } from "../errors.js";
 
 /**
@@ -69,6 +71,17 @@ export function removeFile(path: string): void {
   orUserError(path, () => rmSync(path, { force: true }));
 }
 
+/** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */
+export function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process was faster
+  }
+}
+
 /** @throws UserError if the file cannot be read. */
 export function readBytes(path: string): Buffer {
   try {
@@ -119,89 +132,5 @@ function flushDirectory(path: string): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
-  }
-}
-
-const lockName = "lock";
-
-/**
- * Takes a directory for this process until the returned function is called. The lock is a file with
- * the owner's process id and start time; one left behind by a process that is gone is taken over.
- * Throws `UserError` while its owner lives.
- */
-export function lockDirectory(directory: string): () => void {
-  const path = join(directory, lockName);
-  const mine = describeProcess(process.pid);
-  for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      claim(path, mine);
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const owner = readIfThere(path);
-    if (owner === undefined) continue; // released this moment
-    const id = Number.parseInt(owner, 10);
-    if (owner !== "" && owner === describeProcess(id)) {
-      throw new UserError(
-        `${directory} is in use by process ${id}, which trains there; wait for it or choose another directory`,
-        "directory",
-        "inUse",
-      );
-    }
-    removeStale(path, owner);
-  }
-  throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
-}
-
-/** Makes a file that is not there yet; on a full disk it is not there afterwards either. */
-function claim(path: string, content: string): void {
-  const file = openSync(path, "wx");
-  try {
-    writeSync(file, content);
-  } catch (error) {
-    rmSync(path, { force: true });
-    throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */
-function removeStale(path: string, content: string): void {
-  const aside = `${path}.${process.pid}`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return; // another process was faster
-  }
-  if (readIfThere(aside) === content) rmSync(aside, { force: true });
-  else renameSync(aside, path);
-}
-
-/**
- * The process id, and where the system tells it, when that process started (ids are used again, above
- * all in containers). Empty for a process that does not exist.
- */
-function describeProcess(id: number): string {
-  if (!Number.isInteger(id) || id <= 0) return "";
-  try {
-    process.kill(id, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return "";
-  }
-  // Field 22 of /proc/ID/stat; the second, in parentheses, may hold spaces.
-  const stat = readIfThere(`/proc/${id}/stat`);
-  const started = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return started === undefined ? `${id}` : `${id} ${started}`;
-}
-
-/** A file's text; undefined if there is none (or, under /proc, if the process has just ended). */
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
   }
 }

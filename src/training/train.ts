@@ -48,6 +48,8 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Replaces a run that is in the directory. */
   readonly overwrite?: boolean;
+  /** The queue that has given the run to this process alone, so that an earlier owner's lock is taken over. */
+  readonly queue?: string;
   readonly executor?: ExecutorName;
   /** The bits of the result do not depend on it. */
   readonly threads?: number;
@@ -145,6 +147,7 @@ async function begin(settings: Settings) {
     RunDirectory.open(directory, {
       resume: settings.resume ?? false,
       overwrite: settings.overwrite ?? false,
+      queue: settings.queue,
       identity: identityOf(model, method),
       ...{ config, expected, events, onWarning },
     });

@@ -1,0 +1,169 @@
+/** Puts a study on a queue, and follows what workers make of it until every run has ended. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Job, Queue } from "bullmq";
+import type { JobProgress } from "./queue.js";
+import {
+  connect,
+  failureOf,
+  giveQueueName,
+  jobIdOf,
+  jobOf,
+  jobsOf,
+  orAborted,
+  prefix,
+  progressOf,
+  register,
+  unregister,
+} from "./queue.js";
+import type { Outcome, StudyListeners } from "./run-study.js";
+import { standingOf } from "./standing.js";
+import type { PlannedRun } from "./study.js";
+
+export interface FollowOptions extends StudyListeners {
+  /** Holds a folder for each run; the workers have it too. */
+  readonly folder: string;
+  /** Where the server is: see `queueUrl`. */
+  readonly queue: string;
+  /** When raised, the study is left to its workers. */
+  readonly signal?: AbortSignal;
+  /** Once: the queue's name and how many runs it has. */
+  readonly onQueued?: (name: string, runs: number) => void;
+  /** The server cannot be reached, or can be again. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+const pollMilliseconds = 1_000;
+
+/**
+ * @returns what became of each run, in the study's order; of a study that is left, how far each is.
+ * Runs that failed when the study was followed before are queued anew.
+ * @throws UserError if the server cannot be reached at the beginning, or the folder not be written to.
+ */
+export async function followStudy(runs: readonly PlannedRun[], options: FollowOptions): Promise<Outcome[]> {
+  const { folder, signal, onTrouble = () => {} } = options;
+  const outcomes = runs.map((run): Outcome => standingOf(run, folder));
+  const open = outcomes.filter(({ state }) => state === "open" || state === "begun");
+  if (open.length === 0) return outcomes;
+  const redis = await connect(options.queue, onTrouble);
+  try {
+    const { Queue } = await import("bullmq");
+    const name = giveQueueName(folder);
+    const queue = new Queue(name, { connection: redis, prefix });
+    queue.on("error", () => {}); // told by the connection
+    const follower = new Follower(queue, outcomes, options);
+    let begun = false;
+    const poll = async (): Promise<void> => {
+      await register(redis, name, folder);
+      if (!begun) await follower.forgetEnded();
+      await follower.poll();
+      if (!begun) options.onQueued?.(name, open.length);
+      begun = true;
+    };
+    let trouble: string | undefined;
+    while (!follower.isDone && signal?.aborted !== true) {
+      try {
+        await orAborted(poll(), signal);
+      } catch (error) {
+        // A server that stops, starts or is out of memory; the next poll makes up for this one.
+        const { message } = error as Error;
+        if (message !== trouble) onTrouble(message);
+        trouble = message;
+      }
+      if (!follower.isDone) await orAborted(delay(pollMilliseconds), signal);
+    }
+    const failed = outcomes.some(({ failure }) => failure !== undefined);
+    if (follower.isDone && !failed) await orAborted(unregister(redis, name, queue), signal);
+    follower.leave();
+    return outcomes;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+class Follower {
+  /** Runs that have not ended, by job: their places in the study. */
+  private readonly open: Map<string, number>;
+  /** Those at work. */
+  private readonly active = new Set<string>();
+  /** Of those that have been at work, the last epoch whose end has been told. */
+  private readonly told = new Map<string, number>();
+
+  constructor(
+    private readonly queue: Queue,
+    private readonly outcomes: Outcome[],
+    private readonly options: FollowOptions,
+  ) {
+    const places = outcomes.flatMap(({ state }, i) => (state === "open" || state === "begun" ? [i] : []));
+    this.open = new Map(places.map((i) => [jobIdOf(outcomes[i].run), i]));
+  }
+
+  get isDone(): boolean {
+    return this.open.size === 0;
+  }
+
+  /** Jobs that ended before, whose runs are not done: what failed then is tried again. */
+  async forgetEnded(): Promise<void> {
+    for (const [id, { state, job }] of await jobsOf(this.queue)) {
+      if (this.open.has(id) && (state === "failed" || state === "completed")) await job.remove();
+    }
+  }
+
+  /** Tells what is new, and queues what is neither queued nor done: the server may have lost it. */
+  async poll(): Promise<void> {
+    const jobs = await jobsOf(this.queue);
+    const missing: PlannedRun[] = [];
+    for (const [id, i] of this.open) {
+      const { state, job } = jobs.get(id) ?? {};
+      if (job !== undefined && (state === "active" || state === "completed"))
+        this.tell(id, i, progressOf(job));
+      if (state === "failed") this.fail(id, i, job as Job);
+      else if (state === "waiting" || state === "delayed") this.active.delete(id);
+      else if (state !== "active" && !this.end(id, i)) {
+        // Another machine's files may be seen a little later: then the next worker finds the run done.
+        await job?.remove();
+        missing.push(this.outcomes[i].run);
+      }
+    }
+    if (missing.length > 0) await this.queue.addBulk(missing.map(jobOf));
+  }
+
+  /** What has not ended stands as its folder says. */
+  leave(): void {
+    for (const i of this.open.values()) {
+      this.outcomes[i] = standingOf(this.outcomes[i].run, this.options.folder);
+    }
+  }
+
+  private tell(id: string, i: number, { now, ended }: JobProgress): void {
+    const { folder, onBegin, onProgress } = this.options;
+    if (!this.active.has(id)) {
+      if (this.told.has(id)) this.outcomes[i] = standingOf(this.outcomes[i].run, folder);
+      this.active.add(id);
+      onBegin?.(this.outcomes[i]);
+    }
+    const told = this.told.get(id) ?? this.outcomes[i].metrics.length;
+    const epoch = Math.max(told, ended?.epoch ?? 0);
+    this.told.set(id, epoch);
+    if (ended !== undefined && epoch > told) onProgress?.(this.outcomes[i], ended);
+    if (now !== undefined && now.epoch > epoch) onProgress?.(this.outcomes[i], now);
+  }
+
+  private fail(id: string, i: number, job: Job): void {
+    const { diverged } = progressOf(job);
+    this.finish(id, i, { failure: failureOf(job), diverged });
+  }
+
+  /** False for a run that is not done. */
+  private end(id: string, i: number): boolean {
+    const { state } = standingOf(this.outcomes[i].run, this.options.folder);
+    if (state === "open" || state === "begun") return false;
+    this.finish(id, i, {});
+    return true;
+  }
+
+  private finish(id: string, i: number, failure: Pick<Outcome, "failure" | "diverged">): void {
+    this.open.delete(id);
+    this.outcomes[i] = { ...standingOf(this.outcomes[i].run, this.options.folder), ...failure };
+    this.options.onEnd?.(this.outcomes[i]);
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * A study on a queue: what the command that follows it and the workers that train it share. The server
+ * is Redis or Valkey, the queue BullMQ's. A job is a run's configuration; what has come of a run stands
+ * in the study's folder alone, which all machines share, so the server may lose everything it has.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import type { Job, JobsOptions, JobType, Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import { printable, UserError } from "../errors.js";
+import { isMethodFile } from "../quantization/index.js";
+import { makeDirectories } from "../training/files.js";
+import type { TrainProgress } from "../training/index.js";
+import type { PlannedRun } from "./study.js";
+import { plannedRuns } from "./study.js";
+
+/** Of all that fewbit keeps on a server. */
+export const prefix = "fewbit";
+
+/** A hash there: each study's queue, and where the study's folder is on the machine that follows it. */
+const registry = `${prefix}:studies`;
+
+/** Of a failed attempt: what failed may be mended meanwhile, as a full disk. */
+const attempts = 3;
+const firstRetryMilliseconds = 2_000;
+
+/** A worker that dies gives its run to the next; one that has killed so many is given to none. */
+export const maxStalledCount = attempts - 1;
+
+/** Checks where the server is. @throws UserError that does not show a password. */
+export function queueUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "") return text;
+  throw new UserError(
+    `queue must be a URL of a Redis or Valkey server, as redis://HOST:6379 or rediss://HOST:6379, got "${maskedUrl(text)}" (from --queue)`,
+  );
+}
+
+/** A URL as it may be shown: without user, password and options. */
+export const maskedUrl = (text: string): string =>
+  text.replace(/\/\/.*@/, "//***@").replace(/\?.*$/s, "?***");
+
+/**
+ * Connects to a server. Once that has succeeded the connection comes back by itself whenever it is lost,
+ * and commands wait for it; `onTrouble` is told when it is lost and when it is back.
+ *
+ * @throws UserError if there is none, within some seconds.
+ */
+export async function connect(url: string, onTrouble: (message: string) => void): Promise<Redis> {
+  const { Redis } = await import("ioredis");
+  let connected = false;
+  let lost = false;
+  let reason = "it does not answer";
+  const redis: Redis = new Redis(url, {
+    ...{ lazyConnect: true, connectTimeout: 5_000, maxRetriesPerRequest: null },
+    // Of copies too, which end with it.
+    retryStrategy: (times) =>
+      connected && redis.status !== "end" ? Math.min(100 * 2 ** times, 3_000) : null,
+  });
+  redis.on("error", (error: NodeJS.ErrnoException) => {
+    reason = error.code ?? error.message;
+    if (connected && !lost) onTrouble(`the queue's server cannot be reached (${reason}); trying again`);
+    lost = connected;
+  });
+  redis.on("ready", () => {
+    if (lost) onTrouble("the queue's server is back");
+    lost = false;
+  });
+  const silence = setTimeout(() => redis.disconnect(), 8_000);
+  try {
+    await redis.connect();
+    await redis.ping();
+    connected = true;
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    const { message } = error as Error;
+    // That the connection was closed follows from the reason.
+    if (!/Connection is closed/.test(message)) reason = message.replace(/\.$/, "");
+    throw new UserError(
+      `no Redis or Valkey server can be used at ${maskedUrl(url)}: ${reason}; start one, or mend --queue`,
+    );
+  } finally {
+    clearTimeout(silence);
+  }
+}
+
+const idFile = "queue.json";
+const idSchema = z.object({ formatVersion: z.literal(1), id: z.string().regex(/^[0-9a-f]{8}$/) });
+
+/**
+ * The queue of a study: its folder's name, and a number kept in the folder, so that machines that have
+ * the folder in different places mean the same and two folders of one name do not. Undefined for a
+ * folder that has had no queue.
+ */
+export function queueNameOf(folder: string): string | undefined {
+  const path = join(folder, idFile);
+  if (!existsSync(path)) return undefined;
+  try {
+    const { id } = idSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+    return `${basename(resolve(folder)).replace(/[^\w.-]+/g, "-")}-${id}`;
+  } catch {
+    throw new UserError(`${path} is damaged; remove it, then start the study again`);
+  }
+}
+
+/** The same, giving the folder a number if it has none. @throws UserError if the folder cannot be written to. */
+export function giveQueueName(folder: string): string {
+  const path = join(folder, idFile);
+  const content = `${JSON.stringify({ formatVersion: 1, id: randomBytes(4).toString("hex") })}\n`;
+  try {
+    makeDirectories(resolve(folder));
+    writeFileSync(path, content, { flag: "wx" });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST")
+      throw new UserError(`cannot write ${path}: ${code ?? message}; choose another --out`);
+  }
+  return queueNameOf(folder) as string;
+}
+
+/** Says on the server where a study is. */
+export async function register(redis: Redis, name: string, folder: string): Promise<void> {
+  await redis.hset(registry, name, resolve(folder));
+}
+
+/** The studies of a server: their queues and folders. */
+export const registered = (redis: Redis): Promise<Record<string, string>> => redis.hgetall(registry);
+
+/** Takes a study off the server. Its runs are in its folder. */
+export async function unregister(redis: Redis, name: string, queue: Queue): Promise<void> {
+  await redis.hdel(registry, name);
+  await queue.obliterate({ force: true });
+}
+
+/** Queueing a run twice is the same as once. Identities alone could be taken for numbers. */
+export const jobIdOf = ({ identity }: PlannedRun): string => `run-${identity}`;
+
+export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: JobsOptions } {
+  const { out: _out, threads: _threads, dataDir, ...options } = run.options;
+  return {
+    name: run.name,
+    // The worker's folder is another.
+    data: { configuration: { ...options, dataDir: dataDir === undefined ? undefined : resolve(dataDir) } },
+    opts: {
+      ...{ jobId: jobIdOf(run), attempts, removeOnComplete: false, removeOnFail: false },
+      backoff: { type: "exponential", delay: firstRetryMilliseconds },
+    },
+  };
+}
+
+const jobSchema = z.strictObject({ configuration: z.record(z.string(), z.unknown()) });
+export type JobData = z.output<typeof jobSchema>;
+
+/** The run of a job, which anyone may have put there. @throws UserError for what is no run. */
+export function runOfJob({ id, data }: Pick<Job, "id" | "data">): PlannedRun {
+  const { data: job } = jobSchema.safeParse(data);
+  if (job === undefined) throw new UserError(`job ${id} of the queue does not hold a run's configuration`);
+  const { method } = job.configuration;
+  if (isMethodFile(method)) {
+    throw new UserError(`a worker loads no code: method ${method} is a file; train it without --queue`);
+  }
+  const [run] = plannedRuns([{ values: job.configuration, source: "the queue" }]);
+  if (jobIdOf(run) === id) return run;
+  throw new UserError(
+    `job ${id} of the queue is not the run of its configuration; study and workers must have the same version of fewbit`,
+  );
+}
+
+const trainProgress = z
+  .object({
+    phase: z.enum(["train", "evaluate", "epoch"]),
+    ...{ epoch: z.int(), epochs: z.int(), step: z.int(), steps: z.int() },
+    ...{ loss: z.number(), accuracy: z.number(), learningRate: z.number(), imagesPerSecond: z.number() },
+    secondsLeft: z.number().optional(),
+  })
+  .transform(({ secondsLeft, ...rest }): TrainProgress => ({ ...rest, secondsLeft }));
+const progressSchema = z.object({
+  /** The last that is known. */
+  now: trainProgress.optional(),
+  /** The last epoch's end. */
+  ended: trainProgress.optional(),
+  /** The run has failed since its numbers broke down. */
+  diverged: z.boolean().optional(),
+});
+export type JobProgress = z.output<typeof progressSchema>;
+
+export const progressOf = ({ progress }: Pick<Job, "progress">): JobProgress =>
+  progressSchema.safeParse(progress).data ?? {};
+
+export const failureOf = ({ failedReason }: Pick<Job, "failedReason">): string =>
+  printable(failedReason || "it failed without a reason");
+
+/** What a queue holds, by job. A job that is moved meanwhile may be missing. */
+export async function jobsOf(
+  queue: Queue,
+): Promise<Map<string, { readonly state: JobType; readonly job: Job }>> {
+  const jobs = new Map<string, { state: JobType; job: Job }>();
+  for (const state of ["waiting", "delayed", "active", "completed", "failed"] as const) {
+    for (const job of await queue.getJobs([state])) {
+      if (job?.id !== undefined) jobs.set(job.id, { state, job: job as Job });
+    }
+  }
+  return jobs;
+}
+
+/** What `work` gives, or undefined if the signal comes first. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined);
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal?.removeEventListener("abort", stop));
+  });
+}

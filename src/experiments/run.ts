@@ -1,0 +1,73 @@
+/** One run of a study: trained from where its folder says that it stands, with a log. */
+import type { Dataset } from "../data/index.js";
+import { DivergenceError, UserError } from "../errors.js";
+import { resolveData, resolveNetwork } from "../training/config.js";
+import type { Run, TrainProgress } from "../training/index.js";
+import { train } from "../training/index.js";
+import { fittedTo, settingsOf } from "../training/settings.js";
+import { RunLog } from "./log.js";
+import type { Standing } from "./standing.js";
+import type { PlannedRun } from "./study.js";
+
+export interface RunManner {
+  /** The study's. */
+  readonly folder: string;
+  readonly threads: number;
+  readonly data: DataSets;
+  readonly signal?: AbortSignal;
+  /** The queue that gave the run, if one did. */
+  readonly queue?: string;
+  readonly onProgress: (progress: TrainProgress) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/** Trains a run to its end, or until the signal. @throws UserError and DivergenceError as `train` does. */
+export async function trainRun(standing: Standing, manner: RunManner): Promise<Run> {
+  const { folder, threads, data, signal, queue, onProgress, onWarning } = manner;
+  const { run, directory, state } = standing;
+  const log = new RunLog(standing, folder, onWarning);
+  log.begins(threads);
+  try {
+    const { model: named, method } = resolveNetwork(run.options);
+    const dataset = await data.load(run);
+    const result = await train({
+      ...settingsOf(run.options),
+      ...{ model: fittedTo(dataset, named), method, data: dataset },
+      ...{ threads, directory, signal, queue, resume: state === "begun" },
+      onProgress(progress) {
+        log.progress(progress);
+        onProgress(progress);
+      },
+      onWarning(message) {
+        log.line(`warning: ${message}`);
+        onWarning(message);
+      },
+    });
+    log.line(result.interrupted ? "interrupted and saved" : "done");
+    return result;
+  } catch (error) {
+    const expected = error instanceof UserError || error instanceof DivergenceError;
+    const { message, stack = message } = error as Error;
+    log.line(`failed: ${expected ? message : stack}`);
+    throw error;
+  }
+}
+
+/** Each data set is loaded once; one that could not be is tried again. */
+export class DataSets {
+  private readonly loaded = new Map<string, Promise<Dataset>>();
+
+  load({ options }: PlannedRun): Promise<Dataset> {
+    const { data, dataDir, augment, mirrors } = options;
+    const { input } = resolveNetwork(options).model;
+    // Only a folder of images is prepared for a network.
+    const key = JSON.stringify([data, dataDir, augment, mirrors, data === "images" && input]);
+    let found = this.loaded.get(key);
+    if (found === undefined) {
+      found = resolveData(options, { input });
+      this.loaded.set(key, found);
+      found.catch(() => this.loaded.delete(key));
+    }
+    return found;
+  }
+}

@@ -1,0 +1,206 @@
+/** A worker: takes runs from the queues of a server, and trains them until it is told to stop. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { UserError } from "../errors.js";
+import { connect, maxStalledCount, orAborted, prefix, queueNameOf, registered } from "./queue.js";
+import { DataSets } from "./run.js";
+import type { StudyListeners } from "./run-study.js";
+import { giveBack, runJob } from "./worker-job.js";
+
+export interface WorkerListeners extends StudyListeners {
+  /** What concerns no run: the server cannot be reached, a study's folder is not here. */
+  readonly onTrouble?: (message: string) => void;
+  /** The server has been reached. */
+  readonly onReady?: () => void;
+}
+
+export interface WorkerOptions extends WorkerListeners {
+  /** Where the server is: see `queueUrl`. */
+  readonly queue: string;
+  /** Of a study's folder, or its queue's name; without it all studies are served. */
+  readonly study?: string;
+  /** Where the folder of the only study to serve is on this machine, if it has another path here. */
+  readonly folder?: string;
+  /** Runs side by side; each has its share of the threads. Default 1. */
+  readonly jobs?: number;
+  /** Of all runs together. */
+  readonly threads: number;
+  /** Where the data is on this machine, in place of what the study says. */
+  readonly dataDir?: string;
+  /** Ends when no run waits or is at work anywhere. */
+  readonly untilEmpty?: boolean;
+  /** A worker that has not been heard of for so long is given up, and its runs go to others. Default 30. */
+  readonly lockSeconds?: number;
+  /** When raised, the running steps are finished, and the runs kept and given back. */
+  readonly signal: AbortSignal;
+}
+
+/** How long to wait where nothing is to be done. */
+const idleMilliseconds = 500;
+/** What the server is given to answer once the worker has been told to stop. */
+export const graceMilliseconds = 3_000;
+
+/** @throws UserError if the server cannot be reached at the beginning, or `folder` is no study's on a queue. */
+export async function work(options: WorkerOptions): Promise<void> {
+  const { folder, onTrouble = () => {} } = options;
+  const only = folder === undefined ? undefined : queueNameOf(folder);
+  if (folder !== undefined && only === undefined) {
+    throw new UserError(
+      `${folder} holds no study of a queue; start it with \`fewbit sweep\` and --queue, or mend --out`,
+    );
+  }
+  const redis = await connect(options.queue, onTrouble);
+  options.onReady?.();
+  const pool = new Pool(redis, only, options);
+  try {
+    await pool.run();
+  } finally {
+    await pool.close();
+    redis.disconnect();
+  }
+}
+
+/** A study that is served: its queue's name, its folder here, and what takes its jobs. */
+interface Served {
+  readonly name: string;
+  readonly folder: string;
+  readonly worker: Worker;
+}
+
+class Pool {
+  private readonly served = new Map<string, Served>();
+  private readonly running = new Set<Promise<void>>();
+  private readonly data = new DataSets();
+  private readonly told = new Set<string>();
+  private taking: Promise<boolean> = Promise.resolve(false);
+  private wake: () => void = () => {};
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly only: string | undefined,
+    private readonly options: WorkerOptions,
+  ) {}
+
+  async run(): Promise<void> {
+    const { signal, jobs = 1, untilEmpty } = this.options;
+    while (!signal.aborted) {
+      if (this.running.size < jobs) {
+        this.taking = this.take().catch((error: Error) => this.tell(error.message));
+        if (await orAborted(this.taking, signal)) continue;
+      }
+      const isIdle = untilEmpty === true && this.running.size === 0;
+      if (isIdle && (await orAborted(this.isEmpty(), signal)) === true) return;
+      await orAborted(this.pause(), signal);
+    }
+    await Promise.race([this.taking, delay(graceMilliseconds)]);
+    await Promise.all(this.running);
+  }
+
+  async close(): Promise<void> {
+    const closing = [...this.served.values()].map(({ worker }) => worker.close(true));
+    await Promise.race([Promise.allSettled(closing), delay(graceMilliseconds)]);
+  }
+
+  /** Begins a run if one waits. */
+  private async take(): Promise<boolean> {
+    const { signal, threads, jobs = 1, lockSeconds } = this.options;
+    for (const { name, folder, worker } of await this.studies()) {
+      const token = randomUUID();
+      const job = await worker.getNextJob(token, { block: false });
+      if (job === undefined) continue;
+      if (signal.aborted) {
+        await giveBack(job, token);
+        return false;
+      }
+      const running = runJob(job, token, {
+        ...this.options,
+        ...{ queueName: name, folder, data: this.data },
+        threads: Math.max(1, Math.floor(threads / jobs)),
+        lockMilliseconds: lockMilliseconds(lockSeconds),
+      }).finally(() => {
+        this.running.delete(running);
+        this.wake();
+      });
+      this.running.add(running);
+      return true;
+    }
+    return false;
+  }
+
+  /** The studies to serve now. */
+  private async studies(): Promise<Served[]> {
+    const there = await registered(this.redis);
+    const wanted = Object.keys(there).filter((name) => this.isWanted(name));
+    for (const name of wanted) if (!this.served.has(name)) await this.serve(name, there[name]);
+    return wanted.flatMap((name) => this.served.get(name) ?? []);
+  }
+
+  private isWanted(name: string): boolean {
+    const { study } = this.options;
+    if (this.only !== undefined) return name === this.only;
+    return study === undefined || name === study || name.slice(0, -"-01234567".length) === study;
+  }
+
+  private async serve(name: string, registeredFolder: string): Promise<void> {
+    const { folder = registeredFolder, lockSeconds } = this.options;
+    if (!isFolderOf(name, folder)) {
+      this.tell(
+        `study ${name} is left to other workers: ${folder} is not its folder on this machine; share it, or give its place with --out`,
+      );
+      return;
+    }
+    const { Worker } = await import("bullmq");
+    const milliseconds = lockMilliseconds(lockSeconds);
+    const worker = new Worker(name, null, {
+      ...{ connection: this.redis, prefix, autorun: false, maxStalledCount },
+      ...{ lockDuration: milliseconds, stalledInterval: milliseconds },
+    });
+    worker.on("error", () => {}); // told by the connection
+    await worker.waitUntilReady();
+    await worker.startStalledCheckTimer();
+    this.served.set(name, { name, folder, worker });
+  }
+
+  /** Whether there is nothing left to do on any study: what another worker has may come back. */
+  private async isEmpty(): Promise<boolean> {
+    const { Queue } = await import("bullmq");
+    for (const { name } of await this.studies()) {
+      const queue = new Queue(name, { connection: this.redis, prefix });
+      const waiting = await queue
+        .getJobCountByTypes("waiting", "delayed", "active")
+        .finally(() => queue.close());
+      if (waiting > 0) return false;
+    }
+    return true;
+  }
+
+  /** What goes wrong again and again is told once. */
+  private tell(message: string): false {
+    if (!this.told.has(message)) this.options.onTrouble?.(message);
+    this.told.add(message);
+    return false;
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, idleMilliseconds);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+const lockMilliseconds = (seconds = 30): number => Math.round(1000 * seconds);
+
+/** Whether a folder, whose path came from the server, is that of a queue. */
+function isFolderOf(name: string, folder: string): boolean {
+  try {
+    return queueNameOf(folder) === name;
+  } catch {
+    return false;
+  }
+}

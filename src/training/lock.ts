@@ -1,0 +1,164 @@
+/** The lock of a run's directory: one process writes there, on whichever machine. */
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../errors.js";
+
+export interface Lock {
+  /** False once another process has taken the directory over. */
+  isHeld(): boolean;
+  release(): void;
+}
+
+const lockName = "lock";
+/** The owner writes its lock again so often; another machine takes one that has not been written for so long. */
+const beatMilliseconds = 20_000;
+const goneMilliseconds = 120_000;
+
+/**
+ * Takes a directory for this process. The lock is a file with the owner's process id and start time,
+ * its machine, a word of its own and the queue that gave it the run, if one did. Taken over are: the
+ * lock of a process of this machine that is gone; that of another machine that is no longer written,
+ * since processes there cannot be asked for; and one given by `queue`, which has given the run to this
+ * process now. Whoever comes back after that finds its lock not held. Throws `UserError` otherwise.
+ */
+export function lockDirectory(directory: string, queue = ""): Lock {
+  const path = join(directory, lockName);
+  const [id, started = "-"] = describeProcess(process.pid).split(" ");
+  const mine = [id, started, machine(), randomUUID(), queue].join(" ");
+  for (let attempt = 0; attempt < 100; attempt++) {
+    try {
+      return held(path, openSync(path, "wx"), mine);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const owner = readIfThere(path);
+    if (owner === undefined) continue; // released this moment
+    refuseLiving(owner, path, directory, queue);
+    removeStale(path, owner);
+  }
+  throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
+}
+
+/** What this machine is called in locks: FEWBIT_HOST where the system's names are not unique. */
+export const machine = (): string => (process.env.FEWBIT_HOST ?? hostname()).replace(/\s+/g, "-");
+
+function held(path: string, file: number, mine: string): Lock {
+  // Through the open file, which stays this process's own when another has put its lock in the place.
+  const write = (): number => writeSync(file, mine, 0);
+  try {
+    write();
+  } catch (error) {
+    closeSync(file);
+    rmSync(path, { force: true }); // a full disk
+    throw error;
+  }
+  const beat = setInterval(() => {
+    try {
+      write();
+    } catch {
+      // The next beat may succeed; a lock that is lost is noticed before anything else is written.
+    }
+  }, beatMilliseconds).unref();
+  const isHeld = (): boolean => readIfThere(path) === mine;
+  let open = true;
+  return {
+    isHeld,
+    release() {
+      if (!open) return;
+      open = false;
+      clearInterval(beat);
+      closeSync(file);
+      if (isHeld()) rmSync(path, { force: true });
+    },
+  };
+}
+
+/** @throws UserError if a lock's owner is at work. */
+function refuseLiving(content: string, path: string, directory: string, queue: string): void {
+  const [id, started, host = machine(), , givenBy = ""] = content.split(" ");
+  if (queue !== "" && givenBy === queue) return;
+  const here = host === machine();
+  if (here) {
+    const living = describeProcess(Number.parseInt(id, 10));
+    if (living === "" || living !== (started === undefined || started === "-" ? id : `${id} ${started}`))
+      return;
+  } else if (millisecondsSinceBeat(path) > goneMilliseconds) return;
+  const where = here ? "" : ` on ${host}`;
+  const wait = here ? "wait for it" : "wait for it (two minutes if that machine is gone)";
+  throw new UserError(
+    `${directory} is in use by process ${id}${where}, which trains there; ${wait} or choose another directory`,
+    "directory",
+    "inUse",
+  );
+}
+
+/** By the clock of whoever holds the files: that of a new file there. */
+function millisecondsSinceBeat(path: string): number {
+  const probe = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(probe, "");
+    // Opened, since a file's times are told anew then where a network's file system keeps them.
+    const file = openSync(path, "r");
+    try {
+      return statSync(probe).mtimeMs - fstatSync(file).mtimeMs;
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0; // released this moment
+    throw error;
+  } finally {
+    rmSync(probe, { force: true });
+  }
+}
+
+/** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */
+function removeStale(path: string, content: string): void {
+  const aside = `${path}.${process.pid}.tmp`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return; // another process was faster
+  }
+  if (readIfThere(aside) === content) rmSync(aside, { force: true });
+  else renameSync(aside, path);
+}
+
+/**
+ * The process id, and where the system tells it, when that process started (ids are used again, above
+ * all in containers). Empty for a process that does not exist.
+ */
+function describeProcess(id: number): string {
+  if (!Number.isInteger(id) || id <= 0) return "";
+  try {
+    process.kill(id, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return "";
+  }
+  // Field 22 of /proc/ID/stat; the second, in parentheses, may hold spaces.
+  const stat = readIfThere(`/proc/${id}/stat`);
+  const started = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return started === undefined ? `${id}` : `${id} ${started}`;
+}
+
+/** A file's text; undefined if there is none (or, under /proc, if the process has just ended). */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH", "ESTALE"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
