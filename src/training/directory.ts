@@ -195,7 +195,7 @@ function inUse(path: string): UserError {
 }
 
 /** One level at a time: the recursive form of mkdir never returns where the kernel answers ENOENT, as in /proc. */
-function makeDirectories(path: string): void {
+export function makeDirectories(path: string): void {
   if (existsSync(path)) return;
   makeDirectories(dirname(path));
   mkdirSync(path);

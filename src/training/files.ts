@@ -5,15 +5,20 @@ import { UserError } from "../errors.js";
 
 /**
  * Replaces a file so that a reader, or a machine that lost power, finds the old bytes or the new ones
- * and never a mixture: written beside it, flushed, renamed, and the directory flushed.
+ * and never a mixture: written beside it, flushed, renamed, and the directory flushed. `advice` ends
+ * the message where that fails.
  */
-export function writeAtomically(path: string, content: string | Uint8Array): void {
+export function writeAtomically(path: string, content: string | Uint8Array, advice?: string): void {
   const temporary = `${path}.tmp`;
-  orUserError(path, () => {
-    writeFlushed(temporary, content, "w");
-    renameSync(temporary, path);
-    flushDirectory(dirname(path));
-  });
+  orUserError(
+    path,
+    () => {
+      writeFlushed(temporary, content, "w");
+      renameSync(temporary, path);
+      flushDirectory(dirname(path));
+    },
+    advice,
+  );
 }
 
 /** Appends text to a file and flushes it. */
@@ -32,12 +37,12 @@ export function readBytes(path: string): Buffer {
 }
 
 /** A full disk, or something in the way, is for the user to mend. */
-function orUserError(path: string, write: () => void): void {
+function orUserError(path: string, write: () => void, advice = "mend that, then resume the run"): void {
   try {
     write();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`cannot write ${path}: ${code ?? message}; mend that, then resume the run`);
+    throw new UserError(`cannot write ${path}: ${code ?? message}; ${advice}`);
   }
 }
 
