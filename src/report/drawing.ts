@@ -29,8 +29,8 @@ interface Element {
   textContent: string;
   querySelector(selector: string): Element | null;
   querySelectorAll(selector: string): Iterable<Element>;
+  getAttribute(name: string): string | null;
   setAttribute(name: string, value: string): void;
-  removeAttribute(name: string): void;
   prepend(...children: Element[]): void;
   remove(): void;
 }
@@ -59,6 +59,8 @@ export async function createPen(): Promise<Pen> {
       };
       svg.prepend(named("title", title), named("desc", description));
       svg.setAttribute("role", "img");
+      // Narrow screens make it smaller as far as it can still be read, and scroll then.
+      svg.setAttribute("style", `min-width: ${Math.round(0.7 * Number(svg.getAttribute("width")))}px`);
       const legend = drawn.querySelector(".fb-plot-swatches");
       return { svg: new Html(svg.outerHTML), legend: new Html(legend?.outerHTML ?? "") };
     },
@@ -76,7 +78,9 @@ export const plotsCss = `.fb-figure {
   }
 }
 .fb-plot { display: block; height: auto; max-width: 100%; overflow: visible; color: var(--fb-text); }
-.fb-wide .fb-plot { min-width: 40rem; }
+.fb-costs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(34rem, 100%), 1fr)); gap: 0 1.5rem; }
+.fb-costs > .fb-figure { min-width: 0; }
+.fb-key { display: flex; flex-wrap: wrap; align-items: center; gap: 0 0.75rem; font-size: 0.8125rem; color: var(--fb-muted); }
 .fb-plot text, .fb-plot tspan { white-space: pre; font-family: inherit; }
 .fb-plot-swatches, .fb-pairs { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; font-size: 0.8125rem; margin: 0.25rem 0; padding: 0; list-style: none; }
 .fb-plot-swatch, .fb-pairs li { display: inline-flex; align-items: center; gap: 0.35rem; }

@@ -1,8 +1,9 @@
 /** The report as one HTML page that needs nothing else: style and plots are in it, scripts are not. */
+import { curvePlots } from "./curves.js";
 import { createPen, plotsCss } from "./drawing.js";
 import { accuracy, bits, operations, points, size } from "./format.js";
 import { Html, html } from "./markup.js";
-import { bitWidthPlot, costPlot, curvePlots } from "./plots.js";
+import { bitWidthPlot, costPlot } from "./plots.js";
 import { chosenText, fewestWords } from "./prose.js";
 import type { Report, ReportedRun } from "./report.js";
 import { differenceOf } from "./statistics.js";
@@ -47,8 +48,10 @@ ${datasets.map((dataset, i) => {
     ${ofDataset.map(tableHtml)} ${legend()}
     <h3>Accuracy against bits and cost</h3>
     ${ofDataset.map((table) => bitWidthPlot(pen, table, report.points))}
-    ${costPlot(pen, dataset, report.points, "bytes")}
-    ${costPlot(pen, dataset, report.points, "bitOperations")}
+    <div class="fb-costs">
+      ${costPlot(pen, dataset, report.points, "bytes")}
+      ${costPlot(pen, dataset, report.points, "bitOperations")}
+    </div>
     ${ofDataset.map(
       (table) =>
         html`<h3>Training curves: ${table.modelTitle}</h3>
@@ -133,7 +136,7 @@ function cellsOf(run: ReportedRun): (string | Html)[] {
 }
 
 const styles = new Html(`:root { color-scheme: light dark; }
-body { margin: 0 auto; padding: 1.5rem clamp(0.75rem, 3vw, 2rem) 4rem; max-width: 76rem; background: #fbfcfd;
+body { margin: 0 auto; padding: 1.5rem clamp(0.75rem, 3vw, 2rem) 4rem; max-width: 80rem; background: #fbfcfd;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
 @media (prefers-color-scheme: dark) { body { background: #0f1318; } }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 0.75rem; }
@@ -146,5 +149,6 @@ a { color: inherit; }
 summary { cursor: pointer; }
 .fb-runs { white-space: nowrap; font-size: 0.8125rem !important; }
 .fb-runs caption { white-space: normal; }
-@media print { body { max-width: none; padding: 0; background: none; } .fb-runs { white-space: normal; } }
+@page { size: A4 landscape; margin: 12mm; }
+@media print { body { max-width: none; padding: 0; background: none; } .fb-runs { white-space: normal; font-size: 0.55rem !important; } }
 ${tablesCss}${plotsCss}`);

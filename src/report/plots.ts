@@ -1,11 +1,11 @@
-/** The plots of a report: accuracy against bits and against cost, and training curves. */
+/** Accuracy against bits and against cost. */
 import type { Drawing, Pen } from "./drawing.js";
-import { accuracy, bits, count, counted, operations, size } from "./format.js";
+import { accuracy, bits, count, operations, size } from "./format.js";
 import type { Html } from "./markup.js";
 import { html } from "./markup.js";
-import type { BitPair, Cell, CostName, Point, ReportedRun, Row, Table } from "./report.js";
+import type { CostName, Point, Table } from "./report.js";
 
-const colours = [
+export const colours = [
   "var(--fb-s1)",
   "var(--fb-s2)",
   "var(--fb-s3)",
@@ -19,8 +19,8 @@ const symbols = [
   "triangle",
   "diamond",
   "star",
-  "wye",
   "cross",
+  "wye",
   "asterisk",
   "times",
   "plus",
@@ -30,13 +30,17 @@ const symbols = [
 const cycle = (values: readonly string[], names: readonly string[]): string[] =>
   names.map((_, i) => values[i % values.length]);
 
-const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)];
+/** A legend of the symbols in their colours. */
+const keyed = { legend: true, fill: "color", stroke: "none" };
 
-function figure({ svg, legend }: Drawing, caption: string): Html {
-  return html`<figure class="fb-figure fb-wide">
-    ${legend}${svg}
+export const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)];
+
+function figure({ svg, legend }: Drawing, legendLabel: string, caption: string): Html {
+  return html`<figure class="fb-figure">
+    <div class="fb-key">${legendLabel} ${legend}</div>
+    ${svg}
     <figcaption>${caption}</figcaption>
-  </figure> `;
+  </figure>`;
 }
 
 /** Room above and below the accuracies. */
@@ -77,10 +81,10 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
     `Accuracy against bit width: ${name}`,
     `Best test accuracy of each cell by bits of its weights, a panel a method; the symbol tells the bits of activations. ${told.map(describe).join("; ")}.`,
     {
-      ...{ width: Math.max(480, 70 + 125 * methods.length), height: 300, marginLeft: 50, marginTop: 30 },
+      ...{ width: Math.max(480, 70 + 170 * methods.length), height: 300, marginLeft: 50, marginTop: 30 },
       fx: { domain: methods, label: null },
       x: {
-        ...{ type: "point", label: "bits of weights", padding: 0.6 },
+        ...{ type: "point", label: "bits of weights", padding: 0.8 },
         domain: distinct(told.map((point) => point.weightBits!))
           .sort((a, b) => a - b)
           .map(String),
@@ -91,12 +95,12 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
           told.flatMap(({ top1, published }) => (published === null ? [top1] : [top1, published])),
         ),
       },
-      symbol: { domain: activations, range: cycle(symbols, activations), legend: true },
+      symbol: { domain: activations, range: cycle(symbols, activations), ...keyed },
       color: { domain: activations, range: cycle(colours, activations) },
       marks: [
         marks.frame({ stroke: "currentColor", strokeOpacity: 0.25 }),
         ...activations.flatMap((value, i) => {
-          const dx = 5 * (i - (activations.length - 1) / 2);
+          const dx = 4.5 * (i - (activations.length - 1) / 2);
           const some = data.filter((point) => point.activations === value);
           const theirs = some.filter(({ published }) => published !== null);
           return [
@@ -114,7 +118,7 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
     },
   );
   const caption = `${name}: accuracy against bits of weights. Symbol: bits of activations.${known ? " Outlined: the published accuracy." : ""}`;
-  return figure(drawing, caption);
+  return figure(drawing, "Bits of activations:", caption);
 }
 
 const costs: Readonly<
@@ -148,7 +152,7 @@ export function costPlot({ marks, draw }: Pen, dataset: string, all: readonly Po
     `Accuracy against ${title}: ${dataset}`,
     `Best test accuracy of each cell by ${label}, logarithmic. On the Pareto front: ${front.map((point) => point.text).join("; ")}.`,
     {
-      ...{ width: 760, height: 380, marginLeft: 50, marginTop: 30, marginRight: 30 },
+      ...{ width: 600, height: 360, marginLeft: 46, marginTop: 30, marginRight: 24 },
       x: {
         ...{ type: "log", label, grid: true, ticks: 6, tickFormat: (value: number) => count(value) },
         domain: [Math.min(...values) / 2.2, Math.max(...values) * 1.4],
@@ -159,7 +163,7 @@ export function costPlot({ marks, draw }: Pen, dataset: string, all: readonly Po
         nice: true,
         domain: accuracyDomain(data.map(({ top1 }) => top1)),
       },
-      symbol: { domain: methods, range: cycle(symbols, methods), legend: true },
+      symbol: { domain: methods, range: cycle(symbols, methods), ...keyed },
       color: { domain: methods, range: cycle(colours, methods) },
       marks: [
         marks.line(front, {
@@ -183,6 +187,7 @@ export function costPlot({ marks, draw }: Pen, dataset: string, all: readonly Po
   );
   return figure(
     drawing,
+    "",
     `${dataset}: accuracy against ${title}. Dashed: the Pareto front, whose cells are named; none is as accurate for less.`,
   );
 }
@@ -191,143 +196,3 @@ const describe = (point: Point): string =>
   `${point.modelTitle} ${point.methodTitle} ${bits(point)}: ${accuracy(point.top1)}%${
     point.published === null ? "" : ` (published ${accuracy(point.published)}%)`
   }`;
-
-/** Lines in a panel, and points in a line, at most. */
-const mostLines = 12;
-const mostPoints = 200;
-
-/** A table's training curves: a panel a method, a line a cell, which its first run stands for. */
-export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[]): Html {
-  const panels = table.rows.flatMap((row) => {
-    const lines = linesOf(row, runs);
-    return lines.length === 0 ? [] : [{ title: row.title, lines }];
-  });
-  if (panels.length === 0) return html``;
-  const shown = panels.flatMap(({ lines }) => lines.slice(0, mostLines));
-  const points = shown.flatMap(({ points: ofLine }) => ofLine);
-  const name = `${table.modelTitle} on ${table.dataset}`;
-  const scales = {
-    epochs: [1, Math.max(2, ...points.map(({ epoch }) => epoch))],
-    // The first epochs of a slow method would make all others one line.
-    top1: [
-      quantile(
-        points.map(({ top1 }) => top1),
-        0.05,
-      ),
-      Math.max(...points.map(({ top1 }) => top1)),
-    ],
-    trainLoss: [
-      0,
-      quantile(
-        points.map(({ trainLoss }) => trainLoss),
-        0.98,
-      ),
-    ],
-  };
-  const hidden = panels.reduce((sum, { lines }) => sum + Math.max(0, lines.length - mostLines), 0);
-  const panel = (
-    title: string,
-    lines: readonly Line[],
-    quantity: "top1" | "trainLoss",
-    label: string,
-  ): Html =>
-    pen.draw(
-      `${title}, ${name}: ${label} by epoch`,
-      `A line for each of ${lines.map(({ pair }) => pair).join(", ")} bits of weights/activations. ${lines
-        .map(({ pair, points: ofLine }) => `${pair} ends at ${ofLine.at(-1)![quantity].toFixed(2)}`)
-        .join("; ")}.`,
-      {
-        ...{ width: 340, height: 190, marginLeft: 44, marginRight: 10, marginBottom: 32 },
-        x: {
-          label: "epoch",
-          domain: scales.epochs,
-          ticks: 5,
-          tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ""),
-        },
-        y: { label, domain: scales[quantity], nice: true, grid: true, ticks: 5 },
-        marks: lines.map(({ pair, colour, dash, points: ofLine }) =>
-          pen.marks.line(ofLine, {
-            ...{ x: "epoch", y: quantity, clip: true, title: () => pair },
-            ...{ stroke: colour, strokeDasharray: dash, strokeWidth: 1.6 },
-          }),
-        ),
-      },
-    ).svg;
-  const pairs = distinct(shown.map(({ pair }) => pair)).map((pair) =>
-    shown.find((line) => line.pair === pair)!,
-  );
-  return html`<figure class="fb-figure">
-    <ul class="fb-pairs">
-      ${pairs.map(
-        ({ pair, colour, dash }) =>
-          html`<li>
-            <svg width="30" height="8" aria-hidden="true">
-              <line
-                x1="0"
-                x2="30"
-                y1="4"
-                y2="4"
-                stroke="${colour}"
-                stroke-width="2"
-                stroke-dasharray="${dash}"
-              /></svg
-            >${pair}
-          </li>`,
-      )}
-    </ul>
-    <div class="fb-curves">
-      ${panels.map(({ title, lines }) => {
-        const some = lines.slice(0, mostLines);
-        return html`<div>
-          <h4>${title}</h4>
-          ${panel(title, some, "top1", "test top-1, %")}${panel(title, some, "trainLoss", "training loss")}
-        </div> `;
-      })}
-    </div>
-    <figcaption>
-      ${name}: training curves by bits of weights/activations. Colour: weights; dashes: activations. Of
-      several seeds the first is
-      drawn.${
-        hidden > 0 && ` ${counted(hidden, "more line")} would not be legible here; report.json has all.`
-      }
-    </figcaption>
-  </figure> `;
-}
-
-interface Line {
-  readonly pair: string;
-  readonly colour: string;
-  readonly dash: string;
-  readonly points: ReportedRun["curve"];
-}
-
-function linesOf({ cells }: Row, runs: readonly ReportedRun[]): Line[] {
-  return cells.flatMap((cell: Cell) => {
-    const points = cell.group === null ? [] : runs[cell.group.runs[0]].curve;
-    if (points.length === 0) return [];
-    return [{ pair: bits(cell), ...strokeOf(cell), points: thinned(points) }];
-  });
-}
-
-/** Colour by the bits of weights, dashes by those of activations. */
-function strokeOf({ weightBits, activationBits }: BitPair): Pick<Line, "colour" | "dash"> {
-  const known = [32, 1, 2, 4, 8].indexOf(weightBits ?? 0);
-  const dashes = [
-    [1, "1.5 2.5"],
-    [3, "4 2.5"],
-    [8, "8 3"],
-  ] as const;
-  const dash = dashes.find(([most]) => (activationBits ?? 32) <= most)?.[1] ?? "none";
-  return { colour: colours[known === -1 ? 5 : known], dash };
-}
-
-/** At most `mostPoints` of a curve, among them the first and the last. */
-function thinned(points: ReportedRun["curve"]): ReportedRun["curve"] {
-  const step = Math.max(1, Math.ceil((points.length - 1) / (mostPoints - 1)));
-  return points.filter((_, i) => i % step === 0 || i === points.length - 1);
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.round(share * (sorted.length - 1))];
-}

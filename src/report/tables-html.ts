@@ -2,7 +2,7 @@
 import { accuracy, bits, counted, extent, missing, points, reference, spread, verdict } from "./format.js";
 import type { Html } from "./markup.js";
 import { html } from "./markup.js";
-import type { Cell, Group, Report, Table } from "./report.js";
+import type { Cell, Group, Report, Spread, Table } from "./report.js";
 import { tolerance } from "./statistics.js";
 
 /** All tables of a report: by method, then one a data set and network. Its style is `tablesCss`. */
@@ -56,15 +56,17 @@ export function methodTable({ methods }: Report): Html {
 export function tableHtml(table: Table): Html {
   const { dataset, modelTitle, columns, rows, protocol, counts } = table;
   const name = `${modelTitle} on ${dataset}`;
-  return html`<div class="fb-scroll" role="region" aria-label="${name}" tabindex="0">
+  const published =
+    protocol !== null &&
+    ` Published: ${protocol.epochs} epochs, the rate falling to a tenth every ${protocol.decayEvery}.`;
+  return html`<p class="fb-about">
+      <strong>${name}.</strong> Test top-1 in percent by bits of weights/activations;
+      ${verdict(counts)}.${published}
+    </p>
+    <div class="fb-scroll" role="region" aria-label="${name}" tabindex="0">
       <table class="fb-grid">
         <caption>
-          <strong>${name}</strong
-          >. Test top-1 in percent by bits of weights/activations;
-          ${verdict(counts)}.${
-            protocol !== null &&
-            ` Published: ${protocol.epochs} epochs, the rate falling to a tenth every ${protocol.decayEvery}.`
-          }
+          ${name}: methods by bits of weights/activations
         </caption>
         <thead>
           <tr>
@@ -111,11 +113,18 @@ function cellHtml(cell: Cell): Html {
     group.bestTop5 !== null &&
     html`<span class="fb-detail">top-5 ${accuracy(group.bestTop5)} / ${top5}</span>`;
   return html`<td class="${levelOf(difference)}">
-    <span class="fb-ours">${spread(group.best)}</span>${against}${five}<span class="fb-detail"
-      >last ${spread(group.last)}</span
-    ><span class="fb-detail">${extent(group)}</span>
+    <span class="fb-ours">${accuracy(group.best.mean)}${deviationHtml(group.best)}</span
+    >${against}${five}<span class="fb-detail">last ${spread(group.last)}</span
+    ><span class="fb-detail">${unbroken(extent(group))}</span>
   </td>`;
 }
+
+/** Lines end after commas, not between a number and its word. */
+const unbroken = (text: string): string => text.replace(/(\d) (?=epoch|seed)/g, "$1\u00a0");
+
+/** " ± 0.03" in small; nothing for one seed. */
+const deviationHtml = ({ deviation }: Spread): Html | undefined =>
+  deviation === null ? undefined : html` <small>± ${accuracy(deviation)}</small>`;
 
 /** The class of a difference, by which a cell is coloured. */
 export function levelOf(difference: number | null): string {
@@ -156,9 +165,9 @@ function groupText(group: Group): string {
 /** What the colours and numbers of a cell mean. */
 export function legend(): Html {
   const entries: readonly (readonly [string, string])[] = [
-    ["fb-ahead2", "ahead by more than 0.3 points, darker from 1 and 3"],
+    ["fb-ahead2", "ahead by more than 0.3 points, stronger from 1 and from 3"],
     ["fb-within", "within 0.3 points"],
-    ["fb-behind2", "behind by more than 0.3 points, darker from 1 and 3"],
+    ["fb-behind2", "behind by more than 0.3 points, stronger from 1 and from 3"],
   ];
   return html`<div class="fb-legend">
     <p>
@@ -176,7 +185,7 @@ export function legend(): Html {
 /** Style of the tables, in light and dark. The colours are a blue and an orange that all kinds of colour vision tell apart. */
 export const tablesCss = `.fb-report {
   --fb-text: #1c2430; --fb-muted: #5b6675; --fb-line: #d5dbe3; --fb-surface: #ffffff; --fb-head: #f1f4f8;
-  --fb-within: #eef1ec; --fb-within-text: #1c2430;
+  --fb-within: #eef1ec;
   --fb-ahead1: #d6e8fa; --fb-ahead2: #a9cff4; --fb-ahead3: #7db6ec;
   --fb-behind1: #fdebd3; --fb-behind2: #fad2a2; --fb-behind3: #f3b06c;
   color: var(--fb-text); font-variant-numeric: tabular-nums;
@@ -189,24 +198,28 @@ export const tablesCss = `.fb-report {
     --fb-behind1: #43301a; --fb-behind2: #66441a; --fb-behind3: #8a5717;
   }
 }
-.fb-report .fb-scroll { overflow-x: auto; margin: 1rem 0; }
-.fb-report table { border-collapse: collapse; background: var(--fb-surface); font-size: 0.875rem; }
+.fb-report .fb-scroll { overflow-x: auto; margin: 0.75rem 0; position: relative; }
+.fb-report .fb-about { margin: 1.25rem 0 0; font-size: 0.875rem; color: var(--fb-muted); }
+.fb-report .fb-about strong { color: var(--fb-text); }
+.fb-report table { border-collapse: collapse; background: var(--fb-surface); font-size: 0.875rem; line-height: 1.45; }
 .fb-report .fb-grid { width: 100%; }
-.fb-report caption { text-align: left; padding: 0 0 0.5rem; color: var(--fb-muted); }
-.fb-report caption strong { color: var(--fb-text); }
-.fb-report th, .fb-report td { border: 1px solid var(--fb-line); padding: 0.35rem 0.5rem; vertical-align: top; }
+.fb-report caption { text-align: left; padding: 0 0 0.4em; color: var(--fb-muted); }
+.fb-report .fb-grid caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.fb-report th, .fb-report td { border: 1px solid var(--fb-line); padding: 0.4em 0.5em; vertical-align: top; }
 .fb-report thead th, .fb-report tfoot th, .fb-report tfoot td { background: var(--fb-head); font-weight: 600; }
-.fb-report tbody th { background: var(--fb-head); font-weight: 600; text-align: left; }
+.fb-report tbody th { background: var(--fb-head); font-weight: 600; }
+.fb-report th:first-child { text-align: left; }
 .fb-report .fb-methods td, .fb-report .fb-methods thead th:not(:first-child) { text-align: right; }
 .fb-report .fb-grid th:first-child { position: sticky; left: 0; z-index: 1; }
-.fb-report .fb-grid td { min-width: 6.2rem; }
+.fb-report .fb-grid td { min-width: 6.6em; }
 .fb-report td > span { display: block; }
-.fb-report .fb-ours { font-size: 1.05rem; font-weight: 650; white-space: nowrap; }
+.fb-report .fb-ours { font-size: 1.2em; font-weight: 650; white-space: nowrap; }
+.fb-report .fb-ours small { font-size: 0.7em; font-weight: 400; }
 .fb-report .fb-against, .fb-report .fb-difference { white-space: nowrap; }
-.fb-report .fb-detail { font-size: 0.75rem; color: var(--fb-muted); }
-.fb-report td .fb-detail { color: inherit; opacity: 0.78; }
+.fb-report .fb-detail { font-size: 0.86em; color: var(--fb-muted); }
+.fb-report td .fb-detail { color: inherit; opacity: 0.82; font-size: 0.78em; }
 .fb-report .fb-missing { font-style: italic; color: var(--fb-muted); }
-.fb-report .fb-untrained .fb-against, .fb-report .fb-unfinished .fb-against { color: var(--fb-muted); font-size: 0.75rem; }
+.fb-report .fb-untrained .fb-against, .fb-report .fb-unfinished .fb-against { color: var(--fb-muted); font-size: 0.86em; white-space: normal; }
 .fb-report .fb-within { background: var(--fb-within); }
 .fb-report .fb-ahead1 { background: var(--fb-ahead1); }
 .fb-report .fb-ahead2 { background: var(--fb-ahead2); }
@@ -220,7 +233,7 @@ export const tablesCss = `.fb-report {
 .fb-report .fb-others { font-size: 0.8125rem; color: var(--fb-muted); margin: 0.5rem 0 1rem; }
 @media print {
   .fb-report .fb-scroll { overflow: visible; }
-  .fb-report table { font-size: 0.7rem; }
+  .fb-report table { font-size: 0.62rem; }
   .fb-report .fb-grid td { min-width: 0; }
   .fb-report td, .fb-report th, .fb-report .fb-swatch { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .fb-report tr { break-inside: avoid; }
