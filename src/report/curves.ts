@@ -55,8 +55,8 @@ export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[])
         x: {
           label: "epoch",
           domain: scales.epochs,
-          ticks: 5,
-          tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ""),
+          ticks: Math.min(5, scales.epochs[1] - 1),
+          tickFormat: String,
         },
         y: { label, domain: scales[quantity], nice: true, grid: true, ticks: 5 },
         marks: lines.map(({ pair, colour, dash, points: ofLine }) =>

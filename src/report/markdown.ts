@@ -39,12 +39,13 @@ export function text(plain: string): string {
     .replace(/>/g, "&gt;");
 }
 
-/** Cells are Markdown already. The first column is aligned left, the others right. */
+/** Cells are Markdown already. The first column and settings are aligned left, the others right. */
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, i) => Math.max(3, name.length, ...rows.map((row) => row[i].length)));
+  const isText = (i: number) => i === 0 || head[i] === "settings";
   const line = (row: readonly string[]) =>
-    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
-  const rule = widths.map((width, i) => (i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+    `| ${row.map((cell, i) => (isText(i) ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
+  const rule = widths.map((width, i) => (isText(i) ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
   return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
 }
 

@@ -107,17 +107,19 @@ test("runs of other settings are not averaged: the longest stands for the cell, 
     madeRun({ ...cell, seed: 1, preset: "paper" }, [90, 99]),
     madeRun({ ...cell, epochs: 40, seed: 3 }, [95, 96, 97]),
     madeRun({ ...cell, seed: 1 }, [99.99]),
+    madeRun({ ...cell, gradients: "bf16" }, [90, 99.5]),
   );
   const { group, others } = cellOf(report, "dorefa", "1/1");
   expect(group).toMatchObject({ runs: [1, 2], epochs: 2, best: { mean: 97.5 } });
   expect(others.map(({ runs, best }) => [runs, best?.mean ?? null])).toEqual([
+    [[6], 99.5],
     [[3], 99],
     [[0], 99.9],
     [[5], 99.99],
     [[4], null],
   ]);
   expect(group?.settings).toBe("SGD 0.1, constant rate, 2 epochs, batch 128, preset redbit");
-  expect(new Set(report.runs.map(({ settings }) => settings)).size).toBe(5);
+  expect(new Set(report.runs.map(({ settings }) => settings)).size).toBe(6);
 });
 
 test("an unfinished seed is told and not averaged", () => {

@@ -77,10 +77,13 @@ function methodTexts(options: RunConfig["method"]["options"]): string[] {
     });
 }
 
-/** How near the settings are to a published cell's: its optimizer and rate count more than the preset. */
-export function likeness({ optimizer, method }: RunConfig, row: PublishedRow | undefined): number {
+/** How near the settings are to a published cell's: its optimizer and rate count most, then the preset, then exact gradients. */
+export function likeness(
+  { optimizer, method, gradients = "f32" }: RunConfig,
+  row: PublishedRow | undefined,
+): number {
   if (row === undefined) return 0;
   const trained = optimizer.name === row.optimizer && optimizer.options.learningRate === row.learningRate;
   const preset = method.options.preset === "redbit";
-  return (trained ? 2 : 0) + (preset ? 1 : 0);
+  return (trained ? 4 : 0) + (preset ? 2 : 0) + (gradients === "f32" ? 1 : 0);
 }
