@@ -168,6 +168,22 @@ function build(): Command {
       ),
     );
 
+  program
+    .command("report")
+    .description("write runs beside the published table, with plots, as Markdown and as one HTML page")
+    .argument("<folders...>", "runs, or folders that hold some")
+    .option("--out <folder>", "where report.md and report.html are written (default: the first folder)")
+    .option("--title <text>", "the heading")
+    .option("--csv", "write report.csv too: a line a run")
+    .option("--json", "write report.json too: all that the report says")
+    .action(async (folders: string[], options: object) =>
+      (await import("./report.js")).reportCommand(folders, options),
+    )
+    .addHelpText(
+      "after",
+      examples("fewbit report runs/reproduce-mnist", "fewbit report runs/* --out results --csv --json"),
+    );
+
   const predict = program
     .command("predict")
     .description("say what a run's network sees in image files, as they are: a digit is light on dark")

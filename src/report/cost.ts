@@ -1,0 +1,45 @@
+/** What a run's network costs, as far as its folder tells. */
+import { isDeepStrictEqual } from "node:util";
+import { UserError } from "../errors.js";
+import { fitted, summarise } from "../nn/index.js";
+import { isMethodFile } from "../quantization/index.js";
+import { parseRunOptions, resolveNetwork } from "../training/config.js";
+import type { RunConfig } from "../training/index.js";
+import type { Cost } from "./report.js";
+
+/** A cost, or why there is none. */
+export type Costing =
+  { readonly cost: Cost; readonly missing: null } | { readonly cost: null; readonly missing: string };
+
+/** Costs of runs; runs of one network and method share the work. */
+export function costing(): (config: RunConfig) => Costing {
+  const known = new Map<string, Costing>();
+  return (config) => {
+    const key = JSON.stringify([config.model, config.method, config.options]);
+    const found = known.get(key) ?? costOf(config);
+    known.set(key, found);
+    return found;
+  };
+}
+
+function costOf({ model: stored, method: storedMethod, options }: RunConfig): Costing {
+  const none = (missing: string): Costing => ({ cost: null, missing });
+  if (options === undefined) return none("trained from code: its network is not known");
+  if (isMethodFile(options.method)) return none("its method is in a file");
+  try {
+    const { model, method } = resolveNetwork(parseRunOptions({ ...options }, () => "config.json"));
+    const said = [stored.name, storedMethod.name, storedMethod.options.layers ?? {}];
+    if (!isDeepStrictEqual([model.name, method.name, options.layers ?? {}], said)) {
+      return none("its options are those of another network");
+    }
+    const { layers, totals } = summarise(fitted(model, stored), method);
+    const bitOperations = layers.reduce(
+      (sum, layer) => sum + layer.multiplyAccumulates * layer.weightBits * layer.activationBits,
+      0,
+    );
+    return { cost: { ...totals, bitOperations }, missing: null };
+  } catch (error) {
+    if (error instanceof UserError) return none(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,61 @@
+/** How numbers read: the one place where they are rounded. */
+import { memoryText } from "../runtime/executor.js";
+import type { BitPair, Cell, Counts, Group, Spread } from "./report.js";
+
+/** Percent with two decimals, without the sign. */
+export const accuracy = (value: number): string => value.toFixed(2);
+
+/** Points with their sign: "+0.12", "−0.30", "0.00". */
+export function points(value: number): string {
+  const digits = Math.abs(value).toFixed(2);
+  if (Number(digits) === 0) return digits;
+  return `${value < 0 ? "−" : "+"}${digits}`;
+}
+
+/** "1/2": bits of weights and of activations. */
+export const bits = ({ weightBits, activationBits }: BitPair): string =>
+  `${weightBits ?? "?"}/${activationBits ?? "?"}`;
+
+export const count = (value: number): string => value.toLocaleString("en-US");
+
+/** "1 run", "2 runs". */
+export const counted = (value: number, word: string): string =>
+  `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+
+export const size = (bytes: number): string => memoryText(bytes, bytes < 2 ** 20 ? 1 : 2);
+
+/** "13.4 M", "1.2 G". */
+export function operations(value: number): string {
+  const power = value < 1e6 ? 1 : value < 1e9 ? 2 : 3;
+  return `${(value / 1000 ** power).toFixed(1)} ${["", "k", "M", "G"][power]}`;
+}
+
+/** "99.45", of several seeds with their sample standard deviation: "99.45 ± 0.03". */
+export const spread = ({ mean, deviation }: Spread): string =>
+  deviation === null ? accuracy(mean) : `${accuracy(mean)} ± ${accuracy(deviation)}`;
+
+/** "20 epochs, 3 seeds", and which seeds have not ended. */
+export function extent({ epochs, seeds, unfinished }: Group): string {
+  const open = unfinished.map((run) => `seed ${run.seed} unfinished: ${run.epochs} of ${epochs} epochs`);
+  return [counted(epochs, "epoch"), counted(seeds.length, "seed"), ...open].join(", ");
+}
+
+/** What a cell without a result of ours says; undefined for one that has it. */
+export function missing({ state, group }: Cell): string | undefined {
+  if (state === "trained") return undefined;
+  if (state === "none") return "–";
+  if (state === "untrained" || group === null) return "not trained";
+  return `unfinished: ${Math.max(...group.unfinished.map(({ epochs }) => epochs))} of ${counted(group.epochs, "epoch")}`;
+}
+
+/** The published accuracy in words; undefined where the table has no such cell. */
+export function reference({ published }: Cell): string | undefined {
+  if (published === null) return undefined;
+  return published.top1 === null ? "not reported" : accuracy(published.top1);
+}
+
+/** A sentence about the cells that have a published accuracy. */
+export function verdict({ published, compared, within, ahead, behind }: Counts): string {
+  if (published === 0) return "not in the published table";
+  return `${compared} of ${counted(published, "published cell")} trained: ${within} within 0.3 points, ${ahead} ahead, ${behind} behind`;
+}

@@ -1,0 +1,14 @@
+/** Reports: runs beside the published table, as tables, plots and data. */
+import type { Report } from "./report.js";
+
+export { csv } from "./csv.js";
+export { markdown } from "./markdown.js";
+export type { ReportOptions } from "./model.js";
+export { buildReport } from "./model.js";
+export { page } from "./page.js";
+export { fewestWords } from "./prose.js";
+export type * from "./report.js";
+export { tablesCss, tablesHtml } from "./tables-html.js";
+
+/** The report as JSON: what `report.ts` describes. */
+export const json = (report: Report): string => `${JSON.stringify(report, undefined, 2)}\n`;

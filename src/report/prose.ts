@@ -1,0 +1,28 @@
+/** Sentences that more than one writer says. */
+import { counted } from "./format.js";
+import type { Report, ReportedRun } from "./report.js";
+
+/** The report in a sentence or two. */
+export function fewestWords({ runs, tables, methods }: Report): string {
+  const open = runs.filter(({ epochs, epochsPlanned }) => epochs < epochsPlanned).length;
+  const unfinished = open === 0 ? "" : `, ${open} of them unfinished`;
+  const sum = (name: "published" | "compared" | "within" | "ahead" | "behind") =>
+    methods.reduce((total, method) => total + method[name], 0);
+  const compared =
+    sum("published") === 0
+      ? ""
+      : ` ${sum("compared")} of ${counted(sum("published"), "published cell")} trained: ${sum("within")} within 0.3 points of the published accuracy, ${sum("ahead")} ahead, ${sum("behind")} behind.`;
+  return `${counted(runs.length, "run")} in ${counted(tables.length, "table")}${unfinished}.${compared}`;
+}
+
+/** What the best epochs were chosen on. */
+export function chosenText(runs: readonly ReportedRun[]): string {
+  const heldOut = runs.filter(({ chosenOn }) => chosenOn === "validation").length;
+  const onTest =
+    "Best is the highest test accuracy over all epochs, as in the published study, so an optimistic figure; the last epoch's stands beside it.";
+  if (heldOut === 0) return onTest;
+  const those = `${counted(heldOut, "run")} held training images out: their best is the test accuracy at the epoch that was best on these.`;
+  return heldOut === runs.length
+    ? `Best is the test accuracy at the epoch that was best on held-out training images.`
+    : `${onTest} ${those}`;
+}
