@@ -64,6 +64,20 @@ function flushDirectory(path: string): void {
 
 const lockName = "lock";
 
+/** A file of this name in a run's directory asks the training there to save and to end. */
+export const stopName = "stop";
+
+/** Whether a living process of this machine trains in a directory. */
+export function isInUse(directory: string): boolean {
+  let owner: string | undefined;
+  try {
+    owner = readIfThere(join(directory, lockName));
+  } catch {
+    return false; // something that is no lock
+  }
+  return owner !== undefined && owner !== "" && owner === describeProcess(Number.parseInt(owner, 10));
+}
+
 /**
  * Takes a directory for this process until the returned function is called. The lock is a file with
  * the owner's process id and start time; one left behind by a process that is gone is taken over.

@@ -107,6 +107,9 @@ export function readMetrics(path: string, epochs: number): EpochMetrics[] {
   return readLines(path, epochs, metricsLine);
 }
 
+/** A line of `metrics.jsonl`; undefined for anything else. */
+export const parseMetrics = (line: string): EpochMetrics | undefined => parse(line, metricsLine);
+
 /** Replaces a JSON-lines file by these lines, unless it holds exactly them. */
 export function rewriteLines(path: string, lines: readonly object[]): void {
   const text = formatLines(lines);
