@@ -138,7 +138,9 @@ function sourcesIn(folder) {
     .flatMap((entry) => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return sourcesIn(path);
-      return /\.(tsx?|css|html|svg)$/.test(entry.name) || entry.name === "tsconfig.json" ? [path] : [];
+      const builtFrom =
+        /\.(tsx?|css|html|svg)$|^tsconfig\.json$/.test(entry.name) && !/\.test\./.test(entry.name);
+      return builtFrom ? [path] : [];
     });
 }
 

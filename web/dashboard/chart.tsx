@@ -21,11 +21,19 @@ export interface ChartProps {
   /** How a value reads. */
   readonly format?: (value: number) => string;
   readonly logarithmic?: boolean;
+  /** A value holds since the x before, as a learning rate does. */
+  readonly stepped?: boolean;
   readonly height?: number;
 }
 
+/** Distances of ticks on an axis of epochs, of which there are no parts. */
+const whole = [1, 10, 100, 1000, 10_000].flatMap((by) => [1, 2, 5].map((each) => each * by));
+/** Lines of a logarithmic axis. */
+const powersOfTen = (_: uPlot, at: number[]): (number | null)[] =>
+  at.map((y) => (Number.isInteger(Math.round(Math.log10(y) * 1e6) / 1e6) ? y : null));
+
 export function Chart(props: ChartProps) {
-  const { title, xLabel, x, lines, height = 240, logarithmic = false } = props;
+  const { title, xLabel, x, lines, height = 240, logarithmic = false, stepped = false } = props;
   const { format = (value: number) => number(value) } = props;
   const { dark } = useTheme();
   const place = useRef<HTMLDivElement>(null);
@@ -39,8 +47,10 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     const element = place.current!;
     const { color } = getComputedStyle(element);
-    const grid = { stroke: dark ? "#ffffff1c" : "#0000001a", width: 1 };
-    const axis = { stroke: color, grid, ticks: grid, font: "12px system-ui, sans-serif" };
+    const line = { stroke: dark ? "#ffffff1c" : "#0000001a", width: 1 };
+    const grid = logarithmic ? { ...line, filter: powersOfTen } : line;
+    const font = "12px system-ui, sans-serif";
+    const axis = { stroke: color, grid: line, ticks: line, font, labelFont: font };
     const tell = (u: uPlot): void => {
       const at = u.cursor.idx;
       const near = u.series.findIndex(
@@ -58,17 +68,20 @@ export function Chart(props: ChartProps) {
       height,
       scales: { x: { time: false }, y: logarithmic ? { distr: 3 } : {} },
       axes: [
-        { ...axis, label: xLabel, labelSize: 18, labelFont: axis.font, size: 32 },
+        { ...axis, label: xLabel, labelSize: 18, size: 32, ...(xLabel === "epoch" ? { incrs: whole } : {}) },
         {
           ...axis,
-          size: 58,
-          values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick, 6))),
+          grid,
+          ticks: grid,
+          size: 64,
+          values: (_, at) => at.map((y) => (y == null ? "" : number(y, 6))),
         },
       ],
       series: [
         { label: xLabel },
         ...lines.map(({ label, colour, dash, width = 1.75 }) => ({
           ...{ label, stroke: colour, dash, width, spanGaps: true },
+          ...(stepped ? { paths: uPlot.paths.stepped!({ align: -1 }) } : {}),
           points: { show: points, size: 6, fill: colour },
         })),
       ],

@@ -112,7 +112,7 @@ function Overlaid({ runs, measure }: { runs: readonly Run[]; measure: Measure })
     <div class="charts">
       <Chart title="Top-1 accuracy on the test set" {...{ xLabel, ...top1 }} format={percent} />
       <Chart title="Training loss" {...{ xLabel, ...loss }} />
-      <Chart title="Learning rate" {...{ xLabel, ...rate }} logarithmic />
+      <Chart title="Learning rate" {...{ xLabel, ...rate }} logarithmic stepped />
     </div>
   );
 }

@@ -50,7 +50,7 @@ function Matrix({
   names: readonly string[];
 }) {
   return (
-    <div class="scroller matrix" tabIndex={0} role="region" aria-label="Confusion matrix">
+    <div class="scroller matrix" tabIndex={0} role="region" aria-label="Counts of the confusion matrix">
       <table>
         <caption>
           {split} images after epoch {epoch}: each row a class, each column what the network answered, with

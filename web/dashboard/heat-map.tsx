@@ -58,6 +58,9 @@ function draw(
   const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
   const y = (value: number): number => margin.top + ((high - value) / span) * inner.height;
   const column = inner.width / layer.epochs.length;
+  // On whole pixels, or neighbours show a seam.
+  const snap = (value: number): number => Math.round(value * ratio) / ratio;
+  const edges = Array.from({ length: layer.epochs.length + 1 }, (_, i) => snap(margin.left + i * column));
   const { colour } = lineStyle(0, dark);
 
   context.fillStyle = colour;
@@ -68,9 +71,9 @@ function draw(
       if (count === 0) continue;
       // The square root shows tails that a proportional scale would lose.
       context.globalAlpha = 0.06 + 0.94 * Math.sqrt(count / most);
-      const top = y(layer.lowest[i] + (k + 1) * bin);
-      const bottom = y(layer.lowest[i] + k * bin);
-      context.fillRect(margin.left + i * column, top, column + 0.5, Math.max(1, bottom - top + 0.5));
+      const top = snap(y(layer.lowest[i] + (k + 1) * bin));
+      const bottom = snap(y(layer.lowest[i] + k * bin));
+      context.fillRect(edges[i], top, edges[i + 1] - edges[i], Math.max(1, bottom - top));
     }
   }
   context.globalAlpha = 1;

@@ -10,7 +10,8 @@ import { lineStyle, useTheme } from "./theme.js";
 
 export function Layers({ layers }: { layers: readonly LayerHistory[] }) {
   const [name, setName] = useState<string>();
-  const layer = layers.find((each) => each.name === name) ?? layers[0];
+  const layer =
+    layers.find((each) => each.name === name) ?? layers.find(({ levels }) => levels[0] !== null) ?? layers[0];
   return (
     <section aria-labelledby="layers">
       <h2 id="layers">Layers</h2>

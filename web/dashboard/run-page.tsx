@@ -131,7 +131,7 @@ function RunCurves({ run: { curves, epochs } }: { run: Run }) {
       <div class="charts">
         <Chart title="Top-1 accuracy" xLabel="epoch" {...shared.top1} format={percent} />
         <Chart title="Loss" xLabel="epoch" {...shared.loss} />
-        <Chart title="Learning rate" xLabel="epoch" {...shared.rate} logarithmic />
+        <Chart title="Learning rate" xLabel="epoch" {...shared.rate} logarithmic stepped />
       </div>
     </section>
   );
@@ -160,7 +160,7 @@ function Configuration({ config }: { config: RunDetails["config"] }) {
       <h2 id="configuration">Configuration</h2>
       <details open>
         <summary>{count(rows.length, "setting")} of config.json</summary>
-        <div class="scroller" tabIndex={0} role="region" aria-labelledby="configuration">
+        <div class="scroller" tabIndex={0} role="region" aria-label="Settings">
           <table class="configuration">
             <thead>
               <tr>

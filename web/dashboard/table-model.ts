@@ -74,6 +74,7 @@ export function useRunTable(data: Run[]): Table<Run> {
       globalFilterFn: matches,
       getColumnCanGlobalFilter: ({ id }) => id === "name", // once a row is enough
       enableSortingRemoval: false,
+      initialState: { sorting: [{ id: "name", desc: false }] },
       autoResetAll: false,
     }),
   );
