@@ -28,9 +28,11 @@ export interface ChartProps {
 
 /** Distances of ticks on an axis of epochs, of which there are no parts. */
 const whole = [1, 10, 100, 1000, 10_000].flatMap((by) => [1, 2, 5].map((each) => each * by));
-/** Lines of a logarithmic axis. */
-const powersOfTen = (_: uPlot, at: number[]): (number | null)[] =>
-  at.map((y) => (Number.isInteger(Math.round(Math.log10(y) * 1e6) / 1e6) ? y : null));
+/** Ticks of a logarithmic axis: powers of ten, unless it spans less than two. */
+function decades(_: uPlot, at: number[]): (number | null)[] {
+  const powers = at.map((y) => (Math.abs(Math.log10(y) - Math.round(Math.log10(y))) < 1e-6 ? y : null));
+  return powers.filter((y) => y !== null).length < 2 ? at : powers;
+}
 
 export function Chart(props: ChartProps) {
   const { title, xLabel, x, lines, height = 240, logarithmic = false, stepped = false } = props;
@@ -48,7 +50,7 @@ export function Chart(props: ChartProps) {
     const element = place.current!;
     const { color } = getComputedStyle(element);
     const line = { stroke: dark ? "#ffffff1c" : "#0000001a", width: 1 };
-    const grid = logarithmic ? { ...line, filter: powersOfTen } : line;
+    const grid = logarithmic ? { ...line, filter: decades } : line;
     const font = "12px system-ui, sans-serif";
     const axis = { stroke: color, grid: line, ticks: line, font, labelFont: font };
     const tell = (u: uPlot): void => {

@@ -53,8 +53,8 @@ function Matrix({
     <div class="scroller matrix" tabIndex={0} role="region" aria-label="Counts of the confusion matrix">
       <table>
         <caption>
-          {split} images after epoch {epoch}: each row a class, each column what the network answered, with
-          the share of the row
+          Images of the {split} set after epoch {epoch}: each row a class, each column what the network
+          answered, with the share of the row
         </caption>
         <thead>
           <tr>

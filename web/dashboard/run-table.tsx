@@ -124,7 +124,7 @@ export function RunTable({ table }: { table: Table<Run> }) {
 
 const Gap = ({ height }: { height: number }) => (
   <tr class="gap" aria-hidden="true">
-    <td colSpan={14} style={{ height: `${height}px` }} />
+    <td style={{ height: `${height}px` }} />
   </tr>
 );
 

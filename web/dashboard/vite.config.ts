@@ -9,6 +9,8 @@ export default defineConfig({
     // The server's Content-Security-Policy allows files of its own, and nothing that stands in the page.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Licences of what is bundled ask to stand beside it.
+    license: { fileName: "licences.md" },
     reportCompressedSize: false,
   },
 });
