@@ -55,7 +55,9 @@ export function createApp({ watch, access, stoppable, page, signal, beat = 10_00
   });
   app.use(guard(access));
 
-  app.get("/api/runs", (c) => c.json(watch.snapshot(stoppable)));
+  app.get("/api/runs", (c) =>
+    c.body(watch.snapshotText(stoppable), 200, { "Content-Type": "application/json; charset=utf-8" }),
+  );
 
   app.get("/api/runs/:id", (c) => {
     const run = watch.run(c.req.param("id"));

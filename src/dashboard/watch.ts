@@ -60,7 +60,6 @@ export class Watch {
         present.add(run.id);
         if (!this.runs.has(run.id)) changed.push(run.whole());
         else if (update !== undefined) changed.push(update);
-        this.runs.set(run.id, run);
         if (run.reason !== undefined) warnings.push(run.reason);
       } catch (error) {
         warnings.push(printable(`left out: ${(error as Error).message.split("\n")[0]}`));
@@ -72,7 +71,8 @@ export class Watch {
     };
     await Promise.all(Array.from({ length: lanes }, lane));
     const removed = [...this.runs.keys()].filter((id) => !present.has(id));
-    for (const id of removed) this.runs.delete(id);
+    this.runs.clear(); // in the order of their paths, whichever was read first
+    for (const run of found) if (present.has(run.id)) this.runs.set(run.id, run);
     const before = this.warnings;
     this.warnings = listed(warnings.sort());
     const warned = before.join("\n") !== this.warnings.join("\n");
@@ -85,19 +85,22 @@ export class Watch {
   }
 
   snapshot(stoppable: boolean): Snapshot {
-    return {
-      at: this.feed.position,
-      folder: printable(this.folder),
-      stoppable,
-      warnings: this.warnings,
-      runs: [...this.runs.values()].map((run) => run.whole()),
-    };
+    return { ...this.head(), stoppable, runs: [...this.runs.values()].map((run) => run.whole()) };
+  }
+
+  /** `snapshot` as JSON. */
+  snapshotText(stoppable: boolean): string {
+    const runs = [...this.runs.values()].map((run) => run.wholeText());
+    return `${JSON.stringify({ ...this.head(), stoppable }).slice(0, -1)},"runs":[${runs.join(",")}]}`;
+  }
+
+  private head(): Pick<Snapshot, "at" | "folder" | "warnings"> {
+    return { at: this.feed.position, folder: printable(this.folder), warnings: this.warnings };
   }
 
   /** The runs as the report takes them. */
   collection(): Collection {
-    const runs = [...this.runs.values()].map((run) => run.found());
-    return { runs: runs.sort((a, b) => (a.directory < b.directory ? -1 : 1)), warnings: this.warnings };
+    return { runs: [...this.runs.values()].map((run) => run.found()), warnings: this.warnings };
   }
 
   /** Those of before, with all that is known of them, and the new ones. */

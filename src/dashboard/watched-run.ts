@@ -29,6 +29,7 @@ export class WatchedRun {
   private stopping = false;
   /** Epochs that were told and hold, and all else that was told. */
   private told = { epochs: 0, rest: "" };
+  private text: string | undefined;
 
   constructor(
     readonly name: string,
@@ -54,12 +55,18 @@ export class WatchedRun {
     const rest = JSON.stringify({ ...others, from: 0 });
     if (rest === this.told.rest && from === this.metrics.length) return undefined;
     this.told = { epochs: this.metrics.length, rest };
+    this.text = undefined;
     return update;
   }
 
   /** All that is known of it, as a page needs it that begins. */
   whole(): RunUpdate {
     return this.update(0);
+  }
+
+  /** `whole` as JSON, which is made once for all pages that begin. */
+  wholeText(): string {
+    return (this.text ??= JSON.stringify(this.whole()));
   }
 
   found(): FoundRun {
@@ -175,7 +182,7 @@ function curvesOf(metrics: readonly EpochMetrics[]): Curves {
 }
 
 /** As many digits as a curve or a table shows. */
-const short = (value: number): number => Number(value.toPrecision(6));
+const short = (value: number): number => Number(value.toPrecision(5));
 
 const isThere = (path: string): Promise<boolean> =>
   access(path).then(
