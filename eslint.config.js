@@ -29,11 +29,11 @@ export default tseslint.config(
     rules: { "no-undef": "error" },
   },
   {
-    files: ["web/**/*.js"],
+    files: ["web/test/*.js"],
     languageOptions: { globals: { Blob: "readonly", crypto: "readonly", postMessage: "readonly" } },
   },
   {
-    files: ["src/**/*.ts"],
+    files: ["src/**/*.ts", "web/dashboard/**/*.{ts,tsx}"],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       "@typescript-eslint/await-thenable": "error",

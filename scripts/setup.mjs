@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * Makes a clone ready to run: packages, then dist/ from src/, then the native kernels. Each step is
- * skipped where its result is up to date, and shown as one line where it is not.
+ * Makes a clone ready to run: packages, then the dashboard's page, dist/ from src/, and the native
+ * kernels. Each step is skipped where its result is up to date, and shown as one line where it is not.
  *
  * Plain Node, nothing imported but its own modules: it runs before anything is installed.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -68,35 +69,67 @@ function runNpm(args) {
   else run("npm", args);
 }
 
-/** dist/ carries the hash of the sources that it was made from. */
-async function compileSources() {
-  const record = at("build", "dist.json");
-  const hash = hashOf([
-    at("tsconfig.json"),
-    at("tsconfig.build.json"),
-    at("package-lock.json"),
-    ...sourcesIn(at("src")),
-  ]);
-  const upToDate = existsSync(at("dist", "index.js")) && existsSync(record);
-  if (upToDate && JSON.parse(readFileSync(record, "utf8")).hash === hash) return;
-  await step("compiling TypeScript", () => {
-    const fresh = at("build", `dist-${process.pid}`);
+/**
+ * Makes a folder anew unless its record in build/ has the hash of these files: `make` gets the path of
+ * another folder to fill, which takes its place when it is whole. Returns the hash.
+ */
+async function folderOf(name, doing, files, folder, make, more = "") {
+  const record = at("build", `${name}.json`);
+  const hash = hashOf(files, more);
+  const upToDate = existsSync(folder) && existsSync(record);
+  if (upToDate && JSON.parse(readFileSync(record, "utf8")).hash === hash) return hash;
+  await step(doing, () => {
+    const fresh = at("build", `${name}-${process.pid}`);
     mkdirSync(at("build"), { recursive: true });
     try {
-      run(process.execPath, [
-        at("node_modules", "typescript", "bin", "tsc"),
-        "-p",
-        "tsconfig.build.json",
-        "--outDir",
-        fresh,
-      ]);
-      rmSync(at("dist"), { recursive: true, force: true });
-      renameSync(fresh, at("dist"));
+      make(fresh);
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(fresh, folder);
     } finally {
       rmSync(fresh, { recursive: true, force: true });
     }
     writeFileSync(record, `${JSON.stringify({ hash })}\n`);
   });
+  return hash;
+}
+
+function buildPage() {
+  const files = [
+    at("package-lock.json"),
+    at("src", "dashboard", "api.ts"),
+    ...sourcesIn(at("web", "dashboard")),
+  ];
+  return folderOf("page", "building the dashboard's page", files, at("build", "page"), (fresh) =>
+    run(process.execPath, [
+      at("node_modules", "vite", "bin", "vite.js"),
+      "build",
+      at("web", "dashboard"),
+      "--outDir",
+      fresh,
+      "--logLevel=warn",
+    ]),
+  );
+}
+
+/** dist/ holds the page, too, so that it is there or not as a whole. */
+function compileSources(page) {
+  const files = [
+    at("tsconfig.json"),
+    at("tsconfig.build.json"),
+    at("package-lock.json"),
+    ...sourcesIn(at("src")),
+  ];
+  const make = (fresh) => {
+    run(process.execPath, [
+      at("node_modules", "typescript", "bin", "tsc"),
+      "-p",
+      "tsconfig.build.json",
+      "--outDir",
+      fresh,
+    ]);
+    cpSync(at("build", "page"), join(fresh, "dashboard", "page"), { recursive: true });
+  };
+  return folderOf("dist", "compiling TypeScript", files, at("dist"), make, page);
 }
 
 function sourcesIn(folder) {
@@ -105,12 +138,14 @@ function sourcesIn(folder) {
     .flatMap((entry) => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return sourcesIn(path);
-      return entry.name.endsWith(".ts") ? [path] : [];
+      const builtFrom =
+        /\.(tsx?|css|html|svg)$|^tsconfig\.json$/.test(entry.name) && !/\.test\./.test(entry.name);
+      return builtFrom ? [path] : [];
     });
 }
 
-function hashOf(files) {
-  const hash = createHash("sha256");
+function hashOf(files, more) {
+  const hash = createHash("sha256").update(more);
   for (const file of files) hash.update(`${file}\0`).update(readFileSync(file));
   return hash.digest("hex");
 }
@@ -121,7 +156,7 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   );
 }
 await installPackages();
-await compileSources();
+await compileSources(await buildPage());
 // It says what it builds, or why it cannot: without kernels fewbit still runs.
 const { buildKernels } = await import("./build-kernels.mjs");
 await buildKernels();

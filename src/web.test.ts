@@ -1,8 +1,4 @@
-/**
- * The library in a browser: what it may import, and that Chromium trains to the same bits as Node.
- *
- * The browser needs Debian's package chromium (or $CHROMIUM, the path of another).
- */
+/** The library in a browser: what it may import, and that Chromium trains to the same bits as Node. */
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
@@ -10,8 +6,8 @@ import type { AddressInfo } from "node:net";
 import { dirname, extname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
-import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchChromium } from "./browser.test.fixture.js";
 import { build } from "./cli/cli.test.fixture.js";
 import type { WasmModule } from "./runtime/wasm.js";
 import { loadWasm } from "./runtime/wasm-file.js";
@@ -69,16 +65,6 @@ async function serve(): Promise<Server> {
   return server;
 }
 
-function browserPath(): string {
-  const path = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"].find(
-    (candidate) => candidate && existsSync(candidate),
-  );
-  if (path === undefined) {
-    throw new Error("this test needs Chromium: apt-get install chromium, or set CHROMIUM to its path");
-  }
-  return path;
-}
-
 let server: Server | undefined;
 let browser: Browser | undefined;
 afterAll(async () => {
@@ -88,8 +74,7 @@ afterAll(async () => {
 
 test("Chromium trains LeNet-5 in a worker to the same bits as Node", { timeout: 180_000 }, async () => {
   server = await serve();
-  // Its sandbox refuses to run for root, which continuous integration often is.
-  browser = await chromium.launch({ executablePath: browserPath(), args: ["--no-sandbox"] });
+  browser = await launchChromium();
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/web/test/`);
   const inBrowser = await page.evaluate<Trainings>("results");

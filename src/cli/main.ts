@@ -184,6 +184,18 @@ function build(): Command {
       examples("fewbit report runs/reproduce-mnist", "fewbit report runs/* --out results --csv --json"),
     );
 
+  program
+    .command("dashboard")
+    .description("serve a local page of all runs, live: table, curves, layers, confusion matrices, report")
+    .argument("[folder]", "where the runs are", "runs")
+    .option("--host <address>", "listen elsewhere than on 127.0.0.1; the address then has a token")
+    .option("--port <n>", "the port (default: 8642, or the next that is free)", number)
+    .option("--no-stop", "do not let the page stop runs")
+    .action(async (folder: string, options: { host?: string; port?: number; stop: boolean }) =>
+      (await import("./dashboard.js")).dashboardCommand(folder, options),
+    )
+    .addHelpText("after", examples("fewbit dashboard", "fewbit dashboard /shared/runs --host 0.0.0.0"));
+
   const predict = program
     .command("predict")
     .description("say what a run's network sees in image files, as they are: a digit is light on dark")

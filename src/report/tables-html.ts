@@ -182,21 +182,13 @@ export function legend(): Html {
   </div>`;
 }
 
-/** Style of the tables, in light and dark. The colours are a blue and an orange that all kinds of colour vision tell apart. */
+/** Style of the tables, in light and dark as `color-scheme` says. The colours are a blue and an orange that all kinds of colour vision tell apart. */
 export const tablesCss = `.fb-report {
-  --fb-text: #1c2430; --fb-muted: #5b6675; --fb-line: #d5dbe3; --fb-surface: #ffffff; --fb-head: #f1f4f8;
-  --fb-within: #eef1ec;
-  --fb-ahead1: #d6e8fa; --fb-ahead2: #a9cff4; --fb-ahead3: #7db6ec;
-  --fb-behind1: #fdebd3; --fb-behind2: #fad2a2; --fb-behind3: #f3b06c;
+  --fb-text: light-dark(#1c2430, #e4e9f0); --fb-muted: light-dark(#5b6675, #a3aebd); --fb-line: light-dark(#d5dbe3, #39434f); --fb-surface: light-dark(#ffffff, #161b22); --fb-head: light-dark(#f1f4f8, #1f2630);
+  --fb-within: light-dark(#eef1ec, #252d2f);
+  --fb-ahead1: light-dark(#d6e8fa, #17324d); --fb-ahead2: light-dark(#a9cff4, #1a4a78); --fb-ahead3: light-dark(#7db6ec, #1b5c9b);
+  --fb-behind1: light-dark(#fdebd3, #43301a); --fb-behind2: light-dark(#fad2a2, #66441a); --fb-behind3: light-dark(#f3b06c, #774a12);
   color: var(--fb-text); font-variant-numeric: tabular-nums;
-}
-@media (prefers-color-scheme: dark) {
-  .fb-report {
-    --fb-text: #e4e9f0; --fb-muted: #a3aebd; --fb-line: #39434f; --fb-surface: #161b22; --fb-head: #1f2630;
-    --fb-within: #252d2f;
-    --fb-ahead1: #17324d; --fb-ahead2: #1a4a78; --fb-ahead3: #1d63a6;
-    --fb-behind1: #43301a; --fb-behind2: #66441a; --fb-behind3: #8a5717;
-  }
 }
 .fb-report .fb-scroll { overflow-x: auto; margin: 0.75rem 0; position: relative; }
 .fb-report .fb-about { margin: 1.25rem 0 0; font-size: 0.875rem; color: var(--fb-muted); }
@@ -217,7 +209,7 @@ export const tablesCss = `.fb-report {
 .fb-report .fb-ours small { font-size: 0.7em; font-weight: 400; }
 .fb-report .fb-against, .fb-report .fb-difference { white-space: nowrap; }
 .fb-report .fb-detail { font-size: 0.86em; color: var(--fb-muted); }
-.fb-report td .fb-detail { color: inherit; opacity: 0.82; font-size: 0.78em; }
+.fb-report td .fb-detail { color: inherit; opacity: 0.9; font-size: 0.78em; }
 .fb-report .fb-missing { font-style: italic; color: var(--fb-muted); }
 .fb-report .fb-untrained .fb-against, .fb-report .fb-unfinished .fb-against { color: var(--fb-muted); font-size: 0.86em; white-space: normal; }
 .fb-report .fb-within { background: var(--fb-within); }

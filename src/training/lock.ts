@@ -51,6 +51,27 @@ export function lockDirectory(directory: string, queue = ""): Lock {
   throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
 }
 
+/**
+ * Whether a process trains in a directory: a living one of this machine, or one of another that has written its lock
+ * not long ago. Nothing is written.
+ */
+export function isInUse(directory: string): boolean {
+  const path = join(directory, lockName);
+  try {
+    const [id, started, host = machine()] = (readIfThere(path) ?? "").split(" ");
+    if (host !== machine()) return Date.now() - statSync(path).mtimeMs < goneMilliseconds;
+    return id !== "" && isLiving(id, started);
+  } catch {
+    return false; // something that is no lock
+  }
+}
+
+/** Whether a process of this machine lives; "-" where the system did not tell when it started. */
+function isLiving(id: string, started = "-"): boolean {
+  const living = describeProcess(Number.parseInt(id, 10));
+  return living !== "" && living === (started === "-" ? id : `${id} ${started}`);
+}
+
 /** What this machine is called in locks: FEWBIT_HOST where the system's names are not unique. */
 export const machine = (): string => (process.env.FEWBIT_HOST ?? hostname()).replace(/\s+/g, "-");
 
@@ -91,9 +112,7 @@ function refuseLiving(content: string, path: string, directory: string, queue: s
   if (queue !== "" && givenBy === queue) return;
   const here = host === machine();
   if (here) {
-    const living = describeProcess(Number.parseInt(id, 10));
-    if (living === "" || living !== (started === undefined || started === "-" ? id : `${id} ${started}`))
-      return;
+    if (!isLiving(id, started)) return;
   } else if (millisecondsSinceBeat(path) > goneMilliseconds) return;
   const where = here ? "" : ` on ${host}`;
   const wait = here ? "wait for it" : "wait for it (two minutes if that machine is gone)";

@@ -107,6 +107,9 @@ export function readMetrics(path: string, epochs: number): EpochMetrics[] {
   return readLines(path, epochs, metricsSchema);
 }
 
+/** A line of `metrics.jsonl`; undefined for anything else. */
+export const parseMetrics = (line: string): EpochMetrics | undefined => parse(line, metricsSchema);
+
 /** Replaces a file by this text, unless it holds exactly that. */
 export function replaceIfOther(path: string, text: string): void {
   if (!existsSync(path) || readBytes(path).toString("utf8") !== text) writeAtomically(path, text);

@@ -1,0 +1,63 @@
+/** What a run's page shows beside its curves: configuration, layers over the epochs, confusion matrices. */
+import { join } from "node:path";
+import { UserError } from "../errors.js";
+import type { LayerLine } from "../training/index.js";
+import { readConfusion } from "../training/confusion.js";
+import { readLayers } from "../training/layers.js";
+import { fileNames, readConfig } from "../training/run.js";
+import type { ConfusionMatrix, LayerHistory, RunDetails } from "./api.js";
+import type { WatchedRun } from "./watched-run.js";
+
+/** Counts in all matrices that are sent. */
+const mostCounts = 200_000;
+
+export function detailsOf({ id, directory }: WatchedRun): RunDetails {
+  const warnings: string[] = [];
+  /** A damaged file costs what it holds, not the page. */
+  const orNone = <T>(read: () => readonly T[]): readonly T[] => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      warnings.push(error.message);
+      return [];
+    }
+  };
+  const config = readConfig(directory);
+  const layers = orNone(() => historiesOf(readLayers(join(directory, fileNames.layers), Infinity)));
+  const confusion = orNone(() => matrices(join(directory, fileNames.confusion), config.model.classes));
+  const classNames =
+    config.preparation?.classNames ?? Array.from({ length: config.model.classes }, (_, i) => String(i));
+  return { id, config: { ...config }, layers, confusion, classNames, warnings };
+}
+
+/** In the order of the network. */
+function historiesOf(lines: readonly LayerLine[]): LayerHistory[] {
+  const byLayer = new Map<string, LayerLine[]>();
+  for (const line of lines) {
+    const known = byLayer.get(line.layer);
+    if (known === undefined) byLayer.set(line.layer, [line]);
+    else known.push(line);
+  }
+  return [...byLayer].map(([name, ofLayer]) => ({
+    name,
+    epochs: ofLayer.map(({ epoch }) => epoch),
+    levels: ofLayer.map(({ levels }) => levels),
+    sparsity: ofLayer.map(({ sparsity }) => short(sparsity)),
+    signFlips: ofLayer.map(({ signFlips }) => short(signFlips)),
+    lowest: ofLayer.map(({ histogram }) => short(histogram.lowest)),
+    highest: ofLayer.map(({ histogram }) => short(histogram.highest)),
+    counts: ofLayer.map(({ histogram }) => histogram.counts),
+  }));
+}
+
+function matrices(path: string, classes: number): ConfusionMatrix[] {
+  const lines = readConfusion(path, Infinity);
+  const square = lines.every(
+    ({ counts }) => counts.length === classes && counts.every((row) => row.length === classes),
+  );
+  if (!square) throw new UserError(`${path} is damaged: it is not of ${classes} classes`);
+  return lines.slice(-Math.max(1, Math.floor(mostCounts / classes ** 2)));
+}
+
+const short = (value: number): number => Number(value.toPrecision(5));
