@@ -137,7 +137,8 @@ test("chosen runs are drawn over one another, by epochs and by time", async () =
     "Training loss",
     "Learning rate",
   ]);
-  expect(await page.locator(".compare .legend li a").allTextContents()).toEqual(["dorefa-10", "float"]);
+  const legend = page.locator(".compare .legend li a");
+  await expect.poll(() => legend.allTextContents()).toEqual(["dorefa-10", "float"]);
   expect(await inkOf(page, ".compare canvas")).toBeGreaterThan(500);
   const drawn = (): Promise<string> =>
     page.evaluate<string>("document.querySelector('.compare canvas').toDataURL()");
@@ -150,9 +151,9 @@ test("chosen runs are drawn over one another, by epochs and by time", async () =
   await page.getByLabel("time", { exact: true }).check();
   await expect.poll(label).toMatch(/, seconds 1[12]/);
   await page.locator(".compare summary").first().click();
-  expect(await page.locator(".compare .numbers thead th").allTextContents()).toEqual([
-    ...["seconds", "dorefa-10", "dorefa-2", "float"],
-  ]);
+  // The table is made when it is opened.
+  const heads = page.locator(".compare .numbers thead th");
+  await expect.poll(() => heads.allTextContents()).toEqual(["seconds", "dorefa-10", "dorefa-2", "float"]);
   await page.getByRole("button", { name: "Choose none" }).click();
   await page.getByText("Choose runs in the table").waitFor();
 });
