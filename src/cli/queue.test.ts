@@ -270,6 +270,34 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     expect(contents("passed", name)).toEqual(contents("alone", name));
   }, 240_000);
 
+  test("a study that ends leaves the other of its folder on the queue; a file stop ends that one's run, which is told", async () => {
+    writeStudy("long", { defaults: { ...defaults, epochs: 500 }, runs: [{ method: "twn" }] });
+    writeStudy("short", { defaults: { ...defaults, epochs: 1 }, runs: [{ method: "baseline" }] });
+    const shared = (study: string): Running =>
+      start(folder, `sweep ${study}.json --out shared --queue ${server.url} --json`);
+    const leaving = start(folder, `sweep long.json --out shared --queue ${server.url}`);
+    await until(() => leaving.text().includes("1 run is on the queue shared-"));
+    leaving.child.kill("SIGINT");
+    await leaving.ended;
+    const both = worker("both", " --out shared --jobs 2");
+    await until(() => /twn.*: epoch 1\//.test(both.text()));
+    expect(await shared("short").ended).toMatchObject({ code: 0 });
+
+    // Were its job gone from the queue, the worker would have stopped the run.
+    const [{ directory }] = rows(await fewbit(folder, "sweep long.json --out shared --dry-run --json"));
+    const epochs = () => loadRun(join(folder, directory)).metrics.length;
+    const before = epochs();
+    await until(() => epochs() > before + 2);
+    const follower = shared("long");
+    await until(() => /twn.*: epoch \d+\//.test(both.text()));
+    await delay(1_500);
+    writeFileSync(join(folder, directory, "stop"), "");
+    const followed = await follower.ended;
+    expect(followed.code).toBe(130);
+    expect(rows(followed)).toMatchObject([{ state: "begun", stopped: true }]);
+    await stop(both);
+  }, 240_000);
+
   const isDone = (study: string, name: string): boolean => {
     try {
       const { metrics, config } = loadRun(join(folder, study, name));

@@ -155,6 +155,17 @@ test("a published table is listed without being trained", async () => {
   expect(listing(folder)).toEqual(before);
 });
 
+test("a study that logs, at a rate that breaks down, is listed with a time all the same", async () => {
+  const defaults = { model: "lenet5", data: "mnist", dataDir: "mnist", log: ["tensorboard"] };
+  const runs = [{ optimizer: "sgd", learningRate: 1e30 }];
+  writeFileSync(join(folder, "logs.json"), JSON.stringify({ defaults, runs }));
+  const { code, stdout } = await fewbit(folder, "sweep logs.json --dry-run");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(
+    /\n1 runs, 1 to do: (about [\d.]+ \S+.*|how long is known after the first epoch)\n$/,
+  );
+});
+
 test.each([
   ["sweep none.json", "cannot read none.json: there is no such file"],
   ["sweep study.json --index 4", "index must be below 4, the runs of study.json, got 4 (from --index)"],

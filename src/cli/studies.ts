@@ -108,7 +108,7 @@ function showChoices(choices: readonly Choice[], folder: string, json: boolean):
       best.top1 === undefined ? "" : percent(best.top1),
       [
         ...others.map(
-          (trial) => `${rate(trial)} ${trial.top1 === undefined ? "failed" : percent(trial.top1)}`,
+          (trial) => `${rate(trial)} ${trial.top1 === undefined ? "no result" : percent(trial.top1)}`,
         ),
         ...(complete ? [] : ["not all have ended"]),
       ].join(", "),

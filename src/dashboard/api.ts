@@ -1,7 +1,7 @@
 /** What the server tells the page, as JSON. The page's sources read this file, so it imports nothing. */
 
 /**
- * "running": its lock names a living process of this machine. "done": all its epochs have ended.
+ * "running": its lock names a living process of this machine, or another machine has written it not long ago. "done": all its epochs have ended.
  * "damaged": its metrics cannot be read. "interrupted": none of these.
  */
 export type RunState = "running" | "done" | "interrupted" | "damaged";

@@ -77,6 +77,8 @@ export function createApp({ watch, access, stoppable, page, signal, beat = 10_00
   app.get("/api/report.css", (c) => c.body(tablesCss, 200, { "Content-Type": "text/css; charset=utf-8" }));
 
   app.get("/api/events", (c) => {
+    // Its body would never be read, nor ended.
+    if (c.req.method === "HEAD") return c.body(null);
     if (streams >= mostStreams) return c.json({ error: "too many pages are open" }, 503);
     streams++;
     let position = c.req.header("last-event-id") ?? c.req.query("since") ?? watch.feed.position;

@@ -34,10 +34,12 @@ export class LineFollower {
     if (before?.file === file && before.size === size && before.changed === changed) return undefined;
     const restarted = before !== undefined && (before.file !== file || size <= before.size);
     if (restarted) this.position = 0;
-    this.stamp = { file, size, changed };
     if (!found.isFile()) throw new Error("is not a file");
     if (size > largest) throw new Error(`is larger than ${largest / 2 ** 20} MiB`);
-    return { restarted, lines: await this.linesUpTo(size), changed };
+    const lines = await this.linesUpTo(size);
+    // Only now: what could not be read is tried again.
+    this.stamp = { file, size, changed };
+    return { restarted, lines, changed };
   }
 
   /** A last line without an end stays unread: it is read again once it has one. */

@@ -276,6 +276,13 @@ test("200 hostile requests and more", { timeout: 120_000 }, async () => {
     [0, 400, 404, 405],
   );
 
+  // Events that nobody reads: they take no page's place.
+  const unread = Array.from({ length: 40 }, () => head("HEAD", "/api/events"));
+  for (const answer of await Promise.all(unread.map((request) => raw(request)))) {
+    expect(statusOf(answer)).toBe(200);
+  }
+  expect(statusOf(await raw(head("GET", "/api/events")))).toBe(200);
+
   // More than a request is.
   const kilobytes = (n: number): string => "x".repeat(n * 1024);
   const own = { Origin: `http://${host}`, "X-Fewbit-Dashboard": "1" };

@@ -43,6 +43,7 @@ test("runs are found below folders, each once, and what cannot be read is told",
   appendFileSync(join(cut, "metrics.jsonl"), '{"epoch":3');
   const lost = writeRun("study/foreign", dorefa, "mnist", { formatVersion: 7 });
   writeFileSync(join(writeRun("study/torn", dorefa), "metrics.jsonl"), `nonsense\n${line(1)}`);
+  const none = writeRun("study/none", dorefa, "mnist", { epochs: 0 });
   mkdirSync(join(folder, "study", "empty"));
   symlinkSync(first, join(folder, "again"));
 
@@ -65,6 +66,7 @@ test("runs are found below folders, each once, and what cannot be read is told",
   ]);
   expect(warnings).toEqual([
     `left out: ${join(lost, "config.json")} has formatVersion 7; this fewbit reads 1`,
+    `left out: ${join(none, "config.json")} is damaged: "epochs" is not what a run writes`,
     expect.stringContaining("metrics.jsonl is damaged: line 1"),
   ]);
 });

@@ -1,4 +1,5 @@
 /** How long an epoch takes, from a few steps on noise, before any run of a study has had one. */
+import { DivergenceError } from "../errors.js";
 import { datasets } from "../data/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import { train } from "../training/index.js";
@@ -35,11 +36,17 @@ export async function measureEpoch(run: PlannedRun, threads: number): Promise<nu
   const { input: shape, classes } = model;
   const data = datasets.fromArrays({ shape, classes, train: noise(steps * batchSize), test: noise(1) });
   const ends: number[] = [];
-  await train({
-    ...settingsOf(options),
-    ...{ model, method, data, threads, epochs: 1, validation: 0 },
-    onProgress: ({ phase }) => phase === "train" && ends.push(performance.now()),
-  });
+  try {
+    await train({
+      ...settingsOf(options),
+      ...{ model, method, data, threads, epochs: 1, validation: 0, log: undefined },
+      onProgress: ({ phase }) => phase === "train" && ends.push(performance.now()),
+    });
+  } catch (error) {
+    // Noise is not what the rate is made for.
+    if (!(error instanceof DivergenceError)) throw error;
+    if (ends.length < 2) return undefined;
+  }
   const between = ends.slice(1).map((end, i) => end - ends[i]);
   const step = between.sort((a, b) => a - b)[between.length >> 1] / 1000;
   const [trained, scored] = counts.map((count) => Math.ceil(count / batchSize));

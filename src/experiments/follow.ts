@@ -72,7 +72,7 @@ export async function followStudy(runs: readonly PlannedRun[], options: FollowOp
       if (!follower.isDone) await orAborted(delay(pollMilliseconds), signal);
     }
     const failed = outcomes.some(({ failure }) => failure !== undefined);
-    if (follower.isDone && !failed) await orAborted(unregister(redis, name, queue), signal);
+    if (follower.isDone && !failed) await orAborted(unregister(redis, name, queue, runs), signal);
     follower.leave();
     return outcomes;
   } finally {
@@ -149,8 +149,8 @@ class Follower {
   }
 
   private fail(id: string, i: number, job: Job): void {
-    const { diverged } = progressOf(job);
-    this.finish(id, i, { failure: failureOf(job), diverged });
+    const { diverged, stopped } = progressOf(job);
+    this.finish(id, i, stopped === true ? { stopped } : { failure: failureOf(job), diverged });
   }
 
   /** False for a run that is not done. */
@@ -161,7 +161,7 @@ class Follower {
     return true;
   }
 
-  private finish(id: string, i: number, failure: Pick<Outcome, "failure" | "diverged">): void {
+  private finish(id: string, i: number, failure: Pick<Outcome, "failure" | "diverged" | "stopped">): void {
     this.open.delete(id);
     this.outcomes[i] = { ...standingOf(this.outcomes[i].run, this.options.folder), ...failure };
     this.options.onEnd?.(this.outcomes[i]);

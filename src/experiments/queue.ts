@@ -129,10 +129,20 @@ export async function register(redis: Redis, name: string, folder: string): Prom
 /** The studies of a server: their queues and folders. */
 export const registered = (redis: Redis): Promise<Record<string, string>> => redis.hgetall(registry);
 
-/** Takes a study off the server. Its runs are in its folder. */
-export async function unregister(redis: Redis, name: string, queue: Queue): Promise<void> {
+/**
+ * Takes a study off the server. Its runs are in its folder. Where another study of the same folder still has runs
+ * there, only this one's jobs go.
+ */
+export async function unregister(
+  redis: Redis,
+  name: string,
+  queue: Queue,
+  runs: readonly PlannedRun[],
+): Promise<void> {
+  for (const run of runs) await queue.remove(jobIdOf(run));
+  if ((await queue.getJobCountByTypes("waiting", "delayed", "active")) > 0) return;
   await redis.hdel(registry, name);
-  await queue.obliterate({ force: true });
+  await queue.obliterate();
 }
 
 /** Queueing a run twice is the same as once. Identities alone could be taken for numbers. */
@@ -184,6 +194,8 @@ const progressSchema = z.object({
   ended: trainProgress.optional(),
   /** The run has failed since its numbers broke down. */
   diverged: z.boolean().optional(),
+  /** The file `stop` in its folder has ended it before its time. */
+  stopped: z.boolean().optional(),
 });
 export type JobProgress = z.output<typeof progressSchema>;
 

@@ -77,7 +77,7 @@ async function outcomeOf(job: Job, manner: JobManner, lost: AbortSignal): Promis
     manner.onTrouble?.(`job ${job.id}: ${(error as Error).message}`);
     return failed(error as Error, true);
   }
-  const ended = (failure: Pick<Outcome, "failure" | "diverged"> = {}): Outcome => {
+  const ended = (failure: Pick<Outcome, "failure" | "diverged" | "stopped"> = {}): Outcome => {
     const outcome = { ...standingOf(run, folder), ...failure };
     onEnd?.(outcome);
     return outcome;
@@ -104,9 +104,9 @@ async function outcomeOf(job: Job, manner: JobManner, lost: AbortSignal): Promis
         onWarning: (message) => onWarning?.(standing, message),
       });
       if (stopped) {
-        const failure = "stopped on request; start the study again to go on";
-        ended({ failure });
-        return failed(new Error(failure), true);
+        await reporter.reportLast({ stopped: true });
+        ended({ stopped });
+        return failed(new Error("stopped on request; start the study again to go on"), true);
       }
       if (interrupted) return { kind: "interrupted" };
     }
@@ -115,7 +115,7 @@ async function outcomeOf(job: Job, manner: JobManner, lost: AbortSignal): Promis
     return { kind: "done", result: { epochs: metrics.length, best, last: metrics.at(-1) } };
   } catch (error) {
     const diverged = error instanceof DivergenceError;
-    if (diverged) await reporter.diverged();
+    if (diverged) await reporter.reportLast({ diverged });
     if (!lost.aborted) ended({ failure: (error as Error).message, diverged });
     return failed(error as Error, diverged);
   }
@@ -160,8 +160,9 @@ class Reporter {
     if (isEpoch || performance.now() - this.sentAt > 1_000) void this.send();
   }
 
-  async diverged(): Promise<void> {
-    this.state = { ...this.state, diverged: true };
+  /** Why the run ends before its time. */
+  async reportLast(why: Pick<JobProgress, "diverged" | "stopped">): Promise<void> {
+    this.state = { ...this.state, ...why };
     await Promise.race([this.send(), delay(graceMilliseconds)]);
   }
 

@@ -12,7 +12,8 @@ export interface Placed {
   readonly settings: string;
 }
 
-export const hasEnded = ({ config, metrics }: FoundRun): boolean => metrics.length >= config.epochs;
+export const hasEnded = ({ config, metrics }: FoundRun): boolean =>
+  metrics.length >= Math.max(1, config.epochs);
 
 /** The groups of a cell's runs, the one to show first: see `order`. */
 export function groupsOf(placed: readonly Placed[]): Group[] {
@@ -41,7 +42,8 @@ function groupOf(members: readonly Placed[]): Group {
     unfinished: members
       .filter(({ run }) => !hasEnded(run))
       .map(({ run: { config, metrics } }) => ({ seed: config.seed, epochs: metrics.length })),
-    runs: members.map(({ index }) => index),
+    // Those that stand for the group first.
+    runs: [...ended, ...members.filter(({ run }) => !hasEnded(run))].map(({ index }) => index),
   };
 }
 

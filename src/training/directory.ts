@@ -40,7 +40,7 @@ export interface OpenOptions {
   readonly onWarning: (message: string) => void;
 }
 
-/** The directory of a run under way. `open` changes nothing on disk but the lock; `begin` is the first to write. */
+/** The directory of a run under way. `open` changes nothing on disk but the lock, and removes an old `stop`; `begin` is the first to write. */
 export class RunDirectory {
   private constructor(
     private readonly path: string,
@@ -99,6 +99,8 @@ export class RunDirectory {
       }
       const layers = readLayers(join(path, names.layers), epochs);
       const confusion = readConfusion(join(path, names.confusion), epochs);
+      // Before the long part, compiling: a stop that is asked for from now on counts.
+      removeFile(join(path, names.stop));
       return new RunDirectory(path, options, checkpoint, metrics, layers, confusion, previous, held);
     } catch (error) {
       held.release();
@@ -124,9 +126,9 @@ export class RunDirectory {
       // Another process may have begun, and ended, a run here since `open`.
       if (!overwrite && inspect(this.path) === "run") throw inUse(this.path);
       if (overwrite) clear(this.path);
+      removeFile(this.file("stop"));
     }
     this.checkHeld();
-    removeFile(this.file("stop"));
     if (!this.hasEnded()) {
       const then = resume ? undefined : "begin the run again";
       writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`, { then });

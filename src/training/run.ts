@@ -221,7 +221,7 @@ export const configSchema = z.object({
   batchSize: z.number(),
   seed: z.number(),
   validation: z.number(),
-  epochs: z.int(),
+  epochs: count,
   executor: z.string(),
   instructionSet: z.string(),
   threads: z.number(),
