@@ -1,11 +1,13 @@
 /** Stopping what runs by Ctrl-C without losing anything. */
 import { exitCodes } from "./exit.js";
 
-/** The first SIGINT (or other of `signals`) raises `signal` and says `message`, the second exits; `release` ends that. */
+/** What Ctrl-C sends, and what batch systems send before they kill. */
+const signals = ["SIGINT", "SIGTERM"] as const;
+
+/** The first SIGINT or SIGTERM raises `signal` and says `message`, the second exits; `release` ends that. */
 export function onInterrupt(
   message: string,
   quiet: boolean,
-  signals: readonly NodeJS.Signals[] = ["SIGINT"],
 ): { readonly signal: AbortSignal; release(): void } {
   const stop = new AbortController();
   const listener = (): void => {

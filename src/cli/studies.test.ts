@@ -1,5 +1,5 @@
 /** Studies: run, stopped, killed and continued. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { build, digests, expectRefusal, fewbit, listing, newFolder } from "./cli.test.fixture.js";
@@ -70,6 +70,41 @@ test("a study killed in mid-run goes on with what is missing and ends with the s
     /^run +epochs +best top-1 +last top-1 *\n(lenet5-\S+ +2\/2 +[\d.]+% +[\d.]+% *\n){4}$/,
   );
   expect(listing(join(folder, "whole"))).toEqual(before);
+});
+
+test("two processes that train one study train each run once", async () => {
+  const command = "sweep study.json --out shared --json";
+  const both = await Promise.all([fewbit(folder, command), fewbit(folder, command)]);
+  for (const end of both) {
+    expect(end.code).toBe(0);
+    expect(rows(end).map(({ state }) => state)).toEqual(["done", "done", "done", "done"]);
+  }
+  const logs = readdirSync(join(folder, "shared", "logs"));
+  expect(logs).toHaveLength(4);
+  for (const log of logs) {
+    expect(readFileSync(join(folder, "shared", "logs", log), "utf8").match(/ done\n/g)).toHaveLength(1);
+  }
+});
+
+test("SIGTERM saves as Ctrl-C does", async () => {
+  const { code, stdout } = await fewbit(folder, "sweep study.json --out ended --index 0", {
+    interruptWhen: (text) => text.includes("epoch 1/2"),
+    signal: "SIGTERM",
+  });
+  expect([code, stdout]).toEqual([130, expect.stringContaining("1/2")]);
+  const [log] = readdirSync(join(folder, "ended", "logs"));
+  expect(readFileSync(join(folder, "ended", "logs", log), "utf8")).toMatch(/ interrupted and saved\n$/);
+});
+
+test("a folder that holds another run than its name says is told and left alone", async () => {
+  await fewbit(folder, "sweep study.json --out moved --index 0 --quiet");
+  const [first, second] = rows(await fewbit(folder, "sweep study.json --out moved --dry-run --json"));
+  renameSync(join(folder, first.directory), join(folder, second.directory));
+  const before = listing(join(folder, second.directory));
+  const { code, stdout } = await fewbit(folder, "sweep study.json --out moved --index 1");
+  expect(code).toBe(2);
+  expect(stdout).toContain("holds another run: seed 1, not 2; move it away");
+  expect(listing(join(folder, second.directory))).toEqual(before);
 });
 
 test("one run of a study by its number, and a command for each", async () => {
@@ -175,6 +210,8 @@ test.each([
     "sweep study.json --pick best-rate --index 1",
     "--pick chooses among all runs, so it excludes --index, --dry-run and --print-commands",
   ],
+  ["reproduce mnist --seeds 1e9", "seeds must be at most 1000, got 1000000000 (from --seeds)"],
+  ["sweep study.json --out=", 'out must name a folder, got "" (from --out)'],
   ["sweep study.json --jobs 0", "jobs must be an integer from 1 on, got 0 (from --jobs)"],
   [
     "sweep mnist/train-images-idx3-ubyte.gz",

@@ -80,8 +80,13 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
     );
   }
   if (flags.printCommands === true) {
+    const more = (["dataDir", "threads"] as const).map((key) =>
+      flags[key] === undefined
+        ? ""
+        : ` --${key === "dataDir" ? "data-dir" : key} ${quoted(String(flags[key]))}`,
+    );
     for (const i of runs.keys())
-      console.log(`npx fewbit sweep ${quoted(file)} --index ${i} --out ${quoted(folder)}`);
+      console.log(`npx fewbit sweep ${quoted(file)} --index ${i} --out ${quoted(folder)}${more.join("")}`);
     return;
   }
   const chosen = index === undefined ? runs : [runs[index]];
@@ -138,6 +143,7 @@ async function study(
   folder: string,
   flags: StudyFlags,
 ): Promise<Outcome[] | undefined> {
+  if (folder === "") throw new UserError('out must name a folder, got "" (from --out)');
   const standings = runs.map((run) => standingOf(run, folder));
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
   const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
@@ -265,6 +271,9 @@ export function wholeNumber(name: string, value: number | undefined, least: numb
   );
 }
 
+const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0];
+
 /** A study from JSON, or what a module exports as its default. */
 async function readStudyFile(path: string): Promise<unknown> {
   if (/\.[cm]?[jt]s$/.test(path)) {
@@ -272,7 +281,7 @@ async function readStudyFile(path: string): Promise<unknown> {
     try {
       return await createJiti(import.meta.url).import(pathToFileURL(resolve(path)).href, { default: true });
     } catch (error) {
-      throw new UserError(`cannot load ${path}: ${(error as Error).message.split("\n")[0]}`);
+      throw new UserError(`cannot load ${path}: ${messageOf(error)}`);
     }
   }
   let text: string;

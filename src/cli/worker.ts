@@ -30,10 +30,7 @@ export async function workerCommand(flags: WorkerFlags): Promise<void> {
   }
   const jobs = wholeNumber("jobs", flags.jobs, 1);
   const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
-  const interrupt = onInterrupt("finishing the steps, then saving and giving the runs back", quiet, [
-    "SIGINT",
-    "SIGTERM",
-  ]);
+  const interrupt = onInterrupt("finishing the steps, then saving and giving the runs back", quiet);
   await work({
     ...{ queue, study, folder, dataDir, untilEmpty, lockSeconds, jobs, threads, signal: interrupt.signal },
     ...createStudyDisplay(undefined, quiet),

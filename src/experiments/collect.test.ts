@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +44,9 @@ test("runs are found below folders, each once, and what cannot be read is told",
   appendFileSync(join(cut, "metrics.jsonl"), '{"epoch":3');
   const lost = writeRun("study/foreign", dorefa, "mnist", { formatVersion: 7 });
   writeFileSync(join(writeRun("study/torn", dorefa), "metrics.jsonl"), `nonsense\n${line(1)}`);
+  const pipe = writeRun("study/pipe", dorefa);
+  rmSync(join(pipe, "metrics.jsonl"));
+  execFileSync("mkfifo", [join(pipe, "metrics.jsonl")]);
   const none = writeRun("study/none", dorefa, "mnist", { epochs: 0 });
   mkdirSync(join(folder, "study", "empty"));
   symlinkSync(first, join(folder, "again"));
@@ -67,6 +71,7 @@ test("runs are found below folders, each once, and what cannot be read is told",
   expect(warnings).toEqual([
     `left out: ${join(lost, "config.json")} has formatVersion 7; this fewbit reads 1`,
     `left out: ${join(none, "config.json")} is damaged: "epochs" is not what a run writes`,
+    `left out: cannot read ${join(pipe, "metrics.jsonl")}: it is not a file`,
     expect.stringContaining("metrics.jsonl is damaged: line 1"),
   ]);
 });

@@ -72,8 +72,13 @@ export function publishedRows({ table, method, cell }: ReproduceOptions): Publis
 export const cellOf = ({ weightBits, activationBits }: PublishedRow): string =>
   `w${weightBits}a${activationBits}`;
 
+const mostSeeds = 1_000;
+
 /** The runs of a table: each row with its optimizer and rate, preset `redbit`, the data set's schedule. */
 export function reproduction(options: ReproduceOptions): PlannedRun[] {
+  if ((options.seeds ?? 1) > mostSeeds) {
+    throw new UserError(`seeds must be at most ${mostSeeds}, got ${options.seeds} (from --seeds)`);
+  }
   const seeds = Array.from({ length: options.seeds ?? 1 }, (_, i) => i + 1);
   const configurations = publishedRows(options).flatMap((row) => {
     const { data, epochs: inFull, decayEvery } = protocols[row.dataset];

@@ -71,7 +71,7 @@ export async function connect(url: string, onTrouble: (message: string) => void)
   const silence = setTimeout(() => redis.disconnect(), 8_000);
   try {
     await redis.connect();
-    await redis.ping();
+    await redis.select(redis.options.db ?? 0); // refuses a number that the server has not
     connected = true;
     return redis;
   } catch (error) {

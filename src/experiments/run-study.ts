@@ -1,7 +1,9 @@
 /** Runs what is missing of a study in this process, several runs side by side. */
+import { setTimeout as delay } from "node:timers/promises";
 import { DivergenceError, UserError } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
-import { DataSets, trainRun } from "./run.js";
+import { isInUse } from "../training/lock.js";
+import { DataSets, isTaken, trainRun } from "./run.js";
 import type { Standing } from "./standing.js";
 import { standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
@@ -50,8 +52,19 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   for (const i of waiting) await data.load(runs[i]);
   const work = async (): Promise<void> => {
     for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
+      outcomes[i] = await whenFree(runs[i], options);
+      const { state } = outcomes[i];
+      if (signal?.aborted === true) break;
+      if (state === "done" || state === "damaged") {
+        options.onEnd?.(outcomes[i]);
+        continue;
+      }
       options.onBegin?.(outcomes[i]);
       const end = await endOf(outcomes[i], share, data, options);
+      if (end === "taken") {
+        waiting.unshift(i);
+        continue;
+      }
       outcomes[i] = { ...standingOf(runs[i], folder), ...end };
       options.onEnd?.(outcomes[i]);
     }
@@ -60,13 +73,26 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   return outcomes;
 }
 
-/** Trains a run to its end; gives why it did not get there. */
+const lookMilliseconds = 1_000;
+
+/** Where a run stands, once no other process trains it: a configuration in two studies is trained once. */
+async function whenFree(run: PlannedRun, { folder, signal, onWarning }: StudyOptions): Promise<Standing> {
+  for (let looks = 0; ; looks++) {
+    const standing = standingOf(run, folder);
+    if (standing.state === "done" || !isInUse(standing.directory) || signal?.aborted === true)
+      return standing;
+    if (looks === 0) onWarning?.(standing, "another process trains it; waiting for its end");
+    await delay(lookMilliseconds, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Trains a run to its end; gives why it did not get there; "taken" if another process was first to begin it. */
 async function endOf(
   standing: Standing,
   threads: number,
   data: DataSets,
   { folder, signal, onProgress, onWarning }: StudyOptions,
-): Promise<Pick<Outcome, "failure" | "diverged" | "stopped">> {
+): Promise<Pick<Outcome, "failure" | "diverged" | "stopped"> | "taken"> {
   try {
     const { stopped } = await trainRun(standing, {
       ...{ folder, threads, data, signal },
@@ -76,6 +102,7 @@ async function endOf(
     return { stopped };
   } catch (error) {
     if (!(error instanceof UserError || error instanceof DivergenceError)) throw error;
+    if (isTaken(error)) return "taken";
     return { failure: error.message, diverged: error instanceof DivergenceError };
   }
 }

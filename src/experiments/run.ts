@@ -48,10 +48,15 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
   } catch (error) {
     const expected = error instanceof UserError || error instanceof DivergenceError;
     const { message, stack = message } = error as Error;
-    log.line(`failed: ${expected ? message : stack}`);
+    if (isTaken(error)) log.line("left to another process, which began it first");
+    else log.line(`failed: ${expected ? message : stack}`);
     throw error;
   }
 }
+
+/** Whether another process was first to begin a run. */
+export const isTaken = (error: unknown): boolean =>
+  error instanceof UserError && (error.code === "inUse" || error.code === "holdsRun");
 
 /** Each data set is loaded once; one that could not be is tried again. */
 export class DataSets {

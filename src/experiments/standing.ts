@@ -1,10 +1,13 @@
 /** How far the runs of a study are, as their folders tell it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../errors.js";
+import { isDeepStrictEqual } from "node:util";
+import { shown, UserError } from "../errors.js";
 import type { EpochMetrics } from "../training/index.js";
 import { loadRun } from "../training/index.js";
+import type { RunOptions } from "../training/config.js";
 import type { PlannedRun } from "./study.js";
+import { withoutEffect } from "./study.js";
 
 /** "damaged": the folder holds something that cannot be read as a run. */
 export type State = "open" | "begun" | "done" | "damaged";
@@ -23,13 +26,27 @@ export function standingOf(run: PlannedRun, folder: string): Standing {
   const directory = join(folder, run.name);
   if (!existsSync(join(directory, "config.json"))) return { run, directory, state: "open", metrics: [] };
   try {
-    const { metrics } = loadRun(directory);
+    const { config, metrics } = loadRun(directory);
+    const other = otherThan(run.options, config.options);
+    if (other !== undefined) {
+      throw new UserError(`${directory} holds another run: ${other}; move it away`);
+    }
     const state = metrics.length >= run.options.epochs ? "done" : "begun";
     return { run, directory, state, metrics };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { run, directory, state: "damaged", metrics: [], reason: error.message };
   }
+}
+
+/** In which setting a stored configuration is another; epochs may have been added to a run. */
+function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>> = {}): string | undefined {
+  const wanted = JSON.parse(JSON.stringify(planned)) as Record<string, unknown>;
+  const free: readonly string[] = [...withoutEffect, "epochs"];
+  const key = Object.keys(stored).find(
+    (name) => !free.includes(name) && !isDeepStrictEqual(stored[name], wanted[name]),
+  );
+  return key === undefined ? undefined : `${key} ${shown(stored[key])}, not ${shown(wanted[key])}`;
 }
 
 /** What decides roughly how long an epoch takes: the network and the data. */

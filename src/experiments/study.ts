@@ -24,7 +24,7 @@ export interface Wanted {
 }
 
 /** What a run may be done with differently and give the same result. */
-const withoutEffect = ["out", "threads", "dataDir", "mirrors", "log"] as const;
+export const withoutEffect = ["out", "threads", "dataDir", "mirrors", "log"] as const;
 
 /** The hash of everything that decides a run's result. */
 export function identityOf(options: RunOptions): string {
@@ -85,7 +85,7 @@ export const studySchema = z.strictObject({
   /** Of the folder of its runs. */
   name: z
     .string()
-    .regex(/^[\w.-]+$/)
+    .regex(/^(?!\.+$)[\w.-]+$/)
     .optional(),
   /** What holds for all runs unless they say otherwise. */
   defaults: settings.default({}),

@@ -91,7 +91,14 @@ class Pool {
         if (await orAborted(this.taking, signal)) continue;
       }
       const isIdle = untilEmpty === true && this.running.size === 0;
-      if (isIdle && (await orAborted(this.isEmpty(), signal)) === true) return;
+      if (
+        isIdle &&
+        (await orAborted(
+          this.isEmpty().catch((error: Error) => this.tell(error.message)),
+          signal,
+        )) === true
+      )
+        return;
       await orAborted(this.pause(), signal);
     }
     await Promise.race([this.taking, delay(graceMilliseconds)]);

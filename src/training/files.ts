@@ -44,11 +44,16 @@ export function stage(
   { temporary = `${path}.tmp`, then }: StageOptions = {},
 ): () => void {
   orUserError(path, () => writeFlushed(temporary, content, "w"), then);
-  return () =>
-    orUserError(path, () => {
+  const replace = (): void => {
+    try {
       renameSync(temporary, path);
-      flushDirectory(dirname(path));
-    });
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    flushDirectory(dirname(path));
+  };
+  return () => orUserError(path, replace, then);
 }
 
 /** Appends to a file and flushes it. @throws UserError if it cannot; the file is then as long as it was. */
@@ -85,6 +90,10 @@ export function makeDirectories(path: string): void {
 /** @throws UserError if the file cannot be read. */
 export function readBytes(path: string): Buffer {
   try {
+    const found = statSync(path);
+    // Reading a pipe would wait for whoever writes there.
+    if (!found.isFile() && !found.isDirectory())
+      throw Object.assign(new Error(), { code: "it is not a file" });
     return readFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
