@@ -121,7 +121,7 @@ test("one run of a study by its number, and a command for each", async () => {
 test("a run that diverges is told, and the others are trained all the same", async () => {
   const runs = [{ learningRate: 1e30, optimizer: "sgd" }, { learningRate: 0.01 }];
   const defaults = { model: "lenet5", data: "mnist", dataDir: "mnist", epochs: 1 };
-  writeFileSync(join(folder, "wild.json"), JSON.stringify({ defaults, runs }));
+  writeFileSync(join(folder, "wild.json"), `\uFEFF${JSON.stringify({ defaults, runs })}`);
   const { code, stdout } = await fewbit(folder, "sweep wild.json --json");
   expect(code).toBe(3);
   expect(JSON.parse(stdout)).toMatchObject([
@@ -160,6 +160,8 @@ test("a damaged run is told and left alone", async () => {
   const [{ directory }] = rows(await fewbit(folder, "sweep study.json --out hurt --dry-run --json"));
   mkdirSync(join(folder, directory), { recursive: true });
   writeFileSync(join(folder, directory, "config.json"), "{");
+  const listed = await fewbit(folder, "sweep study.json --out hurt --dry-run");
+  expect(listed.stdout).toMatch(/\n4 runs, 3 to do: about /);
   const { code, stdout } = await fewbit(folder, "sweep study.json --out hurt --index 0");
   expect(code).toBe(2);
   expect(stdout).toContain("config.json is damaged: it is not JSON");

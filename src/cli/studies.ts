@@ -209,7 +209,7 @@ async function show(standings: readonly Standing[], threads: number, json: boole
   ]);
   console.log([pc.dim(head), ...rows].join("\n"));
   const left = secondsLeft(standings, await measured(standings, threads));
-  const open = standings.filter(({ state }) => state !== "done").length;
+  const open = standings.filter(({ state }) => state === "open" || state === "begun").length;
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
   console.log(`${standings.length} runs, ${open} to do${open > 0 ? `: ${time}` : ""}`);
 }
@@ -291,7 +291,7 @@ async function readStudyFile(path: string): Promise<unknown> {
     throw new UserError(`cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, "")); // some editors begin files with a mark of their byte order
   } catch {
     throw new UserError(
       `${path} is not JSON; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default`,

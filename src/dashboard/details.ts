@@ -1,6 +1,7 @@
 /** What a run's page shows beside its curves: configuration, layers over the epochs, confusion matrices. */
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { grouped } from "../experiments/index.js";
 import type { LayerLine } from "../training/index.js";
 import { readConfusion } from "../training/confusion.js";
 import { readLayers } from "../training/layers.js";
@@ -33,14 +34,8 @@ export function detailsOf({ id, directory }: WatchedRun): RunDetails {
 
 /** In the order of the network. */
 function historiesOf(lines: readonly LayerLine[]): LayerHistory[] {
-  const byLayer = new Map<string, LayerLine[]>();
-  for (const line of lines) {
-    const known = byLayer.get(line.layer);
-    if (known === undefined) byLayer.set(line.layer, [line]);
-    else known.push(line);
-  }
-  return [...byLayer].map(([name, ofLayer]) => ({
-    name,
+  return grouped(lines, ({ layer }) => layer).map((ofLayer) => ({
+    name: ofLayer[0].layer,
     epochs: ofLayer.map(({ epoch }) => epoch),
     levels: ofLayer.map(({ levels }) => levels),
     sparsity: ofLayer.map(({ sparsity }) => short(sparsity)),

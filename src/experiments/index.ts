@@ -1,6 +1,7 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
 export type { Cell, Collection, FoundRun } from "./collect.js";
 export { cellOf as cellOfRun, collectRuns, readFound } from "./collect.js";
+export { grouped } from "./grouped.js";
 export { measureEpoch } from "./estimate.js";
 export type { Choice, Trial } from "./pick.js";
 export { bestRates, studyOf } from "./pick.js";

@@ -1,6 +1,7 @@
 /** The published study's choice of a rate: of the optimizers and rates tried for a cell, the most accurate. */
 import { bestEpoch } from "../training/metrics.js";
 import type { RunOptions } from "../training/config.js";
+import { grouped } from "./grouped.js";
 import type { Outcome } from "./run-study.js";
 import { identityOf } from "./study.js";
 
@@ -59,13 +60,3 @@ export function studyOf(name: string, choices: readonly Choice[]): object {
 
 const keyWithout = (options: RunOptions, keys: readonly (keyof RunOptions)[]): string =>
   identityOf({ ...options, ...Object.fromEntries(keys.map((key) => [key, undefined])) });
-
-/** Values of the same key together, in the order of the first of each. */
-function grouped<T>(values: readonly T[], keyOf: (value: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const key = keyOf(value);
-    groups.set(key, [...(groups.get(key) ?? []), value]);
-  }
-  return [...groups.values()];
-}

@@ -69,7 +69,7 @@ export function secondsLeft(
   let left = 0;
   for (const { run, metrics, state } of standings) {
     const epochs = run.options.epochs - metrics.length;
-    if (state === "done" || epochs <= 0) continue;
+    if (state === "done" || state === "damaged" || epochs <= 0) continue;
     const known = [...(seconds.get(paceOf(run)) ?? [])].sort((a, b) => a - b);
     if (known.length === 0) return undefined;
     left += epochs * known[known.length >> 1];

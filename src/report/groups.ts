@@ -1,5 +1,6 @@
 /** Runs of a cell: those that differ in their seed alone belong together, and one such group stands for the cell. */
 import type { FoundRun } from "../experiments/index.js";
+import { grouped } from "../experiments/index.js";
 import { bestEpoch } from "../training/metrics.js";
 import type { Group } from "./report.js";
 import { likeness, settingsKey } from "./settings.js";
@@ -17,12 +18,7 @@ export const hasEnded = ({ config, metrics }: FoundRun): boolean =>
 
 /** The groups of a cell's runs, the one to show first: see `order`. */
 export function groupsOf(placed: readonly Placed[]): Group[] {
-  const groups = new Map<string, Placed[]>();
-  for (const one of placed) {
-    const key = settingsKey(one.run.config);
-    groups.set(key, [...(groups.get(key) ?? []), one]);
-  }
-  return [...groups.values()]
+  return grouped(placed, ({ run }) => settingsKey(run.config))
     .map((members) => ({ members, group: groupOf(members) }))
     .sort(order)
     .map(({ group }) => group);

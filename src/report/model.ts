@@ -1,7 +1,7 @@
 /** From runs to a report: which cell each stands in, how it compares, what is missing. */
 import { printable, shown } from "../errors.js";
 import type { Collection, FoundRun } from "../experiments/index.js";
-import { protocols } from "../experiments/index.js";
+import { grouped, protocols } from "../experiments/index.js";
 import type { PublishedRow } from "../published/index.js";
 import { published } from "../published/index.js";
 import { methods } from "../quantization/index.js";
@@ -273,16 +273,4 @@ function withFronts(points: readonly Omit<Point, "onFront">[]): Point[] {
     ...point,
     onFront: { bytes: bytes.has(point), bitOperations: bitOperations.has(point) },
   }));
-}
-
-/** Items of one key together, in the order of their first. */
-function grouped<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return [...groups.values()];
 }
