@@ -42,6 +42,10 @@ export function printable(text: string): string {
   return line.length <= longest ? line : `${line.slice(0, 700)} ... ${line.slice(-250)}`;
 }
 
+/** What an error says, without what follows its first line; anything may have been thrown. */
+export const firstLineOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0];
+
 /** A value in a message. As JSON, except numbers: JSON has null for Infinity. */
 export function shown(value: unknown): string {
   if (typeof value === "number") return String(value);

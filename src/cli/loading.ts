@@ -1,13 +1,11 @@
 /** Shows a data set being loaded: a bar on a terminal; elsewhere a line for each file that was downloaded. */
 import cliProgress from "cli-progress";
 import type { LoadListeners, LoadProgress } from "../data/index.js";
-import { bytesText, isFancy, pc } from "./text.js";
+import { bytesText, isFancy, pc, warn } from "./text.js";
 
 export interface Loading extends Required<LoadListeners> {
   stop(): void;
 }
-
-const warn = (message: string): void => console.error(pc.yellow(`warning: ${message}`));
 
 export function showLoading(quiet: boolean): Loading {
   if (quiet) return { onProgress: () => {}, onWarning: warn, stop: () => {} };

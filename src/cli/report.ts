@@ -5,7 +5,7 @@ import { UserError } from "../errors.js";
 import { collectRuns } from "../experiments/index.js";
 import { buildReport, csv, fewestWords, json, markdown, page } from "../report/index.js";
 import { makeDirectories, writeAtomically } from "../training/files.js";
-import { pc } from "./text.js";
+import { warn } from "./text.js";
 
 interface ReportFlags {
   readonly out?: string;
@@ -19,7 +19,7 @@ export async function reportCommand(folders: readonly string[], flags: ReportFla
   if (title === "") throw new UserError(`title must be a text that is not empty, got "" (from --title)`);
   const collection = collectRuns(folders);
   const report = buildReport(collection, { title: title ?? "Trained runs and the published table" });
-  for (const warning of report.warnings) console.error(pc.yellow(`warning: ${warning}`));
+  report.warnings.forEach((warning) => warn(warning));
   if (report.runs.length === 0) {
     throw new UserError(
       `no run can be read in ${folders.join(", ")}; give run folders, or folders that hold some`,

@@ -4,12 +4,13 @@ import { cpus } from "node:os";
 import { basename, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../data/decode.js";
-import { printable, UserError } from "../errors.js";
+import { firstLineOf, printable, UserError } from "../errors.js";
 import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
 import {
   bestRates,
   epochSeconds,
   followStudy,
+  isOpen,
   maskedUrl,
   measureEpoch,
   paceOf,
@@ -27,7 +28,7 @@ import { bestEpoch } from "../training/metrics.js";
 import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
-import { duration, pc, percent, table } from "./text.js";
+import { duration, pc, percent, table, warn } from "./text.js";
 
 interface StudyFlags {
   readonly out?: string;
@@ -191,7 +192,7 @@ function queueNotices(url: string, quiet: boolean) {
       const runs = count === 1 ? "1 run is" : `${count} runs are`;
       console.log(`${runs} on the queue ${name}; workers take them: ${worker}`);
     },
-    onTrouble: (message: string) => console.error(pc.yellow(`warning: ${printable(message)}`)),
+    onTrouble: (message: string) => warn(printable(message)),
   };
 }
 
@@ -209,7 +210,7 @@ async function show(standings: readonly Standing[], threads: number, json: boole
   ]);
   console.log([pc.dim(head), ...rows].join("\n"));
   const left = secondsLeft(standings, await measured(standings, threads));
-  const open = standings.filter(({ state }) => state === "open" || state === "begun").length;
+  const open = standings.filter(isOpen).length;
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
   console.log(`${standings.length} runs, ${open} to do${open > 0 ? `: ${time}` : ""}`);
 }
@@ -218,9 +219,9 @@ async function show(standings: readonly Standing[], threads: number, json: boole
 async function measured(standings: readonly Standing[], threads: number): Promise<Map<string, number>> {
   const known = epochSeconds(standings);
   const seconds = new Map<string, number>();
-  for (const { run, state } of standings) {
+  for (const { run } of standings.filter(isOpen)) {
     const pace = paceOf(run);
-    if (state === "done" || known.has(pace) || seconds.has(pace)) continue;
+    if (known.has(pace) || seconds.has(pace)) continue;
     const epoch = await measureEpoch(run, threads);
     if (epoch !== undefined) seconds.set(pace, epoch);
   }
@@ -271,9 +272,6 @@ export function wholeNumber(name: string, value: number | undefined, least: numb
   );
 }
 
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0];
-
 /** A study from JSON, or what a module exports as its default. */
 async function readStudyFile(path: string): Promise<unknown> {
   if (/\.[cm]?[jt]s$/.test(path)) {
@@ -281,7 +279,7 @@ async function readStudyFile(path: string): Promise<unknown> {
     try {
       return await createJiti(import.meta.url).import(pathToFileURL(resolve(path)).href, { default: true });
     } catch (error) {
-      throw new UserError(`cannot load ${path}: ${messageOf(error)}`);
+      throw new UserError(`cannot load ${path}: ${firstLineOf(error)}`);
     }
   }
   let text: string;

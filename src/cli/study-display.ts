@@ -3,7 +3,7 @@ import cliProgress from "cli-progress";
 import type { Outcome, Standing } from "../experiments/index.js";
 import type { TrainProgress } from "../training/index.js";
 import { bestEpoch } from "../training/metrics.js";
-import { duration, isFancy, pc, percent } from "./text.js";
+import { duration, isFancy, pc, percent, warn } from "./text.js";
 
 export interface StudyDisplay {
   onBegin(standing: Standing): void;
@@ -15,8 +15,7 @@ export interface StudyDisplay {
 
 /** `standings` are those of all runs that there will be; without them each event is a line. */
 export function createStudyDisplay(standings: readonly Standing[] | undefined, quiet: boolean): StudyDisplay {
-  const onWarning = ({ run }: Standing, message: string): void =>
-    console.error(pc.yellow(`warning: ${run.name}: ${message}`));
+  const onWarning = ({ run }: Standing, message: string): void => warn(`${run.name}: ${message}`);
   if (quiet) return { onBegin: () => {}, onProgress: () => {}, onEnd: () => {}, onWarning, stop: () => {} };
   return standings !== undefined && isFancy() ? bars(standings) : lines(onWarning);
 }

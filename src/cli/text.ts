@@ -12,6 +12,8 @@ export function isFancy(stream: NodeJS.WriteStream = process.stdout): boolean {
 /** Colours where `isFancy`; picocolors alone would also colour the lines of a CI log. */
 export const pc = picocolors.createColors(isFancy());
 
+export const warn = (message: string): void => console.error(pc.yellow(`warning: ${message}`));
+
 export const percent = (value: number): string => `${value.toFixed(2)}%`;
 
 export function duration(seconds: number): string {

@@ -19,7 +19,7 @@ import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
 import { showLoading } from "./loading.js";
 import { createDisplay } from "./progress.js";
-import { duration, pc, resultLines, table } from "./text.js";
+import { duration, pc, resultLines, table, warn } from "./text.js";
 
 interface Flags {
   readonly resume?: string;
@@ -88,7 +88,7 @@ export async function runTraining(
         if (steps++ === 0) onFirstStep?.();
         display.update(progress);
       },
-      onWarning: (message) => console.error(pc.yellow(`warning: ${message}`)),
+      onWarning: warn,
     };
     const { out } = options;
     const trainIn = (directory: string): Promise<Run> =>

@@ -5,7 +5,7 @@ import { maskedUrl, queueUrl, work } from "../experiments/index.js";
 import { onInterrupt } from "./interrupt.js";
 import { wholeNumber } from "./studies.js";
 import { createStudyDisplay } from "./study-display.js";
-import { pc } from "./text.js";
+import { warn } from "./text.js";
 
 interface WorkerFlags {
   readonly queue?: string;
@@ -38,6 +38,6 @@ export async function workerCommand(flags: WorkerFlags): Promise<void> {
       if (!quiet)
         console.log(`waiting for runs of ${study ?? folder ?? "all studies"} on ${maskedUrl(queue)}`);
     },
-    onTrouble: (message) => console.error(pc.yellow(`warning: ${printable(message)}`)),
+    onTrouble: (message) => warn(printable(message)),
   }).finally(interrupt.release);
 }

@@ -7,6 +7,7 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
+import { ownHeader } from "./api.js";
 
 export interface Access {
   /** With ports: "127.0.0.1:8642". */
@@ -14,9 +15,6 @@ export interface Access {
   /** Undefined where only this machine can ask. */
   readonly token: string | undefined;
 }
-
-/** What our page sends with what changes something; another site's page cannot. */
-export const ownHeader = "x-fewbit-dashboard";
 
 export const isLocal = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 

@@ -1,5 +1,8 @@
 /** What the server tells the page, as JSON. The page's sources read this file, so it imports nothing. */
 
+/** What our page sends with what changes something; another site's page cannot. */
+export const ownHeader = "x-fewbit-dashboard";
+
 /**
  * "running": its lock names a living process of this machine, or another machine has written it not long ago. "done": all its epochs have ended.
  * "damaged": its metrics cannot be read. "interrupted": none of these.

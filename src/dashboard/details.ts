@@ -8,6 +8,7 @@ import { readLayers } from "../training/layers.js";
 import { fileNames, readConfig } from "../training/run.js";
 import type { ConfusionMatrix, LayerHistory, RunDetails } from "./api.js";
 import type { WatchedRun } from "./watched-run.js";
+import { short } from "./watched-run.js";
 
 /** Counts in all matrices that are sent. */
 const mostCounts = 200_000;
@@ -54,5 +55,3 @@ function matrices(path: string, classes: number): ConfusionMatrix[] {
   if (!square) throw new UserError(`${path} is damaged: it is not of ${classes} classes`);
   return lines.slice(-Math.max(1, Math.floor(mostCounts / classes ** 2)));
 }
-
-const short = (value: number): number => Number(value.toPrecision(5));

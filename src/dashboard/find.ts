@@ -1,13 +1,11 @@
 /** Finds run folders as `collectRuns` does, without holding up what the server does meanwhile. */
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { runDepth } from "../experiments/index.js";
 import { fileNames } from "../training/run.js";
 
-/** How deep runs may lie below the folder. */
-const depth = 4;
-
 /** Folders with a `config.json`, in the order of their paths; what lies below one is its own. */
-export async function findRuns(folder: string, levels = depth): Promise<string[]> {
+export async function findRuns(folder: string, levels = runDepth): Promise<string[]> {
   if (await isThere(join(folder, fileNames.config))) return [folder];
   if (levels === 0) return [];
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []); // not ours to read
@@ -17,7 +15,7 @@ export async function findRuns(folder: string, levels = depth): Promise<string[]
   return found;
 }
 
-const isThere = (path: string): Promise<boolean> =>
+export const isThere = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,

@@ -5,7 +5,7 @@
 import { existsSync, statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, relative } from "node:path";
-import { printable, UserError } from "../errors.js";
+import { firstLineOf, printable, UserError } from "../errors.js";
 import type { Collection } from "../experiments/index.js";
 import type { RunUpdate, Snapshot } from "./api.js";
 import { Feed } from "./feed.js";
@@ -62,7 +62,7 @@ export class Watch {
         else if (update !== undefined) changed.push(update);
         if (run.reason !== undefined) warnings.push(run.reason);
       } catch (error) {
-        warnings.push(printable(`left out: ${(error as Error).message.split("\n")[0]}`));
+        warnings.push(printable(`left out: ${firstLineOf(error)}`));
       }
     };
     const queue = found.values();

@@ -1,7 +1,6 @@
 /** A run as the dashboard follows it: its configuration, the epochs that have ended, its state. */
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { printable, UserError } from "../errors.js";
 import type { FoundRun } from "../experiments/index.js";
@@ -11,6 +10,7 @@ import type { EpochMetrics, RunConfig } from "../training/index.js";
 import { bestEpoch, parseMetrics } from "../training/metrics.js";
 import { fileNames, readConfig } from "../training/run.js";
 import type { Curves, RunState, RunUpdate } from "./api.js";
+import { isThere } from "./find.js";
 import { LineFollower } from "./follow.js";
 
 /** A configuration of this size is no run's. */
@@ -182,10 +182,4 @@ function curvesOf(metrics: readonly EpochMetrics[]): Curves {
 }
 
 /** As many digits as a curve or a table shows. */
-const short = (value: number): number => Number(value.toPrecision(5));
-
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
+export const short = (value: number): number => Number(value.toPrecision(5));

@@ -1,7 +1,7 @@
 /** Finds the runs under folders and says which cell of the published table each stands in. */
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { UserError } from "../errors.js";
+import { firstLineOf, UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
@@ -43,7 +43,7 @@ export interface Collection {
 }
 
 /** How deep runs may lie below a folder. */
-const depth = 4;
+export const runDepth = 4;
 
 /**
  * Finds runs: the folders themselves and what lies in them. A run that is damaged or of another
@@ -56,12 +56,12 @@ export function collectRuns(folders: readonly string[]): Collection {
     if (!existsSync(folder) || !statSync(folder).isDirectory()) {
       throw new UserError(`${folder} is not a folder; give run folders, or folders that hold some`);
     }
-    for (const directory of runFolders(folder, depth)) {
+    for (const directory of runFolders(folder, runDepth)) {
       try {
         const name = relative(folder, directory) || basename(realpathSync(directory));
         runs.set(realpathSync(directory), readFound(name, directory));
       } catch (error) {
-        warnings.push(`left out: ${reasonOf(error)}`);
+        warnings.push(`left out: ${firstLineOf(error)}`);
       }
     }
   }
@@ -112,9 +112,3 @@ export function cellOf({ model, method, data }: RunConfig): Cell {
   const dataset = whole ?? data.name;
   return { dataset, model: model.name, method: method.name, weightBits, activationBits, published };
 }
-
-const reasonOf = (error: unknown): string => {
-  if (error instanceof UserError) return error.message;
-  const { message } = error as Error;
-  return message.split("\n")[0];
-};

@@ -16,7 +16,7 @@ import {
   unregister,
 } from "./queue.js";
 import type { Outcome, StudyListeners } from "./run-study.js";
-import { standingOf } from "./standing.js";
+import { isOpen, standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
 
 export interface FollowOptions extends StudyListeners {
@@ -42,7 +42,7 @@ const pollMilliseconds = 1_000;
 export async function followStudy(runs: readonly PlannedRun[], options: FollowOptions): Promise<Outcome[]> {
   const { folder, signal, onTrouble = () => {} } = options;
   const outcomes = runs.map((run): Outcome => standingOf(run, folder));
-  const open = outcomes.filter(({ state }) => state === "open" || state === "begun");
+  const open = outcomes.filter(isOpen);
   if (open.length === 0) return outcomes;
   const redis = await connect(options.queue, onTrouble);
   try {
@@ -93,7 +93,7 @@ class Follower {
     private readonly outcomes: Outcome[],
     private readonly options: FollowOptions,
   ) {
-    const places = outcomes.flatMap(({ state }, i) => (state === "open" || state === "begun" ? [i] : []));
+    const places = outcomes.flatMap((outcome, i) => (isOpen(outcome) ? [i] : []));
     this.open = new Map(places.map((i) => [jobIdOf(outcomes[i].run), i]));
   }
 
@@ -155,8 +155,7 @@ class Follower {
 
   /** False for a run that is not done. */
   private end(id: string, i: number): boolean {
-    const { state } = standingOf(this.outcomes[i].run, this.options.folder);
-    if (state === "open" || state === "begun") return false;
+    if (isOpen(standingOf(this.outcomes[i].run, this.options.folder))) return false;
     this.finish(id, i, {});
     return true;
   }

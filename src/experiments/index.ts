@@ -1,6 +1,6 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
 export type { Cell, Collection, FoundRun } from "./collect.js";
-export { cellOf as cellOfRun, collectRuns, readFound } from "./collect.js";
+export { cellOf as cellOfRun, collectRuns, readFound, runDepth } from "./collect.js";
 export { grouped } from "./grouped.js";
 export { measureEpoch } from "./estimate.js";
 export type { Choice, Trial } from "./pick.js";
@@ -15,6 +15,6 @@ export { runStudy } from "./run-study.js";
 export type { WorkerListeners, WorkerOptions } from "./worker.js";
 export { work } from "./worker.js";
 export type { Standing, State } from "./standing.js";
-export { epochSeconds, paceOf, secondsLeft, standingOf } from "./standing.js";
+export { epochSeconds, isOpen, paceOf, secondsLeft, standingOf } from "./standing.js";
 export type { PlannedRun, Study } from "./study.js";
 export { identityOf, runsOf } from "./study.js";

@@ -5,7 +5,7 @@ import type { TrainProgress } from "../training/index.js";
 import { isInUse } from "../training/lock.js";
 import { DataSets, isTaken, trainRun } from "./run.js";
 import type { Standing } from "./standing.js";
-import { standingOf } from "./standing.js";
+import { isOpen, standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
 
 /** What is told while runs are trained, here or by workers elsewhere. */
@@ -42,9 +42,7 @@ export interface Outcome extends Standing {
 export async function runStudy(runs: readonly PlannedRun[], options: StudyOptions): Promise<Outcome[]> {
   const { folder, jobs = 1, threads, signal } = options;
   const outcomes = runs.map((run): Outcome => standingOf(run, folder));
-  const waiting = outcomes.flatMap((outcome, i) =>
-    outcome.state === "open" || outcome.state === "begun" ? [i] : [],
-  );
+  const waiting = outcomes.flatMap((outcome, i) => (isOpen(outcome) ? [i] : []));
   const parallel = Math.max(1, Math.min(jobs, threads, waiting.length));
   const share = Math.max(1, Math.floor(threads / parallel));
   const data = new DataSets();
@@ -53,9 +51,8 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   const work = async (): Promise<void> => {
     for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
       outcomes[i] = await whenFree(runs[i], options);
-      const { state } = outcomes[i];
       if (signal?.aborted === true) break;
-      if (state === "done" || state === "damaged") {
+      if (!isOpen(outcomes[i])) {
         options.onEnd?.(outcomes[i]);
         continue;
       }
@@ -77,13 +74,12 @@ const lookMilliseconds = 1_000;
 
 /** Where a run stands, once no other process trains it: a configuration in two studies is trained once. */
 async function whenFree(run: PlannedRun, { folder, signal, onWarning }: StudyOptions): Promise<Standing> {
-  for (let looks = 0; ; looks++) {
-    const standing = standingOf(run, folder);
-    if (standing.state === "done" || !isInUse(standing.directory) || signal?.aborted === true)
-      return standing;
-    if (looks === 0) onWarning?.(standing, "another process trains it; waiting for its end");
-    await delay(lookMilliseconds, undefined, { signal }).catch(() => {});
-  }
+  const standing = standingOf(run, folder);
+  const isAway = (): boolean => isInUse(standing.directory) && signal?.aborted !== true;
+  if (standing.state === "done" || !isAway()) return standing;
+  onWarning?.(standing, "another process trains it; waiting for its end");
+  while (isAway()) await delay(lookMilliseconds, undefined, { signal }).catch(() => {});
+  return standingOf(run, folder);
 }
 
 /** Trains a run to its end; gives why it did not get there; "taken" if another process was first to begin it. */

@@ -6,6 +6,8 @@ import { shown, UserError } from "../errors.js";
 import type { EpochMetrics } from "../training/index.js";
 import { loadRun } from "../training/index.js";
 import type { RunOptions } from "../training/config.js";
+import { fileNames } from "../training/run.js";
+import { grouped } from "./grouped.js";
 import type { PlannedRun } from "./study.js";
 import { withoutEffect } from "./study.js";
 
@@ -22,9 +24,12 @@ export interface Standing {
   readonly reason?: string;
 }
 
+/** Whether there is something to train. */
+export const isOpen = ({ state }: Standing): boolean => state === "open" || state === "begun";
+
 export function standingOf(run: PlannedRun, folder: string): Standing {
   const directory = join(folder, run.name);
-  if (!existsSync(join(directory, "config.json"))) return { run, directory, state: "open", metrics: [] };
+  if (!existsSync(join(directory, fileNames.config))) return { run, directory, state: "open", metrics: [] };
   try {
     const { config, metrics } = loadRun(directory);
     const other = otherThan(run.options, config.options);
@@ -64,26 +69,24 @@ export function secondsLeft(
   standings: readonly Standing[],
   measured: ReadonlyMap<string, number> = new Map(),
 ): number | undefined {
-  const seconds = new Map<string, number[]>([...measured].map(([pace, epoch]) => [pace, [epoch]]));
-  for (const [pace, epochs] of epochSeconds(standings)) seconds.set(pace, epochs);
+  const seconds = new Map([...measured, ...epochSeconds(standings)]);
   let left = 0;
-  for (const { run, metrics, state } of standings) {
-    const epochs = run.options.epochs - metrics.length;
-    if (state === "done" || state === "damaged" || epochs <= 0) continue;
-    const known = [...(seconds.get(paceOf(run)) ?? [])].sort((a, b) => a - b);
-    if (known.length === 0) return undefined;
-    left += epochs * known[known.length >> 1];
+  for (const standing of standings.filter(isOpen)) {
+    const { run, metrics } = standing;
+    const epoch = seconds.get(paceOf(run));
+    if (epoch === undefined) return undefined;
+    left += epoch * (run.options.epochs - metrics.length);
   }
   return left;
 }
 
-/** Of the epochs that have ended, by `paceOf`. */
-export function epochSeconds(standings: readonly Standing[]): Map<string, number[]> {
-  const seconds = new Map<string, number[]>();
-  for (const { run, metrics } of standings) {
-    if (metrics.length === 0) continue;
-    const known = seconds.get(paceOf(run)) ?? [];
-    seconds.set(paceOf(run), [...known, ...metrics.map((epoch) => epoch.seconds)]);
-  }
-  return seconds;
+/** The median of the epochs that have ended, by `paceOf`. */
+export function epochSeconds(standings: readonly Standing[]): Map<string, number> {
+  const begun = standings.filter(({ metrics }) => metrics.length > 0);
+  return new Map(
+    grouped(begun, ({ run }) => paceOf(run)).map((alike) => {
+      const seconds = alike.flatMap(({ metrics }) => metrics.map((epoch) => epoch.seconds));
+      return [paceOf(alike[0].run), seconds.sort((a, b) => a - b)[seconds.length >> 1]];
+    }),
+  );
 }

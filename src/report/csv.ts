@@ -1,6 +1,6 @@
 /** The runs as CSV: a line each (RFC 4180), with no text that a spreadsheet would take for a formula. */
 import type { Report, ReportedRun } from "./report.js";
-import { differenceOf } from "./statistics.js";
+import { runDifference } from "./statistics.js";
 
 const columns: Readonly<Record<string, (run: ReportedRun) => string | number | null>> = {
   dataset: (run) => run.dataset,
@@ -18,8 +18,7 @@ const columns: Readonly<Record<string, (run: ReportedRun) => string | number | n
   lastTop1: (run) => run.last?.top1 ?? null,
   lastTop5: (run) => run.last?.top5 ?? null,
   publishedTop1: (run) => run.published,
-  difference: ({ best, published, epochs, epochsPlanned }) =>
-    best === null || published === null || epochs < epochsPlanned ? null : differenceOf(best.top1, published),
+  difference: runDifference,
   optimizer: (run) => run.optimizer,
   learningRate: (run) => run.learningRate,
   weightDecay: (run) => run.weightDecay,

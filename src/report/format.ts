@@ -1,6 +1,7 @@
 /** How numbers read: the one place where they are rounded. */
 import { memoryText } from "../runtime/executor.js";
 import type { BitPair, Cell, Counts, Group, Spread } from "./report.js";
+import { tolerance } from "./statistics.js";
 
 /** Percent with two decimals, without the sign. */
 export const accuracy = (value: number): string => value.toFixed(2);
@@ -54,8 +55,8 @@ export function reference({ published }: Cell): string | undefined {
   return published.top1 === null ? "not reported" : accuracy(published.top1);
 }
 
-/** A sentence about the cells that have a published accuracy. */
-export function verdict({ published, compared, within, ahead, behind }: Counts): string {
+/** A sentence about the cells that have a published accuracy; `of` says of what the points are, where that is not plain. */
+export function verdict({ published, compared, within, ahead, behind }: Counts, of = ""): string {
   if (published === 0) return "not in the published table";
-  return `${compared} of ${counted(published, "published cell")} trained: ${within} within 0.3 points, ${ahead} ahead, ${behind} behind`;
+  return `${compared} of ${counted(published, "published cell")} trained: ${within} within ${tolerance} points${of}, ${ahead} ahead, ${behind} behind`;
 }

@@ -13,8 +13,7 @@ export interface Placed {
   readonly settings: string;
 }
 
-export const hasEnded = ({ config, metrics }: FoundRun): boolean =>
-  metrics.length >= Math.max(1, config.epochs);
+export const hasEnded = ({ config, metrics }: FoundRun): boolean => metrics.length >= config.epochs;
 
 /** The groups of a cell's runs, the one to show first: see `order`. */
 export function groupsOf(placed: readonly Placed[]): Group[] {

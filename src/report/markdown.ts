@@ -11,6 +11,7 @@ import {
   spread,
   verdict,
 } from "./format.js";
+import { tolerance } from "./statistics.js";
 import { chosenText, fewestWords } from "./prose.js";
 import type { Cell, Point, Report, ReportedRun, Table } from "./report.js";
 
@@ -51,7 +52,7 @@ function markdownTable(head: readonly string[], rows: readonly (readonly string[
 
 function methodTable({ methods }: Report): string {
   return markdownTable(
-    ["method", "published", "trained", "within 0.3 points", "ahead", "behind"],
+    ["method", "published", "trained", `within ${tolerance} points`, "ahead", "behind"],
     methods.map(({ title, published, compared, within, ahead, behind }) => [
       text(title),
       ...[published, compared, within, ahead, behind].map(String),

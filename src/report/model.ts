@@ -201,7 +201,7 @@ function methodPlace(name: string): number {
 const samePair = (a: BitPair, b: BitPair): boolean =>
   a.weightBits === b.weightBits && a.activationBits === b.activationBits;
 
-const publishedPairs = distinct(published);
+const publishedPairs = distinctPairs(published);
 
 /** The published pairs in the published order, then those of runs from many bits to few. */
 function columnsOf(ofTable: readonly PublishedRow[], runs: readonly BitPair[]): BitPair[] {
@@ -210,10 +210,10 @@ function columnsOf(ofTable: readonly PublishedRow[], runs: readonly BitPair[]): 
     return at === -1 ? publishedPairs.length : at;
   };
   const size = ({ weightBits, activationBits }: BitPair) => (weightBits ?? 0) * 64 + (activationBits ?? 0);
-  return distinct([...ofTable, ...runs]).sort((a, b) => place(a) - place(b) || size(b) - size(a));
+  return distinctPairs([...ofTable, ...runs]).sort((a, b) => place(a) - place(b) || size(b) - size(a));
 }
 
-function distinct(pairs: readonly BitPair[]): BitPair[] {
+function distinctPairs(pairs: readonly BitPair[]): BitPair[] {
   return grouped(pairs, ({ weightBits, activationBits }) => `${weightBits}/${activationBits}`).map(
     ([{ weightBits, activationBits }]) => ({ weightBits, activationBits }),
   );

@@ -6,7 +6,7 @@ import { Html, html } from "./markup.js";
 import { bitWidthPlot, costPlot } from "./plots.js";
 import { chosenText, fewestWords } from "./prose.js";
 import type { Report, ReportedRun } from "./report.js";
-import { differenceOf } from "./statistics.js";
+import { isFinished, runDifference } from "./statistics.js";
 import { legend, methodTable, tableHtml, tablesCss } from "./tables-html.js";
 
 /** Runs whose list is shown without being asked for. */
@@ -119,15 +119,15 @@ function runTable(runs: readonly ReportedRun[]): Html {
 
 function cellsOf(run: ReportedRun): (string | Html)[] {
   const { best, last, published, cost, costMissing } = run;
-  const ended = run.epochs >= run.epochsPlanned;
-  const difference =
-    best === null || published === null || !ended ? "" : ` (${points(differenceOf(best.top1, published))})`;
+  const difference = runDifference(run);
   return [
     ...[run.model, run.dataset, run.methodTitle, bits(run), String(run.seed)],
-    ended ? String(run.epochs) : `${run.epochs} of ${run.epochsPlanned}`,
+    isFinished(run) ? String(run.epochs) : `${run.epochs} of ${run.epochsPlanned}`,
     best === null ? "" : `${accuracy(best.top1)} (epoch ${best.epoch})`,
     last === null ? "" : accuracy(last.top1),
-    published === null ? "" : `${accuracy(published)}${difference}`,
+    published === null
+      ? ""
+      : `${accuracy(published)}${difference === null ? "" : ` (${points(difference)})`}`,
     ...(cost === null
       ? [html`<span class="fb-detail">${costMissing}</span>`, ""]
       : [size(cost.bytes), operations(cost.bitOperations)]),

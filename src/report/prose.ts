@@ -1,17 +1,14 @@
 /** Sentences that more than one writer says. */
-import { counted } from "./format.js";
+import { counted, verdict } from "./format.js";
 import type { Report, ReportedRun } from "./report.js";
+import { isFinished, totalOf } from "./statistics.js";
 
 /** The report in a sentence or two. */
 export function fewestWords({ runs, tables, methods }: Report): string {
-  const open = runs.filter(({ epochs, epochsPlanned }) => epochs < epochsPlanned).length;
+  const open = runs.filter((run) => !isFinished(run)).length;
   const unfinished = open === 0 ? "" : `, ${open} of them unfinished`;
-  const sum = (name: "published" | "compared" | "within" | "ahead" | "behind") =>
-    methods.reduce((total, method) => total + method[name], 0);
-  const compared =
-    sum("published") === 0
-      ? ""
-      : ` ${sum("compared")} of ${counted(sum("published"), "published cell")} trained: ${sum("within")} within 0.3 points of the published accuracy, ${sum("ahead")} ahead, ${sum("behind")} behind.`;
+  const total = totalOf(methods);
+  const compared = total.published === 0 ? "" : ` ${verdict(total, " of the published accuracy")}.`;
   return `${counted(runs.length, "run")} in ${counted(tables.length, "table")}${unfinished}.${compared}`;
 }
 

@@ -1,5 +1,5 @@
 /** Means, spreads, comparisons and fronts. */
-import type { Counts, Spread } from "./report.js";
+import type { Counts, ReportedRun, Spread } from "./report.js";
 
 /** Points by which a cell may miss the published accuracy and count as the same. */
 export const tolerance = 0.3;
@@ -21,6 +21,22 @@ export function spreadOf(values: readonly number[]): Spread {
 /** `ours` - `published` without the rounding error of binary fractions: 99.25 - 99.55 is -0.3. */
 export function differenceOf(ours: number, published: number): number {
   return Math.round((ours - published) * 1e9) / 1e9;
+}
+
+/** Whether a run has been trained as long as it was to be. */
+export const isFinished = ({ epochs, epochsPlanned }: ReportedRun): boolean => epochs >= epochsPlanned;
+
+/** A finished run's difference from the published accuracy. */
+export const runDifference = (run: ReportedRun): number | null =>
+  run.best === null || run.published === null || !isFinished(run)
+    ? null
+    : differenceOf(run.best.top1, run.published);
+
+/** Counts together. */
+export function totalOf(all: readonly Counts[]): Counts {
+  const sum = (name: keyof Counts) => all.reduce((total, counts) => total + counts[name], 0);
+  const [published, compared, within] = [sum("published"), sum("compared"), sum("within")];
+  return { published, compared, within, ahead: sum("ahead"), behind: sum("behind") };
 }
 
 /** Counts cells by their published accuracy and our difference from it. */

@@ -2,8 +2,8 @@
 import { accuracy, bits, counted, extent, missing, points, reference, spread, verdict } from "./format.js";
 import type { Html } from "./markup.js";
 import { html } from "./markup.js";
-import type { Cell, Group, Report, Spread, Table } from "./report.js";
-import { tolerance } from "./statistics.js";
+import type { Cell, Counts, Group, Report, Spread, Table } from "./report.js";
+import { tolerance, totalOf } from "./statistics.js";
 
 /** All tables of a report: by method, then one a data set and network. Its style is `tablesCss`. */
 export function tablesHtml(report: Report): string {
@@ -15,9 +15,9 @@ export function tablesHtml(report: Report): string {
 /** How many cells compare how, by method. */
 export function methodTable({ methods }: Report): Html {
   if (methods.length === 0) return html``;
-  const sums = (["published", "compared", "within", "ahead", "behind"] as const).map((name) =>
-    methods.reduce((sum, method) => sum + method[name], 0),
-  );
+  const total = totalOf(methods);
+  const counts = ({ published, compared, within, ahead, behind }: Counts) =>
+    [published, compared, within, ahead, behind].map((value) => html`<td>${value}</td>`);
   return html`<div class="fb-scroll" role="region" aria-label="Cells by method" tabindex="0">
     <table class="fb-methods">
       <caption>
@@ -28,24 +28,24 @@ export function methodTable({ methods }: Report): Html {
           <th scope="col">method</th>
           <th scope="col">published</th>
           <th scope="col">trained</th>
-          <th scope="col">within 0.3 points</th>
+          <th scope="col">within ${tolerance} points</th>
           <th scope="col">ahead</th>
           <th scope="col">behind</th>
         </tr>
       </thead>
       <tbody>
         ${methods.map(
-          ({ title, published, compared, within, ahead, behind }) =>
+          (method) =>
             html`<tr>
-              <th scope="row">${title}</th>
-              ${[published, compared, within, ahead, behind].map((value) => html`<td>${value}</td>`)}
+              <th scope="row">${method.title}</th>
+              ${counts(method)}
             </tr> `,
         )}
       </tbody>
       <tfoot>
         <tr>
           <th scope="row">all</th>
-          ${sums.map((value) => html`<td>${value}</td>`)}
+          ${counts(total)}
         </tr>
       </tfoot>
     </table>
@@ -165,9 +165,9 @@ function groupText(group: Group): string {
 /** What the colours and numbers of a cell mean. */
 export function legend(): Html {
   const entries: readonly (readonly [string, string])[] = [
-    ["fb-ahead2", "ahead by more than 0.3 points, stronger from 1 and from 3"],
-    ["fb-within", "within 0.3 points"],
-    ["fb-behind2", "behind by more than 0.3 points, stronger from 1 and from 3"],
+    ["fb-ahead2", `ahead by more than ${tolerance} points, stronger from 1 and from 3`],
+    ["fb-within", `within ${tolerance} points`],
+    ["fb-behind2", `behind by more than ${tolerance} points, stronger from 1 and from 3`],
   ];
   return html`<div class="fb-legend">
     <p>

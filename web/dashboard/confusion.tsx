@@ -1,6 +1,7 @@
 /** What the network takes for what: a row a class, a column an answer. */
 import { useState } from "preact/hooks";
 import type { ConfusionMatrix } from "../../src/dashboard/api.js";
+import { EpochSlider } from "./epoch-slider.js";
 
 interface ConfusionProps {
   readonly matrices: readonly ConfusionMatrix[];
@@ -19,18 +20,7 @@ export function Confusion({ matrices, names }: ConfusionProps) {
       ) : (
         <>
           <div class="controls">
-            <label class="slider">
-              Epoch
-              <input
-                type="range"
-                min={0}
-                max={lastOne}
-                value={at}
-                aria-valuetext={`epoch ${matrices[at].epoch}`}
-                onInput={(event) => setChosen(Number(event.currentTarget.value))}
-              />
-              <output>{matrices[at].epoch}</output>
-            </label>
+            <EpochSlider epochs={matrices.map(({ epoch }) => epoch)} at={at} choose={setChosen} />
           </div>
           <Matrix matrix={matrices[at]} names={names} />
           <Mistakes matrix={matrices[at]} names={names} />

@@ -3,6 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { LayerHistory } from "../../src/dashboard/api.js";
 import type { Line } from "./chart.js";
 import { Chart } from "./chart.js";
+import { EpochSlider } from "./epoch-slider.js";
 import { number, percent } from "./format.js";
 import { HeatMap } from "./heat-map.js";
 import { Histogram } from "./histogram.js";
@@ -46,18 +47,7 @@ function Weights({ layer }: { layer: LayerHistory }) {
   return (
     <>
       <div class="controls">
-        <label class="slider">
-          Epoch
-          <input
-            type="range"
-            min={0}
-            max={lastOne}
-            value={at}
-            aria-valuetext={`epoch ${layer.epochs[at]}`}
-            onInput={(event) => setChosen(Number(event.currentTarget.value))}
-          />
-          <output>{layer.epochs[at]}</output>
-        </label>
+        <EpochSlider epochs={layer.epochs} at={at} choose={setChosen} />
         <dl class="inline">
           <dt>levels</dt>
           <dd>{levels ?? "full precision"}</dd>

@@ -1,5 +1,6 @@
 /** Stops a run, after a question. */
 import { useRef, useState } from "preact/hooks";
+import { ownHeader } from "../../src/dashboard/api.js";
 import type { Run } from "./store.js";
 import { store } from "./store.js";
 
@@ -45,7 +46,7 @@ async function ask(id: string): Promise<string | undefined> {
   try {
     const response = await fetch(`/api/runs/${id}/stop`, {
       method: "POST",
-      headers: { "x-fewbit-dashboard": "1" },
+      headers: { [ownHeader]: "1" },
     });
     if (response.ok) return undefined;
     const { error } = (await response.json()) as { error?: string };
