@@ -1,9 +1,10 @@
 /**
- * `npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART]`: a benchmark
- * by name. What it compares and how stands at the head of its own file.
+ * `npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART]
+ * [--base REVISION]`: a benchmark by name. What it compares and how stands at the head of its own file.
  */
 import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
+import { benchCommands } from "./commands.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
 import { benchWasm } from "./wasm.mjs";
 
@@ -12,6 +13,7 @@ const benchmarks = {
   resnet20: (options) => benchCifar("resnet20", options),
   vgg16: (options) => benchCifar("vgg16", options),
   wasm: benchWasm,
+  commands: benchCommands,
 };
 
 const { values, positionals } = parseArgs({
@@ -22,6 +24,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     steps: { type: "string" },
     only: { type: "string" },
+    base: { type: "string" },
   },
 });
 const [name] = positionals;
