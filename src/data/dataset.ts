@@ -58,8 +58,16 @@ export async function ofDirectory<T>(load: () => Promise<T>): Promise<T> {
   }
 }
 
-export function checksumOf(...parts: readonly (Uint8Array | Float32Array | Int32Array)[]): string {
+/** What one call of Node's takes: 2 GiB and more are refused, whether hashed, read or written. */
+export const pieceBytes = 2 ** 30;
+
+/** The SHA-256 of arrays' bytes, one after another, in hexadecimal digits. */
+export function checksumOf(...parts: readonly ArrayBufferView[]): string {
   const hash = createHash("sha256");
-  for (const part of parts) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  for (const { buffer, byteOffset, byteLength } of parts) {
+    for (let at = 0; at < byteLength; at += pieceBytes) {
+      hash.update(new Uint8Array(buffer, byteOffset + at, Math.min(pieceBytes, byteLength - at)));
+    }
+  }
   return hash.digest("hex");
 }

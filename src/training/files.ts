@@ -7,7 +7,7 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -15,6 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { pieceBytes } from "../data/dataset.js";
 import { UserError, whyUnwritten } from "../errors.js";
 
 /**
@@ -92,12 +93,28 @@ export function readBytes(path: string): Buffer {
   try {
     const found = statSync(path);
     // Reading a pipe would wait for whoever writes there.
-    if (!found.isFile() && !found.isDirectory())
-      throw Object.assign(new Error(), { code: "it is not a file" });
-    return readFileSync(path);
+    if (!found.isFile())
+      throw Object.assign(new Error(), { code: found.isDirectory() ? "EISDIR" : "it is not a file" });
+    return readPieces(path, found.size);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UserError(`cannot read ${path}: ${code}`);
+  }
+}
+
+/** The first `size` bytes of a file, or all there are; `readFileSync` refuses a file of 2 GiB. */
+function readPieces(path: string, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  const file = openSync(path, "r");
+  try {
+    for (let at = 0; at < size;) {
+      const count = readSync(file, bytes, at, Math.min(pieceBytes, size - at), at);
+      if (count === 0) return bytes.subarray(0, at);
+      at += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -131,7 +148,9 @@ function writeFlushed(path: string, content: Content, flags: "w" | "a"): void {
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+  for (let at = 0; at < bytes.length;) {
+    at += writeSync(file, bytes, at, Math.min(pieceBytes, bytes.length - at));
+  }
 }
 
 function flushDirectory(path: string): void {

@@ -6,7 +6,7 @@
  * The writer adds the SHA-256 of header and data to the metadata and the reader checks it, so that a
  * damaged file is never trained on. Files without it, from elsewhere, are read too.
  */
-import { createHash } from "node:crypto";
+import { checksumOf } from "../data/dataset.js";
 import { shown, UserError } from "../errors.js";
 
 export type TensorData =
@@ -59,7 +59,7 @@ export function encodeParts({ tensors, metadata }: TensorFile): Uint8Array[] {
       { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] },
     ]),
   );
-  const stored = { ...metadata, [checksumKey]: checksumOf(metadata, entries, parts) };
+  const stored = { ...metadata, [checksumKey]: checksumOfFile(metadata, entries, parts) };
   const json = Buffer.from(JSON.stringify({ [metadataKey]: stored, ...entries }));
   const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the data starts aligned
   const header = new Uint8Array(lengthBytes + headerBytes).fill(0x20);
@@ -98,7 +98,7 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
     tensors.push([name, { data: new arrayTypes[type](copy), shape }]);
   }
   if (end !== data.length) throw bad(`${data.length - end} bytes after the last tensor`);
-  if (checksum !== undefined && checksum !== checksumOf(metadata, entries, [data])) {
+  if (checksum !== undefined && checksum !== checksumOfFile(metadata, entries, [data])) {
     throw bad("it does not have the checksum that its header says, so it was damaged after it was written");
   }
   // Unlike an assignment, this makes an own property of any name, `__proto__` too.
@@ -106,10 +106,8 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
 }
 
 /** Over the header without the checksum itself, then the data. */
-function checksumOf(metadata: object, entries: object, data: readonly Uint8Array[]): string {
-  const hash = createHash("sha256").update(JSON.stringify({ [metadataKey]: metadata, ...entries }));
-  for (const part of data) hash.update(part);
-  return hash.digest("hex");
+function checksumOfFile(metadata: object, entries: object, data: readonly Uint8Array[]): string {
+  return checksumOf(Buffer.from(JSON.stringify({ [metadataKey]: metadata, ...entries })), ...data);
 }
 
 type Bad = (reason: string) => UserError;
