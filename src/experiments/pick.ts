@@ -3,7 +3,7 @@ import { bestEpoch } from "../training/metrics.js";
 import type { RunOptions } from "../training/config.js";
 import { grouped } from "./grouped.js";
 import type { Outcome } from "./run-study.js";
-import { identityOf } from "./study.js";
+import { hashOf } from "./study.js";
 
 /** What the choice is between. */
 const chosen = ["optimizer", "learningRate", "weightDecay", "momentum"] as const;
@@ -59,4 +59,4 @@ export function studyOf(name: string, choices: readonly Choice[]): object {
 }
 
 const keyWithout = (options: RunOptions, keys: readonly (keyof RunOptions)[]): string =>
-  identityOf({ ...options, ...Object.fromEntries(keys.map((key) => [key, undefined])) });
+  hashOf({ ...options, ...Object.fromEntries(keys.map((key) => [key, undefined])) });

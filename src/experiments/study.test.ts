@@ -61,6 +61,14 @@ test("a run's identity is that of all that decides its result, and of nothing el
   expect(new Set([plain.identity, ...identities]).size).toBe(others.length + 1);
 });
 
+test("an identity stays what it was, so that studies go on with their runs", () => {
+  const identities = [
+    { model: "lenet5", method: "dorefa", bits: "2/2" },
+    { model: "resnet", depth: 20, method: "twn" },
+  ].map((run) => runsOf({ runs: [run] }, "study.json").runs[0].identity);
+  expect(identities).toEqual(["84b614b19fc6b3c8", "e5e65ef01318c205"]);
+});
+
 test("what a run is logged as is one value of a grid", () => {
   const grids = [{ model: ["lenet5"], seed: [1, 2], log: ["tensorboard"] }];
   const { runs } = runsOf({ grids }, "study.json");

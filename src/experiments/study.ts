@@ -6,7 +6,8 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { shown, suggestion, UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
-import { parseRunOptions, resolveNetwork, runKeys, runName } from "../training/config.js";
+import { parseRunOptions, resolveNetwork, resolveOptimizer, runKeys, runName } from "../training/config.js";
+import { revisionOf } from "../training/revision.js";
 
 /** A run of a study: its whole configuration, and what it follows from. */
 export interface PlannedRun {
@@ -26,9 +27,15 @@ export interface Wanted {
 /** What a run may be done with differently and give the same result. */
 export const withoutEffect = ["out", "threads", "dataDir", "mirrors", "log"] as const;
 
-/** The hash of everything that decides a run's result. */
+/** The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the rules. */
 export function identityOf(options: RunOptions): string {
-  const deciding = Object.entries(options)
+  const revision = revisionOf({ ...resolveNetwork(options), ...resolveOptimizer(options) });
+  return hashOf({ ...options, revision });
+}
+
+/** The hash of settings that decide a run's result. */
+export function hashOf(settings: Readonly<Record<string, unknown>>): string {
+  const deciding = Object.entries(settings)
     .filter(([key, value]) => value !== undefined && !(withoutEffect as readonly string[]).includes(key))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256").update(JSON.stringify(deciding)).digest("hex").slice(0, 16);

@@ -13,12 +13,13 @@ export function settingsKey(config: RunConfig): string {
     schedule,
     data,
     gradients = "f32",
+    revision,
     batchSize,
     validation,
     epochs,
   } = config;
   return JSON.stringify(
-    [model, method, optimizer, schedule, data, gradients, batchSize, validation, epochs],
+    [model, method, optimizer, schedule, data, gradients, revision, batchSize, validation, epochs],
     sorted,
   );
 }
@@ -39,7 +40,7 @@ export function numberOf(options: Readonly<Record<string, unknown>>, key: string
 
 /** "Adam 0.01, rate × 0.1 every 4 epochs, 20 epochs, batch 128, preset redbit". `which` tells data of one name apart. */
 export function settingsText(config: RunConfig, which?: string): string {
-  const { method, optimizer, data, gradients = "f32", batchSize, validation, epochs } = config;
+  const { method, optimizer, data, gradients = "f32", revision, batchSize, validation, epochs } = config;
   const [rate, momentum, decay] = ["learningRate", "momentum", "weightDecay"].map((key) =>
     numberOf(optimizer.options, key),
   );
@@ -52,6 +53,7 @@ export function settingsText(config: RunConfig, which?: string): string {
     `batch ${batchSize}`,
     ...methodTexts(method.options),
     ...(gradients === "f32" ? [] : [`gradients ${gradients}`]),
+    ...Object.entries(revision ?? {}).map(([rules, number]) => `revision ${number} of the ${rules}`),
     ...(data.augmentation === null ? ["no augmentation"] : []),
     ...(validation === 0 ? [] : [`best epoch chosen on ${validation} held-out images`]),
     ...(which === undefined ? [] : [`data ${which}`]),

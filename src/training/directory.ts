@@ -33,6 +33,8 @@ export interface OpenOptions {
   readonly config: RunConfig;
   /** Network and method, in words: see `checkpoint.ts`. */
   readonly identity: string;
+  /** Throws if what was begun by a configuration would go on by other rules. */
+  readonly refuseOtherRules?: (previous: RunConfig) => void;
   /** Arrays like those of a checkpoint of this run. */
   readonly expected: Expected;
   /** Kept up to date beside the run's own files. */
@@ -74,6 +76,7 @@ export class RunDirectory {
     const held = lock(path, queue);
     try {
       checkSame(previous, config, path);
+      options.refuseOtherRules?.(previous);
       if (previous.executor !== config.executor) {
         onWarning(
           `${path} was trained on the ${previous.executor} executor and goes on on ${config.executor}: ` +
@@ -300,6 +303,7 @@ function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
     "schedule",
     "data",
     "gradients",
+    "revision",
     "batchSize",
     "seed",
     "validation",

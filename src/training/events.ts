@@ -112,8 +112,20 @@ function valuesOfLayer({ layer, levels, sparsity, signFlips, histogram }: LayerL
 
 /** What decides a run's bits, as indented code, which TensorBoard's Markdown leaves as it is. */
 function inWords(config: RunConfig): string {
-  const { model, method, optimizer, schedule, data, gradients, batchSize, seed, validation } = config;
-  const recipe = { model, method, optimizer, schedule, data, gradients, batchSize, seed, validation };
+  const { model, method, optimizer, schedule, data, gradients, revision, batchSize, seed, validation } =
+    config;
+  const recipe = {
+    model,
+    method,
+    optimizer,
+    schedule,
+    data,
+    gradients,
+    revision,
+    batchSize,
+    seed,
+    validation,
+  };
   return JSON.stringify(recipe, null, 2).replace(/^/gm, "    ");
 }
 

@@ -23,6 +23,8 @@ import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch, readMetrics } from "./metrics.js";
+import type { Revision } from "./revision.js";
+import { refuseOtherRules } from "./revision.js";
 
 export const fileNames = {
   config: "config.json",
@@ -59,6 +61,8 @@ export interface Recipe {
   readonly preparation?: Preparation;
   /** Runs of the first versions have none: f32. */
   readonly gradients?: GradientType;
+  /** By which rules; absent where they are the first. */
+  readonly revision?: Revision;
   readonly batchSize: number;
   readonly seed: number;
   /** Training images held out; 0 for none. */
@@ -144,7 +148,8 @@ export function loadWeights(
   model: Network,
   method: Method,
 ): { weights: Weights; epoch: number } {
-  readConfig(directory);
+  const config = readConfig(directory);
+  refuseOtherRules(config.revision, { model, method, optimizer: config.optimizer }, "answer", directory);
   const path = join(directory, which === "best" ? fileNames.best : fileNames.checkpoint);
   if (!existsSync(path)) {
     throw new UserError(`${path} is not there: no epoch has ended yet, or the file is lost; resume the run`);
@@ -197,6 +202,7 @@ function isPrepared({ model, preparation }: RunConfig): boolean {
 }
 
 const count = z.number().int().positive();
+const revision = count.optional();
 const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
 export const configSchema = z.object({
   formatVersion: z.literal(1),
@@ -218,6 +224,7 @@ export const configSchema = z.object({
     augmentation: z.record(z.string(), z.unknown()).nullable(),
   }),
   gradients: z.enum(gradientTypes).optional(),
+  revision: z.object({ method: revision, scoring: revision }).optional(),
   batchSize: z.number(),
   seed: z.number(),
   validation: z.number(),

@@ -23,7 +23,8 @@ import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
 import type { Recipe, RunConfig } from "./run.js";
-import { identityOf, makeConfig } from "./run.js";
+import { identityOf, makeConfig, readConfig } from "./run.js";
+import { refuseOtherRules, revisionOf } from "./revision.js";
 import { compileStart } from "./step.js";
 
 export interface TrainOptions {
@@ -137,7 +138,10 @@ async function begin(settings: Settings) {
     statistics: initialise(statistics, seed),
     optimizer: optimizer.initial(parameters),
   };
-  const config = makeConfig(recipeOf(settings), epochs, executor, settings.options);
+  // A run goes on by the rules that it began with, or not at all.
+  const revision =
+    settings.resume === true && path !== undefined ? readConfig(path).revision : revisionOf(settings);
+  const config = makeConfig({ ...recipeOf(settings), revision }, epochs, executor, settings.options);
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
   const events =
     path !== undefined && settings.log?.includes("tensorboard") === true
@@ -149,6 +153,7 @@ async function begin(settings: Settings) {
       overwrite: settings.overwrite ?? false,
       queue: settings.queue,
       identity: identityOf(model, method),
+      refuseOtherRules: ({ revision }) => refuseOtherRules(revision, settings, "train", directory),
       ...{ config, expected, events, onWarning },
     });
   const job: Job = {

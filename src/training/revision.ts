@@ -1,0 +1,82 @@
+/**
+ * Revisions: what a method, or the scoring of images, has computed otherwise since some run may have been
+ * made. A run's configuration says by which revision it was made, so that its weights are not read by
+ * rules that they were not trained for, and that studies train such runs again.
+ */
+import { UserError } from "../errors.js";
+import type { Network } from "../nn/index.js";
+import type { Method } from "../quantization/index.js";
+
+/** What the changes are asked about. */
+export interface Revised {
+  readonly model: Network;
+  readonly method: Pick<Method, "name" | "options" | "normalisation">;
+  readonly optimizer: { readonly name: string };
+}
+
+export interface Change {
+  /** The revision that begins with it, in order from 2; the first had no change. */
+  readonly revision: number;
+  /** What has held since, as a clause. */
+  readonly what: string;
+  /**
+   * What it touches: what a trained network answers, how it is trained on, or only what a training
+   * starts from. Weights of before are worth nothing by other answers; the others keep theirs.
+   */
+  readonly touches: "answers" | "training" | "start";
+  /** Whether it makes a difference to a run. */
+  affects(run: Revised): boolean;
+}
+
+/** Changes of what methods compute. */
+export const methodChanges: readonly Change[] = [];
+
+/** Changes of how answers are counted. */
+export const scoringChanges: readonly Change[] = [];
+
+/** By which revision of the method's rules, and of the scoring's, a run is made. A part is absent where it is the first. */
+export interface Revision {
+  readonly method?: number;
+  readonly scoring?: number;
+}
+
+/** The revision by which a run that begins now is made; undefined where all of it is the first. */
+export function revisionOf(run: Revised): Revision | undefined {
+  const latest = (changes: readonly Change[]): number | undefined =>
+    changes.findLast(({ affects }) => affects(run))?.revision;
+  const parts = Object.entries({ method: latest(methodChanges), scoring: latest(scoringChanges) });
+  const known = parts.filter(([, revision]) => revision !== undefined);
+  return known.length === 0 ? undefined : Object.fromEntries(known);
+}
+
+/**
+ * Refuses to use the weights of a run that was made by other rules than today's.
+ *
+ * @param use "answer" refuses where the network would answer otherwise; "train" also where it would be trained otherwise.
+ * @param directory the run's, for the message.
+ * @throws UserError with the first rule that has changed.
+ */
+export function refuseOtherRules(
+  { method: made = 1 }: Revision = {},
+  run: Revised,
+  use: "answer" | "train",
+  directory: string,
+): void {
+  const latest = methodChanges.at(-1)?.revision ?? 1;
+  if (made > latest) {
+    throw new UserError(
+      `${directory} is of revision ${made} of its method, and this fewbit knows those up to ${latest}; take a newer fewbit`,
+    );
+  }
+  const matters = ({ touches }: Change): boolean =>
+    touches === "answers" || (touches === "training" && use === "train");
+  const change = methodChanges.find(
+    (change) => change.revision > made && matters(change) && change.affects(run),
+  );
+  if (change === undefined) return;
+  const consequence =
+    change.touches === "answers" ? "its weights fit the older rule alone" : "it would go on by another rule";
+  throw new UserError(
+    `${directory} is of revision ${made} of its method; since revision ${change.revision} ${change.what}, so ${consequence}; train it anew`,
+  );
+}
