@@ -56,7 +56,7 @@ test("a study killed in mid-run goes on with what is missing and ends with the s
     expect(lines).toEqual([
       expect.stringMatching(/^[\d-]+T[\d:.]+Z begins, process \d+ on \S+, \d+ threads$/),
       expect.stringMatching(
-        /Z epoch 1\/2  training loss [\d.]+ top-1 [\d.]+%  loss [\d.]+ top-1 [\d.]+%  best /,
+        /Z epoch 1\/2  training loss [\d.]+ top-1 [\d.]+%  test loss [\d.]+ top-1 [\d.]+%  best /,
       ),
       expect.stringMatching(/Z epoch 2\/2 /),
       expect.stringMatching(/Z done$/),
@@ -67,7 +67,7 @@ test("a study killed in mid-run goes on with what is missing and ends with the s
   const again = await fewbit(folder, "sweep study.json --out whole");
   expect(again).toMatchObject({ code: 0, stderr: "" });
   expect(again.stdout).toMatch(
-    /^run +epochs +best top-1 +last top-1 *\n(lenet5-\S+ +2\/2 +[\d.]+% +[\d.]+% *\n){4}$/,
+    /^run +epochs +best test top-1 +last test top-1 *\n(lenet5-\S+ +2\/2 +[\d.]+% +[\d.]+% *\n){4}$/,
   );
   expect(listing(join(folder, "whole"))).toEqual(before);
 });
@@ -174,7 +174,9 @@ test("the best rate of each cell is picked, and the picked runs are a study that
   writeFileSync(join(folder, "rates.json"), JSON.stringify({ defaults, grids }));
   const { code, stdout } = await fewbit(folder, "sweep rates.json --pick best-rate --quiet");
   expect(code).toBe(0);
-  const cells = [...stdout.matchAll(/^lenet5-dorefa-w.a2 on mnist +\S+ \S+ +([\d.]+)% +\S+ \S+ ([\d.]+)%/gm)];
+  const cells = [
+    ...stdout.matchAll(/^lenet5-dorefa-w.a2 on mnist +\S+ \S+ +test ([\d.]+)% +\S+ \S+ test ([\d.]+)%/gm),
+  ];
   expect(cells).toHaveLength(2);
   for (const [, best, other] of cells) expect(Number(best)).toBeGreaterThanOrEqual(Number(other));
   const picked = join("runs", "rates", "picked.json");
@@ -198,9 +200,7 @@ test("a study that logs, at a rate that breaks down, is listed with a time all t
   writeFileSync(join(folder, "logs.json"), JSON.stringify({ defaults, runs }));
   const { code, stdout } = await fewbit(folder, "sweep logs.json --dry-run");
   expect(code).toBe(0);
-  expect(stdout).toMatch(
-    /\n1 runs, 1 to do: (about [\d.]+ \S+.*|how long is known after the first epoch)\n$/,
-  );
+  expect(stdout).toMatch(/\n1 run, 1 to do: (about [\d.]+ \S+.*|how long is known after the first epoch)\n$/);
 });
 
 test.each([

@@ -24,7 +24,7 @@ import {
 } from "../experiments/index.js";
 import { writeAtomically } from "../training/files.js";
 import { resolveNetwork, runName } from "../training/config.js";
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch, watchedImages } from "../training/metrics.js";
 import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
@@ -106,16 +106,16 @@ function showChoices(choices: readonly Choice[], folder: string, json: boolean):
     return console.log(JSON.stringify(objects));
   }
   const rate = ({ optimizer, learningRate }: Trial): string => `${optimizer} ${learningRate}`;
+  const score = ({ run }: Outcome, { top1 }: Trial): string =>
+    top1 === undefined ? "no result" : `${watchedImages(run.options.validation)} ${percent(top1)}`;
   const [head, ...rows] = table([
     ["cell", "picked", "best top-1", "also tried"],
     ...choices.map(({ runs: [first], trials: [best, ...others], complete }) => [
       cellText(first.run),
       rate(best),
-      best.top1 === undefined ? "" : percent(best.top1),
+      score(first, best),
       [
-        ...others.map(
-          (trial) => `${rate(trial)} ${trial.top1 === undefined ? "no result" : percent(trial.top1)}`,
-        ),
+        ...others.map((trial) => `${rate(trial)} ${score(first, trial)}`),
         ...(complete ? [] : ["not all have ended"]),
       ].join(", "),
     ]),
@@ -212,7 +212,8 @@ async function show(standings: readonly Standing[], threads: number, json: boole
   const left = secondsLeft(standings, await measured(standings, threads));
   const open = standings.filter(isOpen).length;
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
-  console.log(`${standings.length} runs, ${open} to do${open > 0 ? `: ${time}` : ""}`);
+  const count = `${standings.length} ${standings.length === 1 ? "run" : "runs"}`;
+  console.log(`${count}, ${open} to do${open > 0 ? `: ${time}` : ""}`);
 }
 
 /** An epoch of each network of which none has ended, from a few steps now. */
@@ -247,7 +248,7 @@ const stoppedText = "stopped on request; run the study again to go on";
 
 function resultTable(outcomes: readonly Outcome[]): string[] {
   const [head, ...rows] = table([
-    ["run", "epochs", "best top-1", "last top-1", ""],
+    ["run", "epochs", "best test top-1", "last test top-1", ""],
     ...outcomes.map(({ run, metrics, failure, reason, stopped }) => {
       const top1 = (epoch = bestEpoch(metrics)): string =>
         epoch === undefined ? "" : percent(epoch.test.top1);

@@ -2,7 +2,7 @@
 import cliProgress from "cli-progress";
 import type { Outcome, Standing } from "../experiments/index.js";
 import type { TrainProgress } from "../training/index.js";
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch, watchedImages } from "../training/metrics.js";
 import { duration, isFancy, pc, percent, warn } from "./text.js";
 
 export interface StudyDisplay {
@@ -20,23 +20,35 @@ export function createStudyDisplay(standings: readonly Standing[] | undefined, q
   return standings !== undefined && isFancy() ? bars(standings) : lines(onWarning);
 }
 
-const endText = ({ metrics, failure, stopped }: Outcome): string => {
-  const best = bestEpoch(metrics);
+const endText = (outcome: Outcome): string => {
+  const { metrics, failure, stopped } = outcome;
   if (failure !== undefined) return failure;
   if (stopped) return `stopped on request after ${metrics.length} epochs`;
-  return best === undefined
-    ? "no epoch has ended yet"
-    : `best ${percent(best.test.top1)} after epoch ${best.epoch}`;
+  return bestText(outcome) ?? "no epoch has ended yet";
 };
+
+/** The best epoch's accuracy on the test set, and on held-out images where it was chosen on these. */
+function bestText({ run, metrics }: Standing): string | undefined {
+  const best = bestEpoch(metrics);
+  if (best === undefined) return undefined;
+  const chosenOn = run.options.validation > 0 ? `held out ${percent(best.top1)}, ` : "";
+  return `best epoch ${best.epoch}: ${chosenOn}test ${percent(best.test.top1)}`;
+}
+
+/** The accuracy of a progress and the images that it was measured on. */
+function scoreText({ run }: Standing, { phase, accuracy }: TrainProgress): string {
+  return `${phase === "epoch" ? watchedImages(run.options.validation) : "train"} ${percent(accuracy)}`;
+}
 
 function lines(onWarning: StudyDisplay["onWarning"]): StudyDisplay {
   return {
     onBegin: ({ run, state, metrics }) =>
       console.log(`${run.name}: ${state === "begun" ? `goes on after epoch ${metrics.length}` : "begins"}`),
-    onProgress({ run }, { phase, epoch, epochs, accuracy, secondsLeft }) {
+    onProgress(standing, progress) {
+      const { phase, epoch, epochs, secondsLeft } = progress;
       if (phase !== "epoch") return;
       const left = secondsLeft === undefined || epoch === epochs ? "" : `, ${duration(secondsLeft)} left`;
-      console.log(`${run.name}: epoch ${epoch}/${epochs}  ${percent(accuracy)}${left}`);
+      console.log(`${standing.run.name}: epoch ${epoch}/${epochs}  ${scoreText(standing, progress)}${left}`);
     },
     onEnd: (outcome) => console.log(`${outcome.run.name}: ${endText(outcome)}`),
     onWarning,
@@ -57,13 +69,13 @@ function bars(standings: readonly Standing[]): StudyDisplay {
   });
   const width = Math.max(...standings.map(({ run }) => run.name.length));
   const own = new Map(
-    standings.map(({ run, state, metrics, reason }) => {
-      const best = bestEpoch(metrics);
+    standings.map((standing) => {
+      const { run, state, metrics, reason } = standing;
       const bar = all.create(run.options.epochs, metrics.length, {
         name: run.name.padEnd(width),
         epoch: `${metrics.length}/${run.options.epochs}`,
         accuracy: reason ?? state,
-        best: best === undefined ? "" : `best ${percent(best.test.top1)}`,
+        best: bestText(standing) ?? "",
         left: "",
       });
       return [run.identity, bar];
@@ -71,10 +83,13 @@ function bars(standings: readonly Standing[]): StudyDisplay {
   );
   return {
     onBegin: ({ run }) => own.get(run.identity)?.update({ accuracy: "begins" }),
-    onProgress({ run }, { phase, epoch, epochs, step, steps, accuracy, secondsLeft }) {
+    onProgress(standing, progress) {
+      const { phase, epoch, epochs, step, steps, secondsLeft } = progress;
       const left = secondsLeft === undefined ? "" : `${duration(secondsLeft)} left`;
       const done = phase === "train" ? epoch - 1 + step / steps : epoch;
-      own.get(run.identity)?.update(done, { epoch: `${epoch}/${epochs}`, accuracy: percent(accuracy), left });
+      own
+        .get(standing.run.identity)
+        ?.update(done, { epoch: `${epoch}/${epochs}`, accuracy: scoreText(standing, progress), left });
     },
     onEnd: (outcome) =>
       own.get(outcome.run.identity)?.update(outcome.metrics.length, {

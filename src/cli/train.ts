@@ -11,6 +11,7 @@ import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName }
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
 import { train } from "../training/index.js";
+import { watchedImages } from "../training/metrics.js";
 import { readConfig } from "../training/run.js";
 import { fittedTo, settingsOf } from "../training/settings.js";
 import type { Given } from "./flags.js";
@@ -78,7 +79,7 @@ export async function runTraining(
   const data = await withSourceAsync(from, () => resolveData(options, named, loading)).finally(loading.stop);
   const model = withSource(from, () => fittedTo(data, named));
   const interrupt = onInterrupt("finishing the step, then saving", quiet);
-  const display = createDisplay(quiet, options.validation > 0 ? "held out" : "test");
+  const display = createDisplay(quiet, watchedImages(options.validation));
   let steps = 0;
   try {
     const job: TrainOptions = {

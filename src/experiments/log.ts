@@ -5,7 +5,7 @@ import { printable } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
 import { makeDirectories } from "../training/files.js";
 import { machine } from "../training/lock.js";
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch, watchedImages } from "../training/metrics.js";
 import type { Standing } from "./standing.js";
 
 const logsFolder = "logs";
@@ -41,12 +41,13 @@ export class RunLog {
     if (progress.phase !== "epoch") return;
     const { epoch, epochs, loss, accuracy, learningRate, imagesPerSecond } = progress;
     if (this.best === undefined || accuracy > this.best.accuracy) this.best = { epoch, accuracy };
+    const watched = watchedImages(this.standing.run.options.validation);
     const trained =
       this.trained === undefined
         ? ""
         : `  training loss ${this.trained.loss.toFixed(4)} top-1 ${this.trained.accuracy.toFixed(2)}%`;
     this.line(
-      `epoch ${epoch}/${epochs}${trained}  loss ${loss.toFixed(4)} top-1 ${accuracy.toFixed(2)}%` +
+      `epoch ${epoch}/${epochs}${trained}  ${watched} loss ${loss.toFixed(4)} top-1 ${accuracy.toFixed(2)}%` +
         `  best ${this.best.accuracy.toFixed(2)}% after ${this.best.epoch}` +
         `  rate ${learningRate}  ${Math.round(imagesPerSecond)} images/s`,
     );

@@ -7,6 +7,9 @@ import { readBytes, writeAtomically } from "./files.js";
 /** Which images the best epoch is chosen on. */
 export type Split = "test" | "validation";
 
+/** What the images are called that a run watches: training images held out of it, or the test set where it holds none out. */
+export const watchedImages = (heldOut: number): "held out" | "test" => (heldOut > 0 ? "held out" : "test");
+
 export interface Scores {
   /** Mean cross-entropy. */
   readonly loss: number;
