@@ -55,8 +55,7 @@ export function block(
  * changes (He et al. 2016, arXiv 1512.03385, section 3.3, option B).
  *
  * - "original": conv1, norm, activation, conv2, norm; the shortcut's convolution and norm; activation
- *   of the sum. Where the method normalises before its layers, the norms come first, and nothing but the sum
- *   is activated.
+ *   of the sum. Where the method normalises before its layers, each norm comes before its convolution.
  * - "preactivation" (He et al. 2016, arXiv 1603.05027): norm, activation, conv1, norm, activation, conv2;
  *   the shortcut's convolution of x itself, and norm.
  */
@@ -85,8 +84,7 @@ export function residual(
   }
   const part = (i: number, input: Tensor, stride: number) =>
     normalised(context, `${name}.conv${i}`, input, of3x3(stride), { name: `${name}.bn${i}` });
-  const inner = part(1, x, stride);
-  const y = part(2, method.normalisation === "before" ? inner : net.nonlinearity(inner), 1);
+  const y = part(2, net.nonlinearity(part(1, x, stride)), 1);
   return net.nonlinearity(add(y, shortcut()));
 }
 

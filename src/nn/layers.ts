@@ -125,6 +125,7 @@ export class Builder implements NetworkBuilder {
   readonly layers: BuiltLayer[] = [];
   /** Running statistics as they are after the batch. */
   readonly statistics: Record<string, Tensor> = {};
+  residualBlocks = 0;
   private readonly names = new Set<string>();
   private dropouts = 0;
 
@@ -160,6 +161,7 @@ export class Builder implements NetworkBuilder {
   }
 
   residual(name: string, x: Tensor, options: ResidualOptions): Tensor {
+    this.residualBlocks++;
     return residual(this.blocks, name, x, options);
   }
 

@@ -116,6 +116,7 @@ export interface Declared {
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly ParameterSpec[];
   readonly layers: readonly BuiltLayer[];
+  readonly residualBlocks: number;
 }
 
 export function declare(network: Network, method: Method): Declared {
@@ -129,12 +130,16 @@ export function declare(network: Network, method: Method): Declared {
       return leaf(spec.name, spec.shape);
     },
   });
-  return { ...specs, layers: builder.layers };
+  return { ...specs, layers: builder.layers, residualBlocks: builder.residualBlocks };
 }
 
 /** Whether some layer multiplies codes, so that rounding the gradients to bfloat16 has an effect. */
 export const hasCodes = (network: Network, method: Method): boolean =>
   declare(network, method).layers.some(({ coded }) => coded);
+
+/** Whether the network is built with `net.residual`. */
+export const hasResidualBlocks = (network: Network, method: Method): boolean =>
+  declare(network, method).residualBlocks > 0;
 
 function countLayers(network: Network, method: Method): number {
   const variable = ({ name, shape }: ParameterSpec) => leaf(name, shape);

@@ -47,7 +47,10 @@ interface Candidate {
   readonly group: Group;
 }
 
-/** Runs that have ended before others; then most epochs, then nearest to the published settings, then the most accurate. */
+/**
+ * Runs that have ended before others; then most epochs, then the latest revision of the method, then nearest
+ * to the published settings, then the most accurate.
+ */
 function order(a: Candidate, b: Candidate): number {
   const [first, second] = [a, b].map(({ members, group }) => {
     const [{ run }] = members;
@@ -55,6 +58,7 @@ function order(a: Candidate, b: Candidate): number {
     return [
       group.best === null ? 0 : 1,
       group.best === null ? trained : group.epochs,
+      run.config.revision?.method ?? 1,
       likeness(run.config, run.published),
       group.best?.mean ?? 0,
     ];

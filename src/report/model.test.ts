@@ -122,6 +122,15 @@ test("runs of other settings are not averaged: the longest stands for the cell, 
   expect(new Set(report.runs.map(({ settings }) => settings)).size).toBe(6);
 });
 
+test("runs of another revision of the method are not averaged: the latest stands for the cell", () => {
+  const cell = of("dorefa", "1/1");
+  const [older, later] = [madeRun({ ...cell, seed: 1 }, [90, 99]), madeRun({ ...cell, seed: 2 }, [90, 97])];
+  const report = reportOf(older, { ...later, config: { ...later.config, revision: { method: 2 } } });
+  const { group, others } = cellOf(report, "dorefa", "1/1");
+  expect([group?.runs, ...others.map(({ runs }) => runs)]).toEqual([[1], [0]]);
+  expect(group?.settings).toContain("revision 2 of the method");
+});
+
 test("an unfinished seed is told and not averaged", () => {
   const cell = { ...of("ttq"), epochs: 2 };
   const report = reportOf(madeRun({ ...cell, seed: 1 }, [90, 99]), madeRun({ ...cell, seed: 2 }, [99.9]));

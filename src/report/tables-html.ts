@@ -143,8 +143,9 @@ function othersHtml({ rows }: Table): Html {
   return html`<details class="fb-others">
     <summary>${counted(others.length, "other setting")} of cells above</summary>
     <p>
-      A cell shows the runs that have ended, of these the longest, then those nearest to the published
-      settings (optimizer and rate, preset redbit, gradients in f32), then the most accurate.
+      A cell shows the runs that have ended, of these the longest, then the latest revision of the method,
+      then those nearest to the published settings (optimizer and rate, preset redbit, gradients in f32), then
+      the most accurate.
     </p>
     <ul>
       ${others.map(

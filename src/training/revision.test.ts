@@ -2,10 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { network } from "../nn/index.js";
+import { xnor } from "../quantization/index.js";
 import { evaluateRun } from "./evaluate.js";
 import { predictRun } from "./predict.js";
 import { loadRun } from "./run.js";
+import { revisionOf } from "./revision.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 
@@ -40,4 +43,42 @@ test("a run of a revision that this fewbit does not know is neither scored nor a
 test.each([{ method: 0 }, { method: "2" }, { scoring: 1.5 }, 2])("revision %j is damage", (revision) => {
   revise(revision as object);
   expect(() => loadRun(folder)).toThrow(/is damaged: "revision/);
+});
+
+describe("residual blocks of XNOR-Net and BWN, which had no ReLU after their first convolution", () => {
+  const residual = network("residual", { input: [6, 6, 1], classes: 4 }, (net, x) => {
+    const y = net.block("conv1", x, { channels: 2, kernel: 3, norm: { name: "bn1" } });
+    return net.linear("fc", net.flatten(net.residual("block", y, { channels: 2 })), { features: 4 });
+  });
+  const method = xnor({ activationBits: 32 });
+  const options = { ...base, model: residual, method, epochs: 1 };
+
+  test.each([
+    ["have the second revision", residual, method, { method: 2 }],
+    ["have it with signs of activations too", residual, xnor({ reluAfterConvolution: true }), { method: 2 }],
+    ["have the first where no layer has a ReLU", residual, xnor(), undefined],
+    ["have the first with another method", residual, base.method, undefined],
+  ])("%s", (_, model, method, revision) => {
+    expect(revisionOf({ model, method, optimizer: base.optimizer })).toEqual(revision);
+  });
+  test("so has a network without residual blocks the first", () => {
+    expect(revisionOf({ ...base, method })).toBeUndefined();
+  });
+
+  test("a run of today is scored and resumed, one of before is refused", async () => {
+    rmSync(folder, { recursive: true });
+    await train({ ...options, directory: folder });
+    made = readFileSync(config, "utf8");
+    expect(JSON.parse(made)).toHaveProperty("revision", { method: 2 });
+    const { model, method, data } = options;
+    await evaluateRun(folder, { model, method, data });
+    await train({ ...options, epochs: 2, directory: folder, resume: true });
+
+    revise({});
+    const refusal =
+      /^\S+ is of revision 1 of its method; since revision 2 residual blocks of XNOR-Net and BWN have their ReLU after the first convolution too, so its weights fit the older rule alone; train it anew$/;
+    await expect(evaluateRun(folder, { model, method, data })).rejects.toThrow(refusal);
+    await expect(predictRun(folder, [], { model, method })).rejects.toThrow(refusal);
+    await expect(train({ ...options, epochs: 3, directory: folder, resume: true })).rejects.toThrow(refusal);
+  });
 });

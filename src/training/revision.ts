@@ -5,12 +5,13 @@
  */
 import { UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
+import { hasResidualBlocks } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 
 /** What the changes are asked about. */
 export interface Revised {
   readonly model: Network;
-  readonly method: Pick<Method, "name" | "options" | "normalisation">;
+  readonly method: Method;
   readonly optimizer: { readonly name: string };
 }
 
@@ -29,7 +30,18 @@ export interface Change {
 }
 
 /** Changes of what methods compute. */
-export const methodChanges: readonly Change[] = [];
+export const methodChanges: readonly Change[] = [
+  {
+    revision: 2,
+    what: "residual blocks of XNOR-Net and BWN have their ReLU after the first convolution too",
+    touches: "answers",
+    affects: ({ model, method }) =>
+      method.normalisation === "before" &&
+      method.residual !== "preactivation" &&
+      method.options.reluAfterConvolution !== false &&
+      hasResidualBlocks(model, method),
+  },
+];
 
 /** Changes of how answers are counted. */
 export const scoringChanges: readonly Change[] = [];

@@ -146,7 +146,7 @@ def preactivated(net, name, x, channels, stride):
 
 
 def binary(net, name, x, channels, stride):
-    y = net.convolution(f"{name}.conv1", net.norm(f"{name}.bn1", x), channels, 3, stride)
+    y = net.after_binary(net.convolution(f"{name}.conv1", net.norm(f"{name}.bn1", x), channels, 3, stride))
     y = net.convolution(f"{name}.conv2", net.norm(f"{name}.bn2", y), channels)
     if not is_identity(x, channels, stride):
         x = net.convolution(f"{name}.shortcut", net.norm(f"{name}.shortcutNorm", x), channels, 1, stride)
