@@ -76,9 +76,12 @@ test("a layer has bits of its own, though the method knows no activations of 32 
 
 test("a run belongs to the file that it was trained with", () => {
   appendFileSync(join(folder, "pact.mjs"), "\n");
-  const result = spawnSync("sh", ["-c", "npx fewbit eval runs/pact"], { cwd: folder, encoding: "utf8" });
+  const result = spawnSync("sh", ["-c", "npx fewbit eval runs/pact --method ./pact.mjs"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   expect(result.status).toBe(2);
   expect(result.stderr).toMatch(
-    /^fewbit: runs\/pact\/best\.safetensors is of lenet5 .*, pact .*; this network is .*\n$/,
+    /^fewbit: \.\/pact\.mjs is not the file that runs\/pact was trained with: .*\n$/,
   );
 });

@@ -5,6 +5,9 @@ import { Option } from "commander";
 import { UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { parseRunOptions, runKeys } from "../training/config.js";
+import type { RunConfig } from "../training/index.js";
+import type { RunCode } from "./code.js";
+import { codeFor } from "./code.js";
 import { loadMethod } from "./method-file.js";
 
 /** A text that is no number stays as it is, for the schema to refuse. */
@@ -106,6 +109,21 @@ export function trainingFlags(command: Command): Command {
     .option("--seed <n>", "decides all that is random (default: 1)", number);
 }
 
+/** Of the commands that take a stored run. */
+export function codeFlags(command: Command): Command {
+  return command.option(
+    "--allow-changed-code",
+    "load --method FILE though it is not the file that the run was trained with",
+  );
+}
+
+/** Of those that have no other --method. */
+export function storedMethodFlags(command: Command): Command {
+  return codeFlags(
+    command.option("--method <file>", "the file with the run's method, which is code, if it is in one"),
+  );
+}
+
 export function outputFlags(command: Command): Command {
   return command
     .option("--quiet", "print the result only")
@@ -147,6 +165,10 @@ export function flagOf(key: string): string {
 /** A configuration given in part: its values and where each came from. */
 export interface Given {
   readonly values: Readonly<Record<string, unknown>>;
+  /** Whether --allow-changed-code was given. */
+  readonly allowChangedCode?: boolean;
+  /** The file of a stored run's method, which the command names. */
+  readonly code?: RunCode;
   sourceOf(key: string): string;
 }
 
@@ -157,10 +179,11 @@ export function given(command: Command, model?: string): Given {
     const key = option === "mirror" ? "mirrors" : option === "layer" ? "layers" : option;
     if (runKeys.includes(key) && command.getOptionValueSource(option) === "cli") flags[key] = value;
   }
-  const { config } = command.opts<{ config?: string }>();
+  const { config, allowChangedCode } = command.opts<{ config?: string; allowChangedCode?: boolean }>();
   const file = config === undefined ? {} : readConfigFile(config);
   return {
     values: { ...file, ...flags, ...mergedLayers(file.layers, flags.layers) },
+    allowChangedCode,
     sourceOf: (key) =>
       Object.hasOwn(flags, key) ? (key === "model" ? "the command line" : flagOf(key)) : `${config}`,
   };
@@ -179,11 +202,25 @@ function mergedLayers(file: unknown, flags: unknown): { layers?: unknown } {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A stored run's settings, with flags over them. */
-export function overStored(stored: Readonly<Record<string, unknown>>, folder: string, flags: Given): Given {
+/**
+ * A stored run's settings, with flags over them. A run's folder does not say where data is downloaded from, where
+ * anything is kept, nor what the machine has.
+ *
+ * @throws UserError if its method is in a file that the flags do not name.
+ */
+export function overStored(config: RunConfig, folder: string, flags: Given): Given {
+  const {
+    out: _out,
+    mirrors: _mirrors,
+    threads: _threads,
+    executor: _executor,
+    ...stored
+  } = config.options ?? {};
+  const code = codeFor(folder, config, flags);
   return {
-    values: { ...stored, ...flags.values },
+    values: { ...stored, ...flags.values, method: stored.method },
     sourceOf: (key) => (Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${folder}/config.json`),
+    code,
   };
 }
 
@@ -220,7 +257,7 @@ function named(from: Given, error: unknown): unknown {
 
 /** Checks a configuration, for which a method in a file is loaded. */
 export async function parse(from: Given): Promise<RunOptions> {
-  await withSourceAsync(from, () => loadMethod(from.values.method));
+  await withSourceAsync(from, () => loadMethod(from.values.method, from.code));
   const known = Object.keys(from.values).every((key) => runKeys.includes(key));
   if (known && from.values.model === undefined) {
     throw new UserError("model is missing; name one, as in `fewbit train lenet5`", "model");

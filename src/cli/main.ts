@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
 import {
+  codeFlags,
   dataFlags,
   executorFlags,
   imageFlags,
@@ -12,6 +13,7 @@ import {
   networkFlags,
   number,
   outputFlags,
+  storedMethodFlags,
   studyFlags,
   trainingFlags,
 } from "./flags.js";
@@ -65,7 +67,7 @@ function build(): Command {
     )
     .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
     .option("--overwrite", "replace a run that is in the folder already");
-  executorFlags(train);
+  codeFlags(executorFlags(train));
   outputFlags(logFlag(train))
     .option("--profile", "then show where the time of a step goes")
     .action(async (model: string | undefined, _: unknown, command: Command) =>
@@ -89,7 +91,7 @@ function build(): Command {
     .argument("<folder>", "the run")
     .option("--last", "the last epoch's weights instead of the best epoch's");
   mirrorFlag(dataFlags(evaluate));
-  executorFlags(evaluate);
+  storedMethodFlags(executorFlags(evaluate));
   outputFlags(evaluate)
     .action(async (folder: string, _: unknown, command: Command) =>
       (await import("./eval.js")).evalCommand(folder, command),
@@ -204,7 +206,7 @@ function build(): Command {
     .option("--last", "the last epoch's weights instead of the best epoch's")
     .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
     .option("--json", "print one JSON object, with the probability of each class");
-  executorFlags(predict)
+  storedMethodFlags(executorFlags(predict))
     .action(async (folder: string, files: string[], _: unknown, command: Command) =>
       (await import("./predict.js")).predictCommand(folder, files, command),
     )

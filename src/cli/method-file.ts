@@ -1,23 +1,28 @@
 /** `--method ./pact.mjs`: a method from a file of the user's, whose default export is an entry like those of `methods`. */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../errors.js";
 import type { Method, NewMethod } from "../quantization/index.js";
+import type { RunCode } from "./code.js";
+import { checkedCode, checksumOfCode } from "./code.js";
 import { bitsText, isMethodFile, methods, registerMethod, uniformBits } from "../quantization/index.js";
 
-/** Loads the method that a configuration names by file, if it does. @throws UserError for a file that gives none. */
-export async function loadMethod(name: unknown): Promise<void> {
+/**
+ * Loads the method that a configuration names by file, if it does: from that file, or for a stored run from the one
+ * that the command names. @throws UserError for a file that gives none, or is not the run's.
+ */
+export async function loadMethod(name: unknown, stored?: RunCode): Promise<void> {
   if (!isMethodFile(name) || Object.hasOwn(methods, name)) return;
-  if (!existsSync(name))
+  const path = stored?.path ?? name;
+  if (!existsSync(path))
     throw mistake(
-      `cannot load the method ${name}: there is no such file; its path begins in the current folder`,
+      `cannot load the method ${path}: there is no such file; its path begins in the current folder`,
     );
-  const file = createHash("sha256").update(readFileSync(name)).digest("hex").slice(0, 16);
+  const file = stored === undefined ? checksumOfCode(path) : checkedCode(stored);
   let module: { default?: unknown };
   try {
-    module = (await import(pathToFileURL(resolve(name)).href)) as typeof module;
+    module = (await import(pathToFileURL(resolve(path)).href)) as typeof module;
   } catch (error) {
     throw mistake(`cannot load the method ${name}: ${(error as Error).message}`);
   }

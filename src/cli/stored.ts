@@ -25,7 +25,8 @@ export async function storedRun(folder: string, command: Command, there: string)
   const flags = given(command);
   // Another data set than the run's has another folder, or none.
   const { data: _data, dataDir: _dataDir, ...rest } = config.options;
-  const from = overStored("data" in flags.values ? rest : config.options, folder, flags);
+  const settings = "data" in flags.values ? rest : config.options;
+  const from = overStored({ ...config, options: settings }, folder, flags);
   const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
   return { ...run, from, options, method, model: fitted(model, config.model) };

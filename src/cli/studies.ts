@@ -22,13 +22,14 @@ import {
   standingOf,
   studyOf,
 } from "../experiments/index.js";
+import { isMethodFile } from "../quantization/index.js";
 import { writeAtomically } from "../training/files.js";
 import { resolveNetwork, runName } from "../training/config.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
 import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
-import { duration, pc, percent, table, warn } from "./text.js";
+import { duration, pc, percent, quoted, table, warn } from "./text.js";
 
 interface StudyFlags {
   readonly out?: string;
@@ -92,7 +93,7 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
   }
   const chosen = index === undefined ? runs : [runs[index]];
   const there = flags.dataDir === undefined ? chosen : chosen.map((run) => withDataDir(run, flags.dataDir));
-  const outcomes = await study(there, folder, flags);
+  const outcomes = await study(there, folder, flags, codeOf(file, chosen));
   if (pick !== undefined && outcomes !== undefined)
     showChoices(bestRates(outcomes), folder, flags.json === true);
 }
@@ -135,14 +136,12 @@ const withDataDir = (run: PlannedRun, dataDir: string | undefined): PlannedRun =
   options: { ...run.options, dataDir },
 });
 
-const quoted = (text: string): string =>
-  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-
 /** Gives what became of the runs, unless it only shows them. */
 async function study(
   runs: readonly PlannedRun[],
   folder: string,
   flags: StudyFlags,
+  code: readonly string[] = [],
 ): Promise<Outcome[] | undefined> {
   if (folder === "") throw new UserError('out must name a folder, got "" (from --out)');
   const standings = runs.map((run) => standingOf(run, folder));
@@ -154,7 +153,7 @@ async function study(
     throw new UserError(`--${name} has no effect with --queue; give it to fewbit worker`);
   }
   if (flags.dryRun === true) {
-    await show(standings, threads, flags.json === true);
+    await show(standings, threads, code, flags.json === true);
     return undefined;
   }
   const quiet = flags.quiet === true || flags.json === true;
@@ -197,7 +196,12 @@ function queueNotices(url: string, quiet: boolean) {
 }
 
 /** What would be run. */
-async function show(standings: readonly Standing[], threads: number, json: boolean): Promise<void> {
+async function show(
+  standings: readonly Standing[],
+  threads: number,
+  code: readonly string[],
+  json: boolean,
+): Promise<void> {
   if (json) return console.log(JSON.stringify(standings.map(planObject)));
   const [head, ...rows] = table([
     ["run", "optimizer, rate", "epochs", "state"],
@@ -214,6 +218,7 @@ async function show(standings: readonly Standing[], threads: number, json: boole
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
   const count = `${standings.length} ${standings.length === 1 ? "run" : "runs"}`;
   console.log(`${count}, ${open} to do${open > 0 ? `: ${time}` : ""}`);
+  if (code.length > 0) console.log(`code that the study loads: ${code.map(printable).join(", ")}`);
 }
 
 /** An epoch of each network of which none has ended, from a few steps now. */
@@ -273,12 +278,22 @@ export function wholeNumber(name: string, value: number | undefined, least: numb
   );
 }
 
+const isModule = (path: string): boolean => /\.[cm]?[jt]s$/.test(path);
+
+/** The files of code that a study is made of: itself, if it is a module, and those that its runs name. */
+function codeOf(file: string, runs: readonly PlannedRun[]): string[] {
+  const named = runs.map(({ options }) => options.method).filter(isMethodFile);
+  return [...new Set([...(isModule(file) ? [file] : []), ...named])];
+}
+
 /** A study from JSON, or what a module exports as its default. */
 async function readStudyFile(path: string): Promise<unknown> {
-  if (/\.[cm]?[jt]s$/.test(path)) {
+  if (isModule(path)) {
     const { createJiti } = await import("jiti");
     try {
-      return await createJiti(import.meta.url).import(pathToFileURL(resolve(path)).href, { default: true });
+      // Translated files would be kept in the system's folder for temporary files, where others could exchange them.
+      const jiti = createJiti(import.meta.url, { fsCache: false });
+      return await jiti.import(pathToFileURL(resolve(path)).href, { default: true });
     } catch (error) {
       throw new UserError(`cannot load ${path}: ${firstLineOf(error)}`);
     }

@@ -14,6 +14,10 @@ export const pc = picocolors.createColors(isFancy());
 
 export const warn = (message: string): void => console.error(pc.yellow(`warning: ${message}`));
 
+/** A word of a command as a shell takes it. */
+export const quoted = (text: string): string =>
+  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 export const percent = (value: number): string => `${value.toFixed(2)}%`;
 
 export function duration(seconds: number): string {

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { shown, UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
-import { methods } from "../quantization/index.js";
+import { isMethodFile, methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
 import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
@@ -36,6 +36,11 @@ export async function trainCommand(model: string | undefined, command: Command):
     throw new UserError("--resume and --overwrite exclude each other; give one of them");
   }
   const typed = given(command, model);
+  if (flags.resume === undefined && typed.allowChangedCode === true) {
+    throw new UserError(
+      "--allow-changed-code has no effect without --resume: it concerns the code of a stored run",
+    );
+  }
   const from = flags.resume === undefined ? typed : resumed(flags.resume, typed);
   const options = await parse(from);
   if (flags.resume === undefined) refuseIdle(from, options);
@@ -165,7 +170,8 @@ function resumed(directory: string, flags: Given): Given {
     const before = key === "out" ? directory : stored.options[key];
     const same =
       key === "out" ? resolve(directory) === resolve(String(value)) : isDeepStrictEqual(before, value);
-    if (same || changeable.includes(key)) continue;
+    const isMoved = key === "method" && isMethodFile(before) && isMethodFile(value); // the checksum decides
+    if (same || isMoved || changeable.includes(key)) continue;
     throw new UserError(
       `${key} is ${shown(value)}, but ${directory} was begun ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
         `resume it with the same, or begin another run (from ${flags.sourceOf(key)})`,
@@ -173,14 +179,12 @@ function resumed(directory: string, flags: Given): Given {
   }
   // The others are as stored, down to the order of layers, which weights are stored with.
   const changed = Object.fromEntries(
-    Object.entries(flags.values).filter(([key]) => changeable.includes(key)),
+    Object.entries(flags.values).filter(([key]) => changeable.includes(key) || key === "method"),
   );
-  const { values, sourceOf } = overStored({ ...stored.options, epochs: stored.epochs }, directory, {
-    ...flags,
-    values: changed,
-  });
+  const before = { ...stored, options: { ...stored.options, epochs: stored.epochs } };
+  const { values, sourceOf, code } = overStored(before, directory, { ...flags, values: changed });
   return {
-    values: { ...values, out: directory },
+    ...{ values: { ...values, out: directory }, code },
     sourceOf: (key) => (key === "out" ? "--resume" : sourceOf(key)),
   };
 }

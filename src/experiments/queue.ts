@@ -149,7 +149,7 @@ export async function unregister(
 export const jobIdOf = ({ identity }: PlannedRun): string => `run-${identity}`;
 
 export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: JobsOptions } {
-  const { out: _out, threads: _threads, dataDir, ...options } = run.options;
+  const { out: _out, threads: _threads, mirrors: _mirrors, dataDir, ...options } = run.options;
   return {
     name: run.name,
     // The worker's folder is another.
@@ -168,11 +168,13 @@ export type JobData = z.output<typeof jobSchema>;
 export function runOfJob({ id, data }: Pick<Job, "id" | "data">): PlannedRun {
   const { data: job } = jobSchema.safeParse(data);
   if (job === undefined) throw new UserError(`job ${id} of the queue does not hold a run's configuration`);
-  const { method } = job.configuration;
+  // Where a worker downloads from is for the machine that it runs on to say, not for the queue's server.
+  const { mirrors: _, ...configuration } = job.configuration;
+  const { method } = configuration;
   if (isMethodFile(method)) {
     throw new UserError(`a worker loads no code: method ${method} is a file; train it without --queue`);
   }
-  const [run] = plannedRuns([{ values: job.configuration, source: "the queue" }]);
+  const [run] = plannedRuns([{ values: configuration, source: "the queue" }]);
   if (jobIdOf(run) === id) return run;
   throw new UserError(
     `job ${id} of the queue is not the run of its configuration; study and workers must have the same version of fewbit`,

@@ -42,7 +42,7 @@ export function prepare(folder) {
       if (stored !== undefined) checkRun(stored);
       if (stored?.config.options !== undefined) {
         const flags = { values: {}, sourceOf: () => "a flag" };
-        await outcomeOf(() => parse(overStored(stored.config.options, "run", flags)));
+        await outcomeOf(() => parse(overStored(stored.config, "run", flags)));
       }
       for (const which of ["best", "last"]) {
         await outcomeOf(() => loadWeights(path, which, run.model, run.method));
