@@ -148,8 +148,8 @@ function read(path: string, formats: readonly string[], identity: string) {
   return file;
 }
 
-/** { a: { b: array } } as { "a/b": array }. */
-function flatten(tree: object): Record<string, HostArray> {
+/** { a: { b: array } } as { "a/b": array }: arrays by the names that they have in the files. */
+export function flatten(tree: object): Record<string, HostArray> {
   const flat: Record<string, HostArray> = {};
   const visit = (value: object, path: string): void => {
     if ("data" in value) flat[path] = value as HostArray;

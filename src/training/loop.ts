@@ -11,6 +11,7 @@ import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
+import { flatten } from "./checkpoint.js";
 import type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 import type { RunDirectory } from "./directory.js";
 import type { Scored } from "./evaluate.js";
@@ -254,10 +255,11 @@ export class Training {
 
   /** The lines of the epoch that has just ended; remembers the signs for the next. */
   private async layerLines(): Promise<LayerLine[]> {
-    const { parameters } = this.state.peek();
-    // A quantizer makes finite codes of a weight that is no number, and the loss stays finite.
-    const broken = Object.keys(parameters).find((name) => !parameters[name].data.every(Number.isFinite));
+    const state = this.state.peek();
+    // The loss may stay finite: a quantizer makes finite codes of NaN, and nothing gets past an infinite variance.
+    const broken = Object.entries(flatten(state)).find(([, { data }]) => !data.every(Number.isFinite))?.[0];
     if (broken !== undefined) throw this.diverged(`${broken} became NaN or infinite`, `epoch ${this.epoch}`);
+    const { parameters } = state;
     const { weights } = await this.quantized(this.state, {});
     const lines = this.job.layers.map(({ name, weightBits }) => {
       const key = weightName(name);

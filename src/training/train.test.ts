@@ -263,9 +263,28 @@ describe("a loss that is no longer a number", () => {
     });
     const broken = { ...baseline(), fullPrecision: () => false, weights: binary };
     await expect(train({ ...base, method: broken, directory })).rejects.toThrow(
-      /^conv1\.weight became NaN or infinite in epoch 1: try a learning rate below 0\.02 in a new run; this one's/,
+      /^parameters\/conv1\.weight became NaN or infinite in epoch 1: try a learning rate below 0\.02 in a new run; this one's/,
     );
     expect(loadRun(directory).metrics).toEqual([]);
+  });
+
+  test("or a running variance, which makes everything 0", async () => {
+    const { images: pixels, labels } = images(70, 0);
+    const bright = { images: Float32Array.from(pixels, (value) => value * 1e25), labels };
+    const test = { images: Float32Array.from(images(30, 3).images), labels: images(30, 3).labels };
+    const overflowing = fromArrays({ train: bright, test, shape: [6, 6, 1], classes: 4 });
+    await expect(train({ ...base, method: baseline(), data: overflowing, directory })).rejects.toThrow(
+      /^statistics\/bn1\.variance became NaN or infinite in epoch 1: /,
+    );
+    expect(loadRun(directory).metrics).toEqual([]);
+  });
+
+  test("or what the optimizer keeps, which stops the weights", async () => {
+    const steep = quantizer({ forward: (w) => w, backward: (g) => mul(g, 1e25) });
+    const method = { ...baseline(), fullPrecision: () => false, weights: steep };
+    await expect(train({ ...base, method, directory })).rejects.toThrow(
+      /^optimizer\/v\/conv1\.weight became NaN or infinite in epoch 1: /,
+    );
   });
 
   test("is noticed without a directory too", async () => {
