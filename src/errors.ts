@@ -81,6 +81,11 @@ function editDistance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
+/** Refuses an empty path, which would name the working folder or a file in it. @throws UserError */
+export function checkPath(field: string, path: string): void {
+  if (path === "") throw new UserError(`${field} must be a text that is not empty, got ""`, field);
+}
+
 /** Why a file could not be written, by the system's code, and what mends it where that is known. */
 export function whyUnwritten(error: unknown): { readonly reason: string; readonly remedy?: string } {
   const { code, message } = error as { readonly code?: string; readonly message: string };

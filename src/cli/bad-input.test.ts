@@ -502,6 +502,19 @@ describe("where a run is kept", () => {
       ["train", "lenet5", "--out", ""],
       'out must be a text that is not empty, got "" (from --out)',
     );
+    for (const command of ["eval", "dashboard", "report"]) {
+      const name = command === "report" ? "folders" : "folder";
+      await refused([command, ""], `${name} must be a text that is not empty, got ""`);
+    }
+    await refused(["predict", "run", ""], 'files must be a text that is not empty, got ""');
+    await refused(
+      ["train", "--resume", ""],
+      'resume must be a text that is not empty, got "" (from --resume)',
+    );
+    await refused(
+      ["sweep", "x.json", "--out", ""],
+      'out must be a text that is not empty, got "" (from --out)',
+    );
   });
 
   // Where even root cannot make a folder; one without permission would not stop root.

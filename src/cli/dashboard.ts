@@ -14,7 +14,6 @@ export async function dashboardCommand(folder: string, flags: DashboardFlags): P
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw new UserError(`port must be an integer from 0 to 65535, got ${JSON.stringify(port)} (from --port)`);
   }
-  if (host === "") throw new UserError('host must be an address of this machine, got "" (from --host)');
   const { startDashboard } = await import("../dashboard/index.js");
   const ended = new Promise((end) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);

@@ -30,7 +30,6 @@ export async function dataCommand(name: string, command: Command): Promise<void>
   }
   const { title, count, model, download } = sets[name];
   const { cache, mirror: mirrors, force, quiet = false, json = false } = command.opts<Flags>();
-  if (cache === "") throw new UserError('cache must be a text that is not empty, got "" (from --cache)');
   const loading = showLoading(quiet || json);
   try {
     const { directory, files } = await download({ cache, mirrors, force, ...loading });

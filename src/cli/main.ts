@@ -28,6 +28,20 @@ Exit codes:
 const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n${exitText}`;
 
+/** Refuses a name, a path or any other text that is empty. @throws UserError with the argument or the flag */
+function refuseEmpty(command: Command): void {
+  const isEmpty = (value: unknown): boolean => value === "" || (Array.isArray(value) && value.includes(""));
+  const refuse = (what: string, source: string) =>
+    new UserError(`${what} must be a text that is not empty, got ""${source}`);
+  command.registeredArguments.forEach((argument, i) => {
+    if (isEmpty(command.processedArgs[i])) throw refuse(argument.name(), "");
+  });
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (isEmpty(command.getOptionValue(name))) throw refuse(name, ` (from ${option.long})`);
+  }
+}
+
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
@@ -272,7 +286,7 @@ function oneLine(message: string): string {
 }
 
 async function main(): Promise<number> {
-  const program = build();
+  const program = build().hook("preAction", (_, command) => refuseEmpty(command));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().showSuggestionAfterError(true).allowExcessArguments(false);
     command.configureOutput({ outputError: () => {} });

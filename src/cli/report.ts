@@ -16,7 +16,6 @@ interface ReportFlags {
 
 export async function reportCommand(folders: readonly string[], flags: ReportFlags): Promise<void> {
   const { out = folders[0], title } = flags;
-  if (title === "") throw new UserError(`title must be a text that is not empty, got "" (from --title)`);
   const collection = collectRuns(folders);
   const report = buildReport(collection, { title: title ?? "Trained runs and the published table" });
   report.warnings.forEach((warning) => warn(warning));

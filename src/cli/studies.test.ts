@@ -213,7 +213,7 @@ test.each([
     "--pick chooses among all runs, so it excludes --index, --dry-run and --print-commands",
   ],
   ["reproduce mnist --seeds 1e9", "seeds must be at most 1000, got 1000000000 (from --seeds)"],
-  ["sweep study.json --out=", 'out must name a folder, got "" (from --out)'],
+  ["sweep study.json --out=", 'out must be a text that is not empty, got "" (from --out)'],
   ["sweep study.json --jobs 0", "jobs must be an integer from 1 on, got 0 (from --jobs)"],
   [
     "sweep mnist/train-images-idx3-ubyte.gz",

@@ -143,7 +143,6 @@ async function study(
   flags: StudyFlags,
   code: readonly string[] = [],
 ): Promise<Outcome[] | undefined> {
-  if (folder === "") throw new UserError('out must name a folder, got "" (from --out)');
   const standings = runs.map((run) => standingOf(run, folder));
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
   const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { UserError } from "../errors.js";
+import { checkPath, UserError } from "../errors.js";
 import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import type { LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
@@ -65,7 +65,9 @@ export function cacheFor(
   if (bad !== undefined || from.length === 0) {
     throw new UserError(`mirrors must be http or https URLs of folders, got "${bad ?? "none"}"`, "mirrors");
   }
-  return { directory: join(options.cache ?? cacheDirectory(), set), from };
+  const { cache = cacheDirectory() } = options;
+  checkPath("cache", cache);
+  return { directory: join(cache, set), from };
 }
 
 async function remoteFile(

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
 import type { Preparation } from "../data/images.js";
-import { shown, UserError } from "../errors.js";
+import { checkPath, shown, UserError } from "../errors.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { describe, gradientTypes, initialise } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
@@ -179,6 +179,7 @@ export function summarise(metrics: readonly EpochMetrics[], epochsPlanned: numbe
 }
 
 export function readConfig(directory: string): RunConfig {
+  checkPath("directory", directory);
   const path = join(directory, fileNames.config);
   if (!existsSync(path))
     throw new UserError(`${directory} holds no run: there is no ${fileNames.config}`, "directory");

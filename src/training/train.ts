@@ -2,7 +2,7 @@
 import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import { UserError } from "../errors.js";
+import { checkPath, UserError } from "../errors.js";
 import type { GradientType, LayerSummary, Network, Tensors } from "../nn/index.js";
 import { describe, hasCodes, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
@@ -229,6 +229,7 @@ function check({
   log,
 }: Settings): void {
   checkRunNumbers({ epochs, batchSize, seed });
+  if (directory !== undefined) checkPath("directory", directory);
   checkLog(log);
   const most = data.train.count - 1;
   if (!Number.isInteger(validation) || validation < 0 || validation > most) {
