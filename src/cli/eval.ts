@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { resolveData } from "../training/config.js";
 import { evaluateRun } from "../training/index.js";
-import { withSourceAsync } from "./flags.js";
+import { tieRuleOf } from "../training/revision.js";
+import { given, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";
 import { storedRun } from "./stored.js";
 import { chosenText, percent } from "./text.js";
@@ -26,8 +27,20 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const scores = await withSourceAsync(from, () =>
     evaluateRun(folder, { model, method, data, which, executor, threads }),
   );
+  const flags = given(command).values;
+  const isOwnData = data.checksum === config.data.checksum || !("data" in flags || "dataDir" in flags);
+  const line = run.metrics.find(({ epoch }) => epoch === scores.epoch)?.test;
+  // What the run kept by another rule of counting, where that makes a difference.
+  const other =
+    tieRuleOf(config.revision) === "wrong" &&
+    isOwnData &&
+    line !== undefined &&
+    (line.top1 !== scores.top1 || line.top5 !== scores.top5);
+  const kept = other ? { top1: line.top1, top5: line.top5 } : undefined;
   if (json) {
-    console.log(JSON.stringify({ ...scores, data: data.name, images: data.test.count, directory: folder }));
+    console.log(
+      JSON.stringify({ ...scores, kept, data: data.name, images: data.test.count, directory: folder }),
+    );
     return;
   }
   const images = data.test.count.toLocaleString("en-US");
@@ -35,6 +48,11 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   console.log(
     `${percent(scores.top1)} of ${images} test images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
   );
+  if (kept !== undefined) {
+    console.log(
+      `the run kept ${percent(kept.top1)} and ${percent(kept.top5)}: it was begun by an older fewbit, which counted an image as wrong where another class had an equal logit`,
+    );
+  }
   const chosen = summary === undefined ? "" : `; ${chosenText(summary.chosenOn, config.validation)}`;
   console.log(
     which === "best"

@@ -42,8 +42,11 @@ export async function predictCommand(
     );
     return;
   }
-  const rows = predictions.map(({ file, probabilities }) => {
-    const ranked = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
+  const rows = predictions.map(({ file, answer, probabilities }) => {
+    // Of classes that are as probable the answer comes first: logits may differ where probabilities round to the same.
+    const ranked = Array.from(probabilities.keys()).sort(
+      (a, b) => probabilities[b] - probabilities[a] || Number(b === answer) - Number(a === answer),
+    );
     const [best, ...rest] = ranked.map((k) => [classNames[k], percent(100 * probabilities[k])]);
     return [
       file,

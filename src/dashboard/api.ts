@@ -40,6 +40,8 @@ export interface RunUpdate {
   readonly epochsPlanned: number;
   /** What the best epoch is chosen on. */
   readonly chosenOn: "test" | "validation";
+  /** Whether it counts an image as wrong where another class has an equal logit, as older runs do. */
+  readonly tiesWrong: boolean;
   readonly best: { readonly epoch: number; readonly top1: number } | null;
   /** Accuracy of its cell in the published table. */
   readonly published: number | null;

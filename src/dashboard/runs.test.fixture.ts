@@ -21,6 +21,8 @@ export interface RunShape {
   /** Names of layers, to record them. */
   readonly layers?: readonly string[];
   readonly confusion?: boolean;
+  /** Whether it was begun before equal logits counted by rank. */
+  readonly isOlder?: boolean;
 }
 
 const digits = (value: number): number => Number(value.toFixed(4));
@@ -84,6 +86,7 @@ export function writeRun(folder: string, name: string, shape: RunShape = {}): st
     schedule: null,
     data: { name: data, checksum: "0", augmentation: null },
     preparation: { mean: [0.13], std: [0.3], ...(classNames === undefined ? {} : { classNames }) },
+    ...(shape.isOlder === true ? {} : { revision: { scoring: 2 } }),
     ...{ batchSize: 128, seed, validation: 0, epochs: planned },
     ...{ executor: "native", instructionSet: "avx2", threads: 2, cpu: "x" },
   };

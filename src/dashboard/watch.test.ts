@@ -21,6 +21,17 @@ async function changesOf(watch: Watch): Promise<readonly Change[]> {
   return watch.feed.since(position)!.map(({ data }) => JSON.parse(data) as Change);
 }
 
+test("a run that counts equal logits as wrong is told as such", async () => {
+  writeRun(folder, "older", { isOlder: true });
+  writeRun(folder, "today", {});
+  const watch = new Watch(folder);
+  await watch.look();
+  expect(watch.snapshot(true).runs.map(({ name, tiesWrong }) => [name, tiesWrong])).toEqual([
+    ["older", true],
+    ["today", false],
+  ]);
+});
+
 test("runs below the folder are told with their state, best and cell", async () => {
   writeRun(folder, "study/done", { epochs: 3 });
   writeRun(folder, "study/early", { epochs: 2, planned: 5, method: "mine", options: {}, data: "pets" });

@@ -8,6 +8,7 @@ import { cellOfRun } from "../experiments/index.js";
 import { isInUse } from "../training/lock.js";
 import type { EpochMetrics, RunConfig } from "../training/index.js";
 import { bestEpoch, parseMetrics } from "../training/metrics.js";
+import { tieRuleOf } from "../training/revision.js";
 import { fileNames, readConfig } from "../training/run.js";
 import type { Curves, RunState, RunUpdate } from "./api.js";
 import { isThere } from "./find.js";
@@ -159,6 +160,7 @@ export class WatchedRun {
       seed: config.seed,
       epochsPlanned: config.epochs,
       chosenOn: config.validation > 0 ? "validation" : "test",
+      tiesWrong: tieRuleOf(config.revision) === "wrong",
       best: best === undefined ? null : { epoch: best.epoch, top1: short(best.test.top1) },
       published: published?.top1 ?? null,
       ended: this.metrics.length === 0 ? null : Math.round(this.ended),

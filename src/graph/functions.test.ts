@@ -259,15 +259,28 @@ describe("topKCorrect", () => {
     expect(correct(rows, [2, 2, 2], 3)).toBe(3);
   });
 
-  test("a tie counts against the network", () => {
-    expect(correct([[1, 1, 0]], [0], 1)).toBe(0);
-    expect(correct([[1, 1, 0]], [0], 2)).toBe(1);
-    expect(correct([[0, 0, 0]], [1], 2)).toBe(0);
+  test("of equal logits the class of the lower index ranks first", () => {
+    expect(correct([[1, 1, 0]], [0], 1)).toBe(1);
+    expect(correct([[1, 1, 0]], [1], 1)).toBe(0);
+    expect(correct([[1, 1, 0]], [1], 2)).toBe(1);
+    expect([0, 1, 2].map((label) => correct([[-0, 0, 0]], [label], 2))).toEqual([1, 1, 0]);
+    expect([0, 1, 2].map((label) => correct([[-Infinity, 5, -Infinity]], [label], 2))).toEqual([1, 1, 0]);
   });
 
-  test("a NaN is never right, not even among all classes, and outranks numbers", () => {
-    expect(correct([[NaN, 1, 0]], [0], 3)).toBe(0);
-    expect(correct([[NaN, 1, 0]], [1], 1)).toBe(0);
-    expect(correct([[NaN, 1, 0]], [1], 2)).toBe(1);
+  test("with the rule of older runs a tie is wrong", () => {
+    const old = (row: number[], label: number, k: number) =>
+      numbers(g.topKCorrect(tensor([row]), labels(label), k, "wrong"))[0];
+    expect([old([1, 1, 0], 0, 1), old([1, 1, 0], 0, 2), old([0, 0, 0], 1, 2)]).toEqual([0, 1, 0]);
+    expect([old([2, 1, 0], 0, 1), old([NaN, 1, 0], 0, 3)]).toEqual([1, 0]);
+  });
+
+  test("a NaN among the logits is wrong, even among all classes", () => {
+    for (const label of [0, 1, 2]) {
+      for (const k of [1, 2, 3]) {
+        expect(correct([[NaN, 1, 0]], [label], k)).toBe(0);
+        expect(correct([[1, 0, NaN]], [label], k)).toBe(0);
+        expect(correct([[NaN, NaN, NaN]], [label], k)).toBe(0);
+      }
+    }
   });
 });

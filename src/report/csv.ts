@@ -25,6 +25,7 @@ const columns: Readonly<Record<string, (run: ReportedRun) => string | number | n
   batchSize: (run) => run.batchSize,
   preset: (run) => run.preset,
   gradients: (run) => run.gradients,
+  scoring: (run) => run.scoring,
   parameters: (run) => run.cost?.parameters ?? null,
   bytes: (run) => run.cost?.bytes ?? null,
   multiplyAccumulates: (run) => run.cost?.multiplyAccumulates ?? null,

@@ -49,7 +49,7 @@ interface Candidate {
 
 /**
  * Runs that have ended before others; then most epochs, then the latest revision of the method, then nearest
- * to the published settings, then the most accurate.
+ * to the published settings, then by the latest rule of counting, then the most accurate.
  */
 function order(a: Candidate, b: Candidate): number {
   const [first, second] = [a, b].map(({ members, group }) => {
@@ -60,6 +60,7 @@ function order(a: Candidate, b: Candidate): number {
       group.best === null ? trained : group.epochs,
       run.config.revision?.method ?? 1,
       likeness(run.config, run.published),
+      run.config.revision?.scoring ?? 1,
       group.best?.mean ?? 0,
     ];
   });

@@ -12,7 +12,7 @@ import {
   verdict,
 } from "./format.js";
 import { tolerance } from "./statistics.js";
-import { chosenText, fewestWords } from "./prose.js";
+import { accuracyText, fewestWords } from "./prose.js";
 import type { Cell, Point, Report, ReportedRun, Table } from "./report.js";
 
 export function markdown(report: Report): string {
@@ -20,7 +20,7 @@ export function markdown(report: Report): string {
   const blocks = [
     `# ${text(title)}`,
     text(fewestWords(report)),
-    text(chosenText(runs)),
+    text(accuracyText(runs)),
     ...(methods.length === 0 ? [] : ["## Cells by method", methodTable(report)]),
     ...tables.flatMap(tableBlocks),
     ...costBlocks(report.points),

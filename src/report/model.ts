@@ -122,6 +122,7 @@ function reportedRun(
     weightDecay: numberOf(config.optimizer.options, "weightDecay"),
     batchSize: config.batchSize,
     gradients: config.gradients ?? "f32",
+    scoring: config.revision?.scoring ?? 1,
     seed: config.seed,
     epochs: metrics.length,
     epochsPlanned: config.epochs,

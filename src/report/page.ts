@@ -4,7 +4,7 @@ import { createPen, plotsCss } from "./drawing.js";
 import { accuracy, bits, operations, points, size } from "./format.js";
 import { Html, html } from "./markup.js";
 import { bitWidthPlot, costPlot } from "./plots.js";
-import { chosenText, fewestWords } from "./prose.js";
+import { accuracyText, fewestWords } from "./prose.js";
 import type { Report, ReportedRun } from "./report.js";
 import { isFinished, runDifference } from "./statistics.js";
 import { legend, methodTable, tableHtml, tablesCss } from "./tables-html.js";
@@ -29,7 +29,7 @@ ${styles}</style>
 <body class="fb-report">
 <header><h1>${title}</h1>
 <p>${fewestWords(report)}</p>
-<p class="fb-note">${chosenText(runs)}</p>
+<p class="fb-note">${accuracyText(runs)}</p>
 ${
   datasets.length > 1 &&
   html`<nav aria-label="Data sets">

@@ -12,8 +12,17 @@ export function fewestWords({ runs, tables, methods }: Report): string {
   return `${counted(runs.length, "run")} in ${counted(tables.length, "table")}${unfinished}.${compared}`;
 }
 
-/** What the best epochs were chosen on. */
-export function chosenText(runs: readonly ReportedRun[]): string {
+/** What the accuracies are: what the best epochs were chosen on, and which runs counted right answers by an older rule. */
+export function accuracyText(runs: readonly ReportedRun[]): string {
+  const old = runs.filter(({ scoring }) => scoring === 1).length;
+  const ties =
+    old === 0
+      ? ""
+      : ` Of ${counted(runs.length, "run")}, ${old} ${old === 1 ? "was" : "were"} begun by an older fewbit, which counted an image as wrong where another class had an equal logit ("equal logits wrong" in their settings); fewbit eval scores them by the rule of today, the first of equal logits.`;
+  return chosenText(runs) + ties;
+}
+
+function chosenText(runs: readonly ReportedRun[]): string {
   const heldOut = runs.filter(({ chosenOn }) => chosenOn === "validation").length;
   const onTest =
     "Best is the highest test accuracy over all epochs, as in the published study, so an optimistic figure; the last epoch's stands beside it.";

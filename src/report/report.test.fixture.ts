@@ -33,6 +33,7 @@ export function madeRun(
     optimizer: { name: optimizer.name, options: optimizer.options },
     schedule: { name: schedule.name, options: schedule.options },
     data: { name: parsed.data, checksum: "0123456789abcdef", augmentation: {} },
+    revision: { scoring: 2 },
     ...{ executor: "native", instructionSet: "avx2", threads: 2, cpu: "x" },
     ...changes,
   };

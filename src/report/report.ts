@@ -157,6 +157,8 @@ export interface ReportedRun extends BitPair {
   readonly weightDecay: number | null;
   readonly batchSize: number;
   readonly gradients: string;
+  /** Revision of the rules by which right answers were counted; by the first an equal logit of another class was wrong. */
+  readonly scoring: number;
   readonly seed: number;
   /** Trained, and asked for. */
   readonly epochs: number;

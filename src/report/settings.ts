@@ -2,6 +2,7 @@
 import { shown } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import type { RunConfig } from "../training/index.js";
+import { tieRuleOf } from "../training/revision.js";
 import { counted } from "./format.js";
 
 /** Equal for runs that differ in their seed alone, or in what has no effect on the result. */
@@ -53,7 +54,8 @@ export function settingsText(config: RunConfig, which?: string): string {
     `batch ${batchSize}`,
     ...methodTexts(method.options),
     ...(gradients === "f32" ? [] : [`gradients ${gradients}`]),
-    ...Object.entries(revision ?? {}).map(([rules, number]) => `revision ${number} of the ${rules}`),
+    ...(revision?.method === undefined ? [] : [`revision ${revision.method} of the method`]),
+    ...(tieRuleOf(revision) === "first" ? [] : ["equal logits wrong"]),
     ...(data.augmentation === null ? ["no augmentation"] : []),
     ...(validation === 0 ? [] : [`best epoch chosen on ${validation} held-out images`]),
     ...(which === undefined ? [] : [`data ${which}`]),

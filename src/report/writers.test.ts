@@ -197,10 +197,10 @@ test("CSV has a line a run, quoted, with no formula", async () => {
   const [head, first, second, end] = text.split("\r\n");
   expect(end).toBe("");
   expect(head).toBe(
-    "dataset,network,method,weightBits,activationBits,seed,epochs,epochsPlanned,bestTop1,bestTop5,bestEpoch,bestChosenOn,lastTop1,lastTop5,publishedTop1,difference,optimizer,learningRate,weightDecay,batchSize,preset,gradients,parameters,bytes,multiplyAccumulates,bitOperations,seconds,settings,directory",
+    "dataset,network,method,weightBits,activationBits,seed,epochs,epochsPlanned,bestTop1,bestTop5,bestEpoch,bestChosenOn,lastTop1,lastTop5,publishedTop1,difference,optimizer,learningRate,weightDecay,batchSize,preset,gradients,scoring,parameters,bytes,multiplyAccumulates,bitOperations,seconds,settings,directory",
   );
   expect(first).toBe(
-    'MNIST,lenet5,dorefa,1,2,7,3,3,99.4,100,2,test,99.3,100,99.61,-0.21,sgd,0.1,0,128,redbit,f32,554600,87150,2415500,301722000,6,"SGD 0.1, constant rate, 3 epochs, batch 128, preset redbit",runs/a',
+    'MNIST,lenet5,dorefa,1,2,7,3,3,99.4,100,2,test,99.3,100,99.61,-0.21,sgd,0.1,0,128,redbit,f32,2,554600,87150,2415500,301722000,6,"SGD 0.1, constant rate, 3 epochs, batch 128, preset redbit",runs/a',
   );
   expect(second).toMatch(/^MNIST,lenet5,twn,2,32,1,1,9,98,100,1,test,98,100,99.63,,sgd,/);
   for (const start of ["=", "+", "-", "@"]) {

@@ -16,6 +16,17 @@ export interface ConfusionLine {
   readonly counts: ConfusionCounts;
 }
 
+/** The class of the largest logit in row `row` of logits [N, classes], the first of equals; -1 where one is NaN. */
+export function answerOf({ data, shape: [, classes] }: HostArray, row: number): number {
+  let answer = 0;
+  for (let c = 0; c < classes; c++) {
+    const logit = data[row * classes + c];
+    if (Number.isNaN(logit)) return -1;
+    if (logit > data[row * classes + answer]) answer = c;
+  }
+  return answer;
+}
+
 export const confusionSchema = z.strictObject({
   epoch: z.int().positive(),
   split: z.literal("test"),
@@ -32,17 +43,10 @@ export function noCounts(classes: number): number[][] {
   return Array.from({ length: classes }, () => Array<number>(classes).fill(0));
 }
 
-/** Adds a batch to counts: logits [N, classes] and the labels of its images. */
-export function countAnswers(
-  counts: number[][],
-  { data, shape }: HostArray,
-  labels: ArrayLike<number>,
-): void {
-  const [images, classes] = shape;
-  for (let image = 0; image < images; image++) {
-    const first = image * classes;
-    let answer = 0;
-    for (let c = 1; c < classes; c++) if (data[first + c] > data[first + answer]) answer = c;
-    counts[labels[image]][answer]++;
+/** Adds a batch to counts: logits [N, classes] and the labels of its images. An image without an answer counts nowhere. */
+export function countAnswers(counts: number[][], logits: HostArray, labels: ArrayLike<number>): void {
+  for (let image = 0; image < logits.shape[0]; image++) {
+    const answer = answerOf(logits, image);
+    if (answer !== -1) counts[labels[image]][answer]++;
   }
 }

@@ -10,7 +10,7 @@ import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { Weights } from "./checkpoint.js";
 import type { ConfusionCounts } from "./confusion.js";
-import { countAnswers, mostClasses, noCounts } from "./confusion.js";
+import { answerOf, countAnswers, mostClasses, noCounts } from "./confusion.js";
 import { checkFits, feed } from "./feed.js";
 import type { Scores, Sums } from "./metrics.js";
 import { addBatch, noImages, scoresOf } from "./metrics.js";
@@ -95,9 +95,10 @@ export async function evaluateRun(
   return { epoch, ...(await evaluateTrained({ model, method, weights }, data, options)) };
 }
 
-/** What a network answers to one image: a probability a class, and the class of the largest. */
+/** What a network answers to one image: a probability per class, and the class of the largest logit. */
 export interface Answer {
   readonly label: number;
+  /** The first of equals; -1 where a logit is NaN. */
   readonly answer: number;
   readonly probabilities: Float32Array;
 }
@@ -122,8 +123,7 @@ export async function classify(
     some.forEach((index, i) => batches.prepare(0, index, images.subarray(i * size), labels.subarray(i)));
     const { logits } = await step(state, { images: { data: images, shape: [some.length, ...data.shape] } });
     labels.forEach((label, i) => {
-      const probabilities = softmaxOfRow(logits, i);
-      answers.push({ label, answer: probabilities.indexOf(Math.max(...probabilities)), probabilities });
+      answers.push({ label, answer: answerOf(logits, i), probabilities: softmaxOfRow(logits, i) });
     });
   }
   return answers;

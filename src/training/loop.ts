@@ -6,6 +6,7 @@ import { trainingBatches } from "../data/batches.js";
 import type { Dataset, ImageSet } from "../data/dataset.js";
 import { keyFor } from "../data/random.js";
 import { DivergenceError } from "../errors.js";
+import type { TieRule } from "../graph/index.js";
 import type { GradientType, LayerSummary, Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -42,6 +43,7 @@ export interface Job {
   readonly seed: number;
   readonly executor: Executor;
   readonly layers: readonly LayerSummary[];
+  readonly ties: TieRule;
   readonly directory: RunDirectory | undefined;
   readonly onProgress: (progress: TrainProgress) => void;
   readonly signal: AbortSignal | undefined;
@@ -88,8 +90,8 @@ export class Training {
     initial: TrainingValues,
   ) {
     const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
-    this.step = compileStep(model, method, optimizer, executor, job.gradients);
-    this.scores = compileScores(model, method, executor);
+    this.step = compileStep(model, method, optimizer, executor, job.gradients, job.ties);
+    this.scores = compileScores(model, method, executor, job.ties);
     this.quantized = compileQuantizedWeights(model, method, executor);
     this.batches = trainingBatches(data, batchSize, job.seed);
     const evaluated = data.test.count + (validation?.count ?? 0);

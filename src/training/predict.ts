@@ -19,7 +19,7 @@ export interface PredictOptions extends ExecutorOptions {
 
 export interface Prediction {
   readonly file: string;
-  /** The index of the likeliest class. */
+  /** The index of the class of the largest logit, the first of equals. */
   readonly answer: number;
   /** Of each class. */
   readonly probabilities: Float32Array;
@@ -37,7 +37,8 @@ export interface Predictions {
  * Classifies image files of any size, prepared as the run's own test images were: of the network's
  * size and channels, with the training images' mean and standard deviation.
  *
- * @throws UserError for a run that is damaged or another network's, and for files that are no images.
+ * @throws UserError for a run that is damaged or another network's, for files that are no images, and
+ *   where a logit is NaN.
  */
 export async function predictRun(
   directory: string,
@@ -57,6 +58,12 @@ export async function predictRun(
   const data = { name: "files", classes, shape, ...preparation, train: set, test: set, checksum: "" };
   const indices = files.map((_, index) => index);
   const answers = await classify({ model, method, weights }, data, indices, options);
+  const unanswered = answers.findIndex(({ answer }) => answer === -1);
+  if (unanswered !== -1) {
+    throw new UserError(
+      `the network of ${directory} answers ${files[unanswered]} with NaN: its numbers broke down in training; train it again with a lower learning rate`,
+    );
+  }
   return {
     classNames: preparation.classNames ?? Array.from({ length: classes }, (_, label) => String(label)),
     epoch,

@@ -4,6 +4,7 @@
  * rules that they were not trained for, and that studies train such runs again.
  */
 import { UserError } from "../errors.js";
+import type { TieRule } from "../graph/index.js";
 import type { Network } from "../nn/index.js";
 import { hasResidualBlocks } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
@@ -43,8 +44,8 @@ export const methodChanges: readonly Change[] = [
   },
 ];
 
-/** Changes of how answers are counted. */
-export const scoringChanges: readonly Change[] = [];
+/** Of the rules by which right answers are counted: by the first, an equal logit of another class was wrong. */
+export const scoringRevision = 2;
 
 /** By which revision of the method's rules, and of the scoring's, a run is made. A part is absent where it is the first. */
 export interface Revision {
@@ -52,13 +53,15 @@ export interface Revision {
   readonly scoring?: number;
 }
 
-/** The revision by which a run that begins now is made; undefined where all of it is the first. */
-export function revisionOf(run: Revised): Revision | undefined {
-  const latest = (changes: readonly Change[]): number | undefined =>
-    changes.findLast(({ affects }) => affects(run))?.revision;
-  const parts = Object.entries({ method: latest(methodChanges), scoring: latest(scoringChanges) });
-  const known = parts.filter(([, revision]) => revision !== undefined);
-  return known.length === 0 ? undefined : Object.fromEntries(known);
+/** The revision by which a run that begins now is made. */
+export function revisionOf(run: Revised): Revision {
+  const method = methodChanges.findLast(({ affects }) => affects(run))?.revision;
+  return { ...(method === undefined ? {} : { method }), scoring: scoringRevision };
+}
+
+/** How a run counts equal logits. */
+export function tieRuleOf({ scoring = 1 }: Revision = {}): TieRule {
+  return scoring === 1 ? "wrong" : "first";
 }
 
 /**
@@ -69,7 +72,7 @@ export function revisionOf(run: Revised): Revision | undefined {
  * @throws UserError with the first rule that has changed.
  */
 export function refuseOtherRules(
-  { method: made = 1 }: Revision = {},
+  { method: made = 1, scoring = 1 }: Revision = {},
   run: Revised,
   use: "answer" | "train",
   directory: string,
@@ -78,6 +81,11 @@ export function refuseOtherRules(
   if (made > latest) {
     throw new UserError(
       `${directory} is of revision ${made} of its method, and this fewbit knows those up to ${latest}; take a newer fewbit`,
+    );
+  }
+  if (scoring > scoringRevision && use === "train") {
+    throw new UserError(
+      `${directory} is of revision ${scoring} of its scoring, and this fewbit knows those up to ${scoringRevision}; take a newer fewbit`,
     );
   }
   const matters = ({ touches }: Change): boolean =>

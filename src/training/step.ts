@@ -2,6 +2,7 @@
 import { valueAndGradients } from "../compiler/autodiff.js";
 import { compile } from "../compiler/compile.js";
 import type { Tensor } from "../graph/index.js";
+import type { TieRule } from "../graph/index.js";
 import { softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
 import type { GradientType, Network, Tensors } from "../nn/index.js";
 import { apply, constrainWeights, quantizedWeights } from "../nn/index.js";
@@ -29,6 +30,7 @@ export function compileStep(
   optimizer: Optimizer,
   executor: Executor,
   gradients: GradientType = "f32",
+  ties: TieRule = "first",
 ) {
   const steady = (name: string) => method.ownMomentum === false && isOwn(name);
   return compile(
@@ -60,7 +62,7 @@ export function compileStep(
           optimizer: own,
         },
         loss: value,
-        ...rightAnswers(auxiliary.logits, labels),
+        ...rightAnswers(auxiliary.logits, labels, ties),
       };
     },
     { executor },
@@ -78,11 +80,11 @@ export function compileStart(network: Network, method: Method, executor: Executo
 }
 
 /** The mean loss of a batch, the numbers of right answers, and the logits [N, classes]. */
-export function compileScores(network: Network, method: Method, executor: Executor) {
+export function compileScores(network: Network, method: Method, executor: Executor, ties: TieRule = "first") {
   return compile(
     (state: WeightTensors, { images, labels }: LabelledTensors) => {
       const logits = logitsOf(network, method, state, images);
-      return { loss: softmaxCrossEntropy(logits, labels), ...rightAnswers(logits, labels), logits };
+      return { loss: softmaxCrossEntropy(logits, labels), ...rightAnswers(logits, labels, ties), logits };
     },
     { executor },
   );
@@ -113,9 +115,9 @@ function logitsOf(network: Network, method: Method, state: WeightTensors, images
 }
 
 /** With fewer than five classes the top five are all of them. */
-function rightAnswers(logits: Tensor, labels: Tensor): { top1: Tensor; top5: Tensor } {
+function rightAnswers(logits: Tensor, labels: Tensor, ties: TieRule): { top1: Tensor; top5: Tensor } {
   return {
-    top1: topKCorrect(logits, labels, 1),
-    top5: topKCorrect(logits, labels, Math.min(5, logits.shape[1])),
+    top1: topKCorrect(logits, labels, 1, ties),
+    top5: topKCorrect(logits, labels, Math.min(5, logits.shape[1]), ties),
   };
 }

@@ -24,7 +24,7 @@ import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
 import type { Recipe, RunConfig } from "./run.js";
 import { identityOf, makeConfig, readConfig } from "./run.js";
-import { refuseOtherRules, revisionOf } from "./revision.js";
+import { refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
 import { compileStart } from "./step.js";
 
 export interface TrainOptions {
@@ -159,6 +159,7 @@ async function begin(settings: Settings) {
   const job: Job = {
     ...{ model, method, optimizer, schedule, epochs, gradients, batchSize, seed },
     ...{ executor, layers, onProgress, signal },
+    ties: tieRuleOf(revision),
     data: split ?? settings.data,
     validation: split?.validation,
     directory: path === undefined ? undefined : open(path),

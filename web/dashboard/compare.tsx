@@ -77,6 +77,7 @@ function Legend({ runs }: { runs: readonly Run[] }) {
             <a href={`#/run/${run.id}`}>{run.name}</a>
             <span class="soft">
               {run.method} {bits(run)} {percent(run.best?.top1)}
+              {run.tiesWrong && " (equal logits wrong)"}
             </span>
           </li>
         );

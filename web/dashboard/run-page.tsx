@@ -88,6 +88,7 @@ function Facts({ run }: { run: Run }) {
     ["method", `${run.method} ${bits(run)}`],
     ["optimizer", `${run.optimizer} at ${number(run.learningRate)}`],
     ["seed", String(run.seed)],
+    ...(run.tiesWrong ? [["equal logits", "wrong, by the rule of an older fewbit"] as const] : []),
     ["best chosen on", run.chosenOn === "test" ? "the test set" : "held-out training images"],
   ];
   return (

@@ -2,7 +2,7 @@
 import { UserError } from "../../errors.js";
 import { checkRank, text } from "../ops/shapes.js";
 import type { Tensor } from "../tensor.js";
-import { eq, exp, le, log, lt, mul, sub, where } from "./arithmetic.js";
+import { eq, exp, log, lt, sub, where } from "./arithmetic.js";
 import { reshape } from "./broadcasting.js";
 import { stopGradient } from "./gradient.js";
 import { iota } from "./leaves.js";
@@ -28,14 +28,24 @@ export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
   return mean(sub(log(sum(exp(z), 1)), sum(where(isLabel, z, 0), 1)));
 }
 
+/** Whether an equal logit counts as higher than the label's: where its class comes first, or always. */
+export type TieRule = "first" | "wrong";
+
 /**
- * How many labels are among the k largest logits of their row, a scalar. Ties count against the
- * network, or a dead one would be right always; so does a NaN.
+ * How many labels are among the k largest logits of their row, a scalar. A label's rank is the number
+ * of classes with a higher logit, or an equal one and a lower index: rank 0 is the arg max. No image
+ * with a NaN among its logits is right.
+ *
+ * @param ties "wrong": every other class with an equal logit ranks before the label.
  */
-export function topKCorrect(logits: Tensor, labels: Tensor, k: number): Tensor {
+export function topKCorrect(logits: Tensor, labels: Tensor, k: number, ties: TieRule = "first"): Tensor {
   const isLabel = oneHot("topKCorrect", logits, labels);
+  const [count, classes] = logits.shape;
   const own = sum(where(isLabel, logits, 0), 1, true);
-  // The rank counts the logits that are not less than the label's, itself included.
-  const rank = sum(where(lt(logits, own), 0, 1), 1, true);
-  return sum(mul(le(rank, k), eq(own, own)));
+  const isEarlier = lt(iota([classes]), reshape(labels, [count, 1]));
+  const equal = ties === "first" ? isEarlier : sub(1, isLabel);
+  // A NaN is neither lower, equal nor a number; it outweighs every rank.
+  const higher = where(eq(logits, logits), 1, classes);
+  const rank = sum(where(lt(logits, own), 0, where(eq(logits, own), equal, higher)), 1);
+  return sum(lt(rank, k));
 }
