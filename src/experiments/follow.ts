@@ -9,8 +9,8 @@ import {
   jobIdOf,
   jobOf,
   jobsOf,
+  openQueue,
   orAborted,
-  prefix,
   progressOf,
   register,
   unregister,
@@ -46,10 +46,8 @@ export async function followStudy(runs: readonly PlannedRun[], options: FollowOp
   if (open.length === 0) return outcomes;
   const redis = await connect(options.queue, onTrouble);
   try {
-    const { Queue } = await import("bullmq");
     const name = giveQueueName(folder);
-    const queue = new Queue(name, { connection: redis, prefix });
-    queue.on("error", () => {}); // told by the connection
+    const queue = await openQueue(redis, name);
     const follower = new Follower(queue, outcomes, options);
     let begun = false;
     const poll = async (): Promise<void> => {
@@ -103,6 +101,7 @@ class Follower {
 
   /** Jobs that ended before, whose runs are not done: what failed then is tried again. */
   async forgetEnded(): Promise<void> {
+    await this.queue.resume(); // a server that ended while the queue was being removed has kept it paused
     for (const [id, { state, job }] of await jobsOf(this.queue)) {
       if (this.open.has(id) && (state === "failed" || state === "completed")) await job.remove();
     }

@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Job, JobsOptions, JobType, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { z } from "zod";
@@ -121,8 +122,13 @@ export function giveQueueName(folder: string): string {
   return queueNameOf(folder) as string;
 }
 
-/** Says on the server where a study is. */
+/** There as long as somebody follows the study, and a little longer. */
+const followedKey = (name: string): string => `${prefix}:followed:${name}`;
+const followedSeconds = 15;
+
+/** Says on the server where a study is, and that somebody follows it now. */
 export async function register(redis: Redis, name: string, folder: string): Promise<void> {
+  await redis.set(followedKey(name), "", "EX", followedSeconds);
   await redis.hset(registry, name, resolve(folder));
 }
 
@@ -140,9 +146,31 @@ export async function unregister(
   runs: readonly PlannedRun[],
 ): Promise<void> {
   for (const run of runs) await queue.remove(jobIdOf(run));
-  if ((await queue.getJobCountByTypes("waiting", "delayed", "active")) > 0) return;
+  await clear(redis, name, queue);
+}
+
+/** Takes a study off the server that nobody follows and of which no run waits or is at work. */
+export async function forget(redis: Redis, name: string): Promise<void> {
+  if ((await redis.exists(followedKey(name))) > 0) return;
+  const queue = await openQueue(redis, name);
+  await clear(redis, name, queue).finally(() => queue.close());
+}
+
+/** How many runs wait or are at work. */
+export const openJobs = (queue: Queue): Promise<number> =>
+  queue.getJobCountByTypes("waiting", "delayed", "active");
+
+/** Removes all keys of a queue without open jobs. */
+async function clear(redis: Redis, name: string, queue: Queue): Promise<void> {
+  if ((await openJobs(queue)) > 0) return;
   await redis.hdel(registry, name);
-  await queue.obliterate();
+  await redis.del(followedKey(name));
+  try {
+    await queue.obliterate(); // which pauses it first
+  } catch (error) {
+    await queue.resume(); // a job was begun meanwhile; whoever queued it says again where the study is
+    throw error;
+  }
 }
 
 /** Queueing a run twice is the same as once. Identities alone could be taken for numbers. */
@@ -218,6 +246,21 @@ export async function jobsOf(
     }
   }
   return jobs;
+}
+
+/** A study's queue on a connection, which it neither closes nor reports the loss of. */
+export async function openQueue(redis: Redis, name: string): Promise<Queue> {
+  const { Queue } = await import("bullmq");
+  const queue = new Queue(name, { connection: redis, prefix });
+  queue.on("error", () => {}); // told by the connection
+  return queue;
+}
+
+/** Waits for `work`, but no longer than so many milliseconds, and leaves no timer behind. */
+export async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  const time = delay(milliseconds, undefined, { signal: over.signal }).catch(() => {});
+  await Promise.race([work, time]).finally(() => over.abort());
 }
 
 /** What `work` gives, or undefined if the signal comes first. */

@@ -2,14 +2,13 @@
  * One job of a worker: a run trained to its end, given back, or failed. Delivery is at least once: the
  * run's folder says what is done, so doing a job twice gives the same files.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Job } from "bullmq";
 import { DivergenceError, UserError } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
 import { bestEpoch } from "../training/metrics.js";
 import { RunLog } from "./log.js";
 import type { JobProgress } from "./queue.js";
-import { maxStalledCount, orAborted, runOfJob } from "./queue.js";
+import { maxStalledCount, orAborted, runOfJob, within } from "./queue.js";
 import type { DataSets } from "./run.js";
 import { trainRun } from "./run.js";
 import type { Outcome } from "./run-study.js";
@@ -163,7 +162,7 @@ class Reporter {
   /** Why the run ends before its time. */
   async reportLast(why: Pick<JobProgress, "diverged" | "stopped">): Promise<void> {
     this.state = { ...this.state, ...why };
-    await Promise.race([this.send(), delay(graceMilliseconds)]);
+    await within(graceMilliseconds, this.send());
   }
 
   /** One at a time: where the server cannot be reached the last counts. */
@@ -185,5 +184,5 @@ class Reporter {
 /** Waits, but once the signal is raised only for so long as a server needs that is there. */
 async function withGrace(work: Promise<void>, signal: AbortSignal): Promise<void> {
   await orAborted(work, signal);
-  if (signal.aborted) await Promise.race([work, delay(graceMilliseconds)]);
+  if (signal.aborted) await within(graceMilliseconds, work);
 }

@@ -1,10 +1,20 @@
 /** A worker: takes runs from the queues of a server, and trains them until it is told to stop. */
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { UserError } from "../errors.js";
-import { connect, maxStalledCount, orAborted, prefix, queueNameOf, registered } from "./queue.js";
+import {
+  connect,
+  forget,
+  maxStalledCount,
+  openJobs,
+  openQueue,
+  orAborted,
+  prefix,
+  queueNameOf,
+  registered,
+  within,
+} from "./queue.js";
 import { DataSets } from "./run.js";
 import type { StudyListeners } from "./run-study.js";
 import { giveBack, runJob } from "./worker-job.js";
@@ -62,11 +72,12 @@ export async function work(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** A study that is served: its queue's name, its folder here, and what takes its jobs. */
+/** A study that is served: its queue's name, its folder here, what takes its jobs, and how many of them run. */
 interface Served {
   readonly name: string;
   readonly folder: string;
   readonly worker: Worker;
+  running: number;
 }
 
 class Pool {
@@ -76,6 +87,8 @@ class Pool {
   private readonly told = new Set<string>();
   private taking: Promise<boolean> = Promise.resolve(false);
   private wake: () => void = () => {};
+  private isClosed = false;
+  private nextTidy = 0;
 
   constructor(
     private readonly redis: Redis,
@@ -101,19 +114,20 @@ class Pool {
         return;
       await orAborted(this.pause(), signal);
     }
-    await Promise.race([this.taking, delay(graceMilliseconds)]);
+    await within(graceMilliseconds, this.taking);
     await Promise.all(this.running);
   }
 
   async close(): Promise<void> {
-    const closing = [...this.served.values()].map(({ worker }) => worker.close(true));
-    await Promise.race([Promise.allSettled(closing), delay(graceMilliseconds)]);
+    this.isClosed = true;
+    await within(graceMilliseconds, Promise.all([...this.served.keys()].map((name) => this.leave(name))));
   }
 
   /** Begins a run if one waits. */
   private async take(): Promise<boolean> {
     const { signal, threads, jobs = 1, lockSeconds } = this.options;
-    for (const { name, folder, worker } of await this.studies()) {
+    for (const study of await this.studies()) {
+      const { name, folder, worker } = study;
       const token = randomUUID();
       const job = await worker.getNextJob(token, { block: false });
       if (job === undefined) continue;
@@ -127,19 +141,34 @@ class Pool {
         threads: Math.max(1, Math.floor(threads / jobs)),
         lockMilliseconds: lockMilliseconds(lockSeconds),
       }).finally(() => {
+        study.running--;
         this.running.delete(running);
         this.wake();
       });
+      study.running++;
       this.running.add(running);
       return true;
     }
+    await this.tidy();
     return false;
   }
 
-  /** The studies to serve now. */
+  /** Once in a while: what studies have left on the server that ended without a follower goes. */
+  private async tidy(): Promise<void> {
+    const now = performance.now();
+    if (now < this.nextTidy) return;
+    this.nextTidy = now + lockMilliseconds(this.options.lockSeconds);
+    const names = Object.keys(await registered(this.redis)).filter((name) => this.isWanted(name));
+    for (const name of names) await forget(this.redis, name);
+  }
+
+  /** The studies to serve now. Those that the server no longer has are left once none of their runs is at work here. */
   private async studies(): Promise<Served[]> {
     const there = await registered(this.redis);
     const wanted = Object.keys(there).filter((name) => this.isWanted(name));
+    for (const { name, running } of [...this.served.values()]) {
+      if (!Object.hasOwn(there, name) && running === 0) await this.leave(name);
+    }
     for (const name of wanted) if (!this.served.has(name)) await this.serve(name, there[name]);
     return wanted.flatMap((name) => this.served.get(name) ?? []);
   }
@@ -159,26 +188,36 @@ class Pool {
       return;
     }
     const { Worker } = await import("bullmq");
+    if (this.isClosed) return;
     const milliseconds = lockMilliseconds(lockSeconds);
     const worker = new Worker(name, null, {
       ...{ connection: this.redis, prefix, autorun: false, maxStalledCount },
       ...{ lockDuration: milliseconds, stalledInterval: milliseconds },
     });
     worker.on("error", () => {}); // told by the connection
-    await worker.waitUntilReady();
-    await worker.startStalledCheckTimer();
-    this.served.set(name, { name, folder, worker });
+    // It is known before it is ready: one that the server does not answer keeps its connection until it is closed.
+    this.served.set(name, { name, folder, worker, running: 0 });
+    try {
+      await worker.waitUntilReady();
+      await worker.startStalledCheckTimer();
+    } catch (error) {
+      await this.leave(name);
+      throw error;
+    }
+  }
+
+  /** Closes what takes a study's jobs, and its connection. */
+  private async leave(name: string): Promise<void> {
+    const worker = this.served.get(name)?.worker;
+    this.served.delete(name);
+    await worker?.close(true).catch(() => {}); // of a connection that is lost already
   }
 
   /** Whether there is nothing left to do on any study: what another worker has may come back. */
   private async isEmpty(): Promise<boolean> {
-    const { Queue } = await import("bullmq");
     for (const { name } of await this.studies()) {
-      const queue = new Queue(name, { connection: this.redis, prefix });
-      const waiting = await queue
-        .getJobCountByTypes("waiting", "delayed", "active")
-        .finally(() => queue.close());
-      if (waiting > 0) return false;
+      const queue = await openQueue(this.redis, name);
+      if ((await openJobs(queue).finally(() => queue.close())) > 0) return false;
     }
     return true;
   }
