@@ -1,5 +1,6 @@
 /** `fewbit dashboard`. */
 import { UserError } from "../errors.js";
+import { onInterrupt } from "./interrupt.js";
 import { pc } from "./text.js";
 
 interface DashboardFlags {
@@ -15,9 +16,8 @@ export async function dashboardCommand(folder: string, flags: DashboardFlags): P
     throw new UserError(`port must be an integer from 0 to 65535, got ${JSON.stringify(port)} (from --port)`);
   }
   const { startDashboard } = await import("../dashboard/index.js");
-  const ended = new Promise((end) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
-  });
+  const { signal } = onInterrupt("closing", true);
+  const ended = new Promise((end) => signal.addEventListener("abort", end));
   const dashboard = await startDashboard({ folder, host, port, stoppable });
   const { runs, warnings } = dashboard.watch.snapshot(stoppable);
   for (const warning of warnings) console.error(warning);

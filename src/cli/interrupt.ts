@@ -1,25 +1,49 @@
-/** Stopping what runs by Ctrl-C without losing anything. */
+/** Stopping what runs without losing anything. */
+import { isatty } from "node:tty";
 import { exitCodes } from "./exit.js";
 
-/** What Ctrl-C sends, and what batch systems send before they kill. */
-const signals = ["SIGINT", "SIGTERM"] as const;
+/**
+ * What a terminal sends for Ctrl-C, for Ctrl-\ and when it is closed, and what service managers and batch systems send
+ * before they kill.
+ */
+const stopSignals = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"] as const;
 
-/** The first SIGINT or SIGTERM raises `signal` and says `message`, the second exits; `release` ends that. */
+/**
+ * The first of `stopSignals` raises `signal` and says `message`, a second of its kind exits; `release` ends that.
+ * A terminal that is closed, or a service manager, may send several kinds, and SIGHUP twice, which is not meant as haste.
+ */
 export function onInterrupt(
   message: string,
   quiet: boolean,
 ): { readonly signal: AbortSignal; release(): void } {
   const stop = new AbortController();
-  const listener = (): void => {
-    if (stop.signal.aborted) process.exit(exitCodes.interrupted);
+  const received = new Set<string>();
+  const hasTerminal = [0, 1, 2].some((file) => isatty(file));
+  const listener = (name: string): void => {
+    if (received.has(name) && name !== "SIGHUP") process.exit(exitCodes.interrupted);
+    const isFirst = received.size === 0;
+    received.add(name);
+    if (!isFirst) return;
     stop.abort();
-    if (!quiet) console.error(`${message}; press again to stop at once`);
+    if (name === "SIGHUP" && hasTerminal) outliveTerminal();
+    else if (!quiet)
+      console.error(`${message}; ${name === "SIGINT" ? "press" : "send it"} again to stop at once`);
   };
-  for (const name of signals) process.on(name, listener);
+  for (const name of stopSignals) process.on(name, listener);
   return {
     signal: stop.signal,
     release() {
-      for (const name of signals) process.off(name, listener);
+      for (const name of stopSignals) process.off(name, listener);
     },
   };
+}
+
+/** Lets what runs be saved where the terminal is gone. */
+function outliveTerminal(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  // Node aborts where it cannot set a terminal back; so the process ends as the signal alone would have ended it.
+  process.once("exit", () => {
+    process.removeAllListeners("SIGHUP");
+    process.kill(process.pid, "SIGHUP");
+  });
 }

@@ -72,7 +72,7 @@ interface Manner {
   readonly onFirstStep?: () => void;
 }
 
-/** Trains as a configuration says, showing how far it is; the first SIGINT saves and stops, the second exits. */
+/** Trains as a configuration says, showing how far it is; a signal saves and stops: see `onInterrupt`. */
 export async function runTraining(
   options: RunOptions,
   from: Given,

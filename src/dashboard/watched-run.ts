@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { printable, UserError } from "../errors.js";
 import type { FoundRun } from "../experiments/index.js";
 import { cellOfRun } from "../experiments/index.js";
-import { isInUse } from "../training/lock.js";
+import { LockWatch } from "../training/lock.js";
 import type { EpochMetrics, RunConfig } from "../training/index.js";
 import { bestEpoch, parseMetrics } from "../training/metrics.js";
 import { tieRuleOf } from "../training/revision.js";
@@ -21,6 +21,7 @@ export class WatchedRun {
   /** Says nothing of the path, and is the same in each process. */
   readonly id: string;
   private readonly follower: LineFollower;
+  private readonly lock: LockWatch;
   private configStamp = "";
   private config: RunConfig | undefined;
   private metrics: EpochMetrics[] = [];
@@ -39,6 +40,7 @@ export class WatchedRun {
   ) {
     this.id = createHash("sha256").update(realPath).digest("hex").slice(0, 20);
     this.follower = new LineFollower(join(directory, fileNames.metrics));
+    this.lock = new LockWatch(directory);
   }
 
   /**
@@ -48,7 +50,7 @@ export class WatchedRun {
   async refresh(): Promise<RunUpdate | undefined> {
     this.readConfig();
     await this.readMetrics();
-    this.running = isInUse(this.directory);
+    this.running = this.lock.isInUse();
     this.stopping = this.running && (await isThere(join(this.directory, fileNames.stop)));
     const from = this.told.epochs;
     const update = this.update(from);

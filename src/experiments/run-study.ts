@@ -60,6 +60,7 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
       const end = await endOf(outcomes[i], share, data, options);
       if (end === "taken") {
         waiting.unshift(i);
+        await rest(signal);
         continue;
       }
       outcomes[i] = { ...standingOf(runs[i], folder), ...end };
@@ -70,7 +71,9 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   return outcomes;
 }
 
-const lookMilliseconds = 1_000;
+/** Between two looks at a run that another process has. */
+const rest = (signal: AbortSignal | undefined): Promise<void> =>
+  delay(1_000, undefined, { signal }).catch(() => {});
 
 /** Where a run stands, once no other process trains it: a configuration in two studies is trained once. */
 async function whenFree(run: PlannedRun, { folder, signal, onWarning }: StudyOptions): Promise<Standing> {
@@ -78,7 +81,7 @@ async function whenFree(run: PlannedRun, { folder, signal, onWarning }: StudyOpt
   const isAway = (): boolean => isInUse(standing.directory) && signal?.aborted !== true;
   if (standing.state === "done" || !isAway()) return standing;
   onWarning?.(standing, "another process trains it; waiting for its end");
-  while (isAway()) await delay(lookMilliseconds, undefined, { signal }).catch(() => {});
+  while (isAway()) await rest(signal);
   return standingOf(run, folder);
 }
 

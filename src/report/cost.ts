@@ -15,12 +15,21 @@ export type Costing =
 export function costing(): (config: RunConfig) => Costing {
   const known = new Map<string, Costing>();
   return (config) => {
-    const key = JSON.stringify([config.model, config.method, config.options]);
+    const key = JSON.stringify([config.model, config.method, config.options], withoutEffectOnCost);
     const found = known.get(key) ?? costOf(config);
     known.set(key, found);
     return found;
   };
 }
+
+/** Options of a run that neither network nor method depends on: what a study varies most, so that its runs share the work. */
+const idle: readonly string[] = [
+  ...["seed", "optimizer", "learningRate", "momentum", "weightDecay", "decayEvery", "decayFactor"],
+  ...["epochs", "batchSize", "validation", "out", "threads", "dataDir", "mirrors", "log"],
+];
+
+const withoutEffectOnCost = (key: string, value: unknown): unknown =>
+  idle.includes(key) ? undefined : value;
 
 function costOf({ model: stored, method: storedMethod, options }: RunConfig): Costing {
   const none = (missing: string): Costing => ({ cost: null, missing });

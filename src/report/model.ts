@@ -27,14 +27,20 @@ import { countsOf, differenceOf, paretoFront } from "./statistics.js";
 
 export interface ReportOptions {
   readonly title?: string;
+  /** What runs cost; one that is kept for the next report saves its work. */
+  readonly costOf?: ReturnType<typeof costing>;
 }
 
 /** Makes a report of runs; it depends on nothing else. */
-export function buildReport(collection: Collection, { title = "Report" }: ReportOptions = {}): Report {
+export function buildReport(
+  collection: Collection,
+  { title = "Report", costOf = costing() }: ReportOptions = {},
+): Report {
   const { found, copies } = withoutCopies(collection.runs);
-  const datasets = datasetNames(found);
-  const costOf = costing();
-  const runs = found.map((run) => reportedRun(run, datasets(run), whichData(run, found), costOf));
+  const checksums = checksumsOf(found);
+  const datasets = datasetNames(checksums);
+  const which = whichData(checksums);
+  const runs = found.map((run) => reportedRun(run, datasets(run), which(run), costOf));
   const placed = found.map((run, index) => ({ run, index, settings: runs[index].settings }));
   const tables = grouped(placed, ({ index }) => JSON.stringify([runs[index].dataset, runs[index].model]))
     .map((members) => tableOf(members, runs))
@@ -76,12 +82,19 @@ function withoutCopies(runs: readonly FoundRun[]): { found: FoundRun[]; copies: 
   return { found: runs.filter((run) => left.has(run)), copies };
 }
 
-/** What data are called: those that the published table does not know, of one name and different, by their checksums too. */
-function datasetNames(runs: readonly FoundRun[]): (run: FoundRun) => string {
+type Checksums = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Of the data that go by a name. */
+function checksumsOf(runs: readonly FoundRun[]): Checksums {
   const checksums = new Map<string, Set<string>>();
   for (const { dataset, config } of runs) {
     checksums.set(dataset, (checksums.get(dataset) ?? new Set()).add(config.data.checksum));
   }
+  return checksums;
+}
+
+/** What data are called: those that the published table does not know, of one name and different, by their checksums too. */
+function datasetNames(checksums: Checksums): (run: FoundRun) => string {
   return ({ dataset, config }) => {
     const several = !Object.hasOwn(protocols, dataset) && checksums.get(dataset)!.size > 1;
     return printable(several ? `${dataset} (${config.data.checksum.slice(0, 6)})` : dataset);
@@ -89,11 +102,11 @@ function datasetNames(runs: readonly FoundRun[]): (run: FoundRun) => string {
 }
 
 /** The beginning of the data's checksum, where runs of one published data set differ in it. */
-function whichData({ dataset, config }: FoundRun, runs: readonly FoundRun[]): string | undefined {
-  const differs = (other: FoundRun) =>
-    other.dataset === dataset && other.config.data.checksum !== config.data.checksum;
-  const name = config.data.checksum.slice(0, 6);
-  return Object.hasOwn(protocols, dataset) && runs.some(differs) ? name : undefined;
+function whichData(checksums: Checksums): (run: FoundRun) => string | undefined {
+  return ({ dataset, config }) =>
+    Object.hasOwn(protocols, dataset) && checksums.get(dataset)!.size > 1
+      ? config.data.checksum.slice(0, 6)
+      : undefined;
 }
 
 function reportedRun(

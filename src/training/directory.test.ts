@@ -491,7 +491,9 @@ test("resuming may extend the run, and says when the executor differs", () => {
   run.begin(checkpoint(0));
   run.close();
   expect(onWarning).toHaveBeenCalledExactlyOnceWith(
-    expect.stringContaining("on the native executor and goes on on reference"),
+    expect.stringMatching(
+      /on the native executor and goes on on reference: .* resume it with --executor native$/,
+    ),
   );
   expect(loadRun(path).config).toMatchObject({ epochs: 9, executor: "reference" });
 });

@@ -80,7 +80,7 @@ export class RunDirectory {
       if (previous.executor !== config.executor) {
         onWarning(
           `${path} was trained on the ${previous.executor} executor and goes on on ${config.executor}: ` +
-            "the numbers will differ in their last bits",
+            `the numbers will differ in their last bits; to keep its bits, resume it with --executor ${previous.executor}`,
         );
       }
       // Without a checkpoint the run was killed before its first step.

@@ -52,22 +52,68 @@ export function lockDirectory(directory: string, queue = ""): Lock {
 }
 
 /**
- * Whether a process trains in a directory: a living one of this machine, or one of another that has written its lock
- * not long ago. Nothing is written.
+ * Whether another process trains in a directory, as `lockDirectory` sees it: by the clock of whoever holds the files,
+ * for which a file is written there for a moment.
  */
 export function isInUse(directory: string): boolean {
   const path = join(directory, lockName);
   try {
-    const [id, started, host = machine()] = (readIfThere(path) ?? "").split(" ");
-    if (host !== machine()) return Date.now() - statSync(path).mtimeMs < goneMilliseconds;
-    return id !== "" && isLiving(id, started);
+    const owner = readIfThere(path);
+    return owner !== undefined && isAtWork(ownerOf(owner), () => millisecondsSinceBeat(path));
   } catch {
     return false; // something that is no lock
   }
 }
 
+/** Looks at a directory's lock again and again, and writes nothing. */
+export class LockWatch {
+  private readonly path: string;
+  /** When the lock was last written, by the clock of whoever holds the files, and when that was noticed, by this process's own. */
+  private beat = { written: NaN, noticed: 0 };
+
+  constructor(directory: string) {
+    this.path = join(directory, lockName);
+  }
+
+  /** As `isInUse`; whatever this machine's clock says, another machine's lock that was written again since the last look counts. */
+  isInUse(): boolean {
+    try {
+      const owner = readIfThere(this.path);
+      return owner !== undefined && isAtWork(ownerOf(owner), () => this.millisecondsSinceBeat());
+    } catch {
+      return false; // something that is no lock
+    }
+  }
+
+  private millisecondsSinceBeat(): number {
+    const { mtimeMs: written } = statSync(this.path);
+    const isFirstLook = Number.isNaN(this.beat.written);
+    if (isFirstLook) this.beat = { written, noticed: performance.now() - (Date.now() - written) };
+    else if (written !== this.beat.written) this.beat = { written, noticed: performance.now() };
+    return performance.now() - this.beat.noticed;
+  }
+}
+
+/** Who wrote a lock: a process, when it started ("-" where the system did not tell), its machine, and the queue that gave it the run. */
+interface Owner {
+  readonly id: string;
+  readonly started: string;
+  readonly host: string;
+  readonly givenBy: string;
+}
+
+function ownerOf(lock: string): Owner {
+  const [id, started = "-", host = machine(), , givenBy = ""] = lock.split(" ");
+  return { id, started, host, givenBy };
+}
+
+/** Whether a lock's owner is at work: a process of this machine that lives, or another's that has written its lock not long ago. */
+function isAtWork({ id, started, host }: Owner, millisecondsSince: () => number): boolean {
+  return host === machine() ? isLiving(id, started) : millisecondsSince() <= goneMilliseconds;
+}
+
 /** Whether a process of this machine lives; "-" where the system did not tell when it started. */
-function isLiving(id: string, started = "-"): boolean {
+function isLiving(id: string, started: string): boolean {
   const living = describeProcess(Number.parseInt(id, 10));
   return living !== "" && living === (started === "-" ? id : `${id} ${started}`);
 }
@@ -108,12 +154,11 @@ function held(path: string, file: number, mine: string): Lock {
 
 /** @throws UserError if a lock's owner is at work. */
 function refuseLiving(content: string, path: string, directory: string, queue: string): void {
-  const [id, started, host = machine(), , givenBy = ""] = content.split(" ");
+  const owner = ownerOf(content);
+  const { id, host, givenBy } = owner;
   if (queue !== "" && givenBy === queue) return;
+  if (!isAtWork(owner, () => millisecondsSinceBeat(path))) return;
   const here = host === machine();
-  if (here) {
-    if (!isLiving(id, started)) return;
-  } else if (millisecondsSinceBeat(path) > goneMilliseconds) return;
   const where = here ? "" : ` on ${host}`;
   const wait = here ? "wait for it" : "wait for it (two minutes if that machine is gone)";
   throw new UserError(
