@@ -3,6 +3,7 @@ import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
 import { evaluationBatches } from "../data/batches.js";
 import type { Dataset, ImageSet } from "../data/dataset.js";
+import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
@@ -15,7 +16,7 @@ import { checkFits, feed } from "./feed.js";
 import type { Scores, Sums } from "./metrics.js";
 import { addBatch, noImages, scoresOf } from "./metrics.js";
 import type { Which } from "./run.js";
-import { loadWeights } from "./run.js";
+import { loadWeights, readConfig } from "./run.js";
 import type { WeightTensors } from "./step.js";
 import { compileLogits, compileScores } from "./step.js";
 
@@ -86,13 +87,28 @@ export interface EvaluateRunOptions extends ExecutorOptions {
   readonly batchSize?: number;
 }
 
-/** Scores of a stored run's weights on the test images, and how many epochs they were trained. */
+/**
+ * Scores of a stored run's weights on the test images, and how many epochs they were trained. The images are
+ * normalised by the run's own mean and deviation, whatever those of `data` are.
+ *
+ * @throws UserError for a run that is damaged or another network's, and for data of other class names than the run's.
+ */
 export async function evaluateRun(
   directory: string,
   { model, method, data, which = "best", ...options }: EvaluateRunOptions,
 ): Promise<Scores & { readonly epoch: number }> {
+  const { preparation } = readConfig(directory);
   const { weights, epoch } = loadWeights(directory, which, model, method);
-  return { epoch, ...(await evaluateTrained({ model, method, weights }, data, options)) };
+  const [trained, given] = [preparation, data].map((of) => of?.classNames?.join(", "));
+  if (trained !== undefined && given !== undefined && trained !== given) {
+    throw new UserError(
+      `${directory} was trained to tell ${trained} apart, but the classes of ${data.name} are ${given}; give images of the same classes in the same order`,
+      "data",
+    );
+  }
+  // Data without names gets the run's with the rest.
+  const prepared = { ...data, ...preparation };
+  return { epoch, ...(await evaluateTrained({ model, method, weights }, prepared, options)) };
 }
 
 /** What a network answers to one image: a probability per class, and the class of the largest logit. */
