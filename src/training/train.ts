@@ -16,6 +16,7 @@ import type { LogKind } from "./config.js";
 import { checkLog, checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
+import { lastStepWarning } from "./last-step.js";
 import { signsOfAll } from "./layers.js";
 import type { Job } from "./loop.js";
 import { Training } from "./loop.js";
@@ -132,6 +133,8 @@ async function begin(settings: Settings) {
     );
   }
   const { parameters: specs, statistics, layers } = describe(model, method);
+  const warning = lastStepWarning((split ?? settings.data).train.count, batchSize);
+  if (warning !== undefined && statistics.length > 0) onWarning(warning);
   const parameters = await start(model, method, initialise(specs, seed), executor);
   const initial: TrainingValues = {
     parameters,
