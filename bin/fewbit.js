@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { existsSync } from "node:fs";
+import { nodeProblem } from "../scripts/node-version.mjs";
 
 const main = new URL("../dist/cli/main.js", import.meta.url);
-if (existsSync(main)) {
+const problem =
+  nodeProblem() ??
+  (existsSync(main) ? undefined : "fewbit is not built yet: run `npm run setup` in its folder first");
+if (problem === undefined) {
   await import(main);
 } else {
-  console.error("fewbit is not built yet: run `npm run setup` in its folder first");
+  console.error(problem);
   process.exitCode = 2;
 }

@@ -20,8 +20,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeProblem } from "./node-version.mjs";
 
-const oldestNode = 20;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
 
@@ -150,11 +150,8 @@ function hashOf(files, more) {
   return hash.digest("hex");
 }
 
-if (Number.parseInt(process.versions.node, 10) < oldestNode) {
-  stop(
-    `fewbit needs Node ${oldestNode} or newer, and this is ${process.versions.node}; see https://nodejs.org`,
-  );
-}
+const tooOld = nodeProblem();
+if (tooOld) stop(tooOld);
 await installPackages();
 await compileSources(await buildPage());
 // It says what it builds, or why it cannot: without kernels fewbit still runs.

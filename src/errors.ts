@@ -46,15 +46,25 @@ export function printable(text: string): string {
 export const firstLineOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n")[0];
 
-/** A value in a message. As JSON, except numbers: JSON has null for Infinity. */
+/** Levels of a value that a message shows at most. Some versions of Node write any depth as JSON, others overflow. */
+const deepest = 100;
+
+/** A value in a message. As JSON, except numbers: JSON has null for Infinity. What is nested too deep is "[...]" or "{...}". */
 export function shown(value: unknown): string {
   if (typeof value === "number") return String(value);
+  const short = Array.isArray(value) ? "[...]" : "{...}";
+  if (isDeeperThan(deepest, value)) return short;
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    return Array.isArray(value) ? "[...]" : "{...}"; // nested too deep to be written
+    return short; // a value that has no JSON, such as a bigint
   }
 }
+
+const isDeeperThan = (levels: number, value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeperThan(levels - 1, part)));
 
 /** "; did you mean NAME?" for the name that a misspelt one is nearest to; empty if none is near. */
 export function suggestion(given: unknown, names: readonly string[]): string {

@@ -1,5 +1,5 @@
 /**
- * fewbit: train, compare and ship neural networks of 1 to 8 bits.
+ * fewbit: train neural networks of 1 to 8 bits, and compare the published quantization methods.
  *
  * `train` does the whole of it. Below that stand networks (`network`, `models`), methods (`quant`),
  * optimizers (`optim`) and data (`datasets`), and below these the engine: functions on tensors

@@ -42,16 +42,18 @@ function refuseEmpty(command: Command): void {
   }
 }
 
-function version(): string {
+/** What package.json says of the program. */
+function about(): { readonly version: string; readonly description: string } {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+  return JSON.parse(text) as { version: string; description: string };
 }
 
 /** Commands import their code when they run, so that each starts quickly. */
 function build(): Command {
+  const { version, description } = about();
   const program = new Command("fewbit")
-    .description("Trains, compares and ships neural networks of 1 to 8 bits.")
-    .version(version(), "-v, --version")
+    .description(description)
+    .version(version, "-v, --version")
     .addHelpText(
       "after",
       examples(
