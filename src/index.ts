@@ -11,6 +11,7 @@ export type {
   ArraysOptions,
   Augmentation,
   Dataset,
+  DecodeRules,
   ImageSet,
   ImagesOptions,
   LoadListeners,

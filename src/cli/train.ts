@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { shown, UserError } from "../errors.js";
+import { rulesOf } from "../data/rules.js";
 import type { PublishedRow } from "../published/index.js";
 import { isMethodFile, methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
@@ -81,7 +82,10 @@ export async function runTraining(
   const { model: named, method } = withSource(from, () => resolveNetwork(options));
   const settings = withSource(from, () => settingsOf(options));
   const loading = showLoading(quiet);
-  const data = await withSourceAsync(from, () => resolveData(options, named, loading)).finally(loading.stop);
+  const rules = resume ? rulesOf(readConfig(options.out ?? "").preparation) : undefined;
+  const data = await withSourceAsync(from, () => resolveData(options, named, { rules, ...loading })).finally(
+    loading.stop,
+  );
   const model = withSource(from, () => fittedTo(data, named));
   const interrupt = onInterrupt("finishing the step, then saving", quiet);
   const display = createDisplay(quiet, watchedImages(options.validation));

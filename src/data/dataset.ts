@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { UserError } from "../errors.js";
 import type { Augmentation } from "./augment.js";
+import type { DecodeRules } from "./rules.js";
 
 /**
  * Images [count, height, width, channels], row-major, and one label an image. Bytes are read as
@@ -25,6 +26,8 @@ export interface Dataset {
   /** Per channel: the network sees (x - mean) / std. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** By which rules image files become such pixels; default those of runs that begin now. */
+  readonly rules?: DecodeRules;
   /** Applied to training images only. */
   readonly augmentation?: Augmentation;
   /** SHA-256 over images and labels, so that a run is continued on the data that it started on. */

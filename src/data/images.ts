@@ -5,9 +5,11 @@ import { checksumOf } from "./dataset.js";
 import { decodeImages } from "./decode.js";
 import type { ImageFile } from "./folder.js";
 import { listImages } from "./folder.js";
+import type { DecodeRules } from "./rules.js";
+import { decodeRules, rulesOf } from "./rules.js";
 
 /** How a network's images were prepared, which all that it is asked about must be too. */
-export interface Preparation {
+export interface Preparation extends DecodeRules {
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly classNames?: readonly string[];
@@ -20,6 +22,8 @@ export interface ImagesOptions extends LoadListeners {
   readonly shape: readonly [height: number, width: number, channels: number];
   /** That of a trained network, to score it: then only test images are read, and `train` is empty. */
   readonly preparation?: Preparation;
+  /** By which rules files become pixels, to resume a run of before; default those of `preparation`, or of new runs. */
+  readonly rules?: DecodeRules;
 }
 
 /**
@@ -33,6 +37,7 @@ export interface ImagesOptions extends LoadListeners {
  */
 export async function images(options: ImagesOptions): Promise<Dataset> {
   const { directory, shape, preparation, onProgress, onWarning } = options;
+  const rules = rulesOf(options.rules ?? preparation ?? decodeRules);
   const [height, width, channels] = shape;
   if (![height, width].every((side) => Number.isInteger(side) && side >= 1 && side <= 65536)) {
     throw new UserError(`shape must have a height and width from 1 to 65536, got [${shape.join(", ")}]`);
@@ -47,6 +52,7 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
     files.map(({ path }) => path),
     {
       shape,
+      rules,
       onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
     },
   );
@@ -61,6 +67,7 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
     train: trainSet,
     test: testSet,
     ...(preparation ?? momentsOf(trainSet.images, channels, directory)),
+    rules,
     augmentation: { cropPadding: Math.round(Math.min(height, width) / 8) },
     checksum: checksumOf(
       trainSet.images,

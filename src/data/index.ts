@@ -16,4 +16,5 @@ export type { ArraysOptions } from "./arrays.js";
 export type { Cifar10Options } from "./cifar10.js";
 export type { Dataset, ImageSet, LoadListeners, LoadProgress } from "./dataset.js";
 export type { ImagesOptions, Preparation } from "./images.js";
+export type { DecodeRules } from "./rules.js";
 export type { MnistOptions } from "./mnist.js";

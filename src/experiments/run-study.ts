@@ -47,7 +47,7 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   const share = Math.max(1, Math.floor(threads / parallel));
   const data = new DataSets();
   // Data that is missing is found out before anything begins.
-  for (const i of waiting) await data.load(runs[i]);
+  for (const i of waiting) await data.load(outcomes[i]);
   const work = async (): Promise<void> => {
     for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
       outcomes[i] = await whenFree(runs[i], options);

@@ -1,13 +1,14 @@
 /** One run of a study: trained from where its folder says that it stands, with a log. */
 import type { Dataset } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
+import { decodeRules, rulesOf } from "../data/rules.js";
+import { readConfig } from "../training/run.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import type { Run, TrainProgress } from "../training/index.js";
 import { train } from "../training/index.js";
 import { fittedTo, settingsOf } from "../training/settings.js";
 import { RunLog } from "./log.js";
 import type { Standing } from "./standing.js";
-import type { PlannedRun } from "./study.js";
 
 export interface RunManner {
   /** The study's. */
@@ -29,7 +30,7 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
   log.begins(threads);
   try {
     const { model: named, method } = resolveNetwork(run.options);
-    const dataset = await data.load(run);
+    const dataset = await data.load(standing);
     const result = await train({
       ...settingsOf(run.options),
       ...{ model: fittedTo(dataset, named), method, data: dataset },
@@ -62,14 +63,15 @@ export const isTaken = (error: unknown): boolean =>
 export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
-  load({ options }: PlannedRun): Promise<Dataset> {
+  load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
     const { data, dataDir, augment, mirrors } = options;
     const { input } = resolveNetwork(options).model;
+    const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : decodeRules;
     // Only a folder of images is prepared for a network.
-    const key = JSON.stringify([data, dataDir, augment, mirrors, data === "images" && input]);
+    const key = JSON.stringify([data, dataDir, augment, mirrors, data === "images" && { input, rules }]);
     let found = this.loaded.get(key);
     if (found === undefined) {
-      found = resolveData(options, { input });
+      found = resolveData(options, { input }, { rules });
       this.loaded.set(key, found);
       found.catch(() => this.loaded.delete(key));
     }

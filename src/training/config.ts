@@ -3,7 +3,7 @@
  * say. One schema validates both; `resolve` makes the objects that `train` takes.
  */
 import { z } from "zod";
-import type { Dataset, LoadListeners, Preparation } from "../data/index.js";
+import type { Dataset, ImagesOptions, LoadListeners } from "../data/index.js";
 import { datasets, isMirror } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
 import { depths, isDepth, modelNamed, modelNames, models } from "../models/index.js";
@@ -269,12 +269,13 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
  * Loads a configuration's data set for a network, whose input's shape images get.
  *
  * @param preparation that of a trained network, to score it: see `ImagesOptions`.
+ * @param rules those of a run that goes on.
  * @throws UserError for missing or damaged files.
  */
 export async function resolveData(
   { data, dataDir, mirrors, augment }: RunOptions,
   { input }: Pick<Network, "input">,
-  { preparation, ...listeners }: LoadListeners & { readonly preparation?: Preparation } = {},
+  { preparation, rules, ...listeners }: LoadListeners & Pick<ImagesOptions, "preparation" | "rules"> = {},
 ): Promise<Dataset> {
   if ((data === "digits" || data === "cifar10-sample") && dataDir !== undefined) {
     const shipped = data === "digits" ? "digits need" : "sample of CIFAR-10 needs";
@@ -300,7 +301,8 @@ export async function resolveData(
     mnist: () => datasets.mnist({ directory: dataDir, mirrors, ...listeners }),
     "cifar10-sample": () => datasets.cifar10Sample(),
     cifar10: () => datasets.cifar10({ directory: dataDir, mirrors, ...listeners }),
-    images: () => datasets.images({ directory: dataDir ?? "", shape: input, preparation, ...listeners }),
+    images: () =>
+      datasets.images({ directory: dataDir ?? "", shape: input, preparation, rules, ...listeners }),
   } as const;
   const loaded = await load[data]();
   return augment ? loaded : { ...loaded, augmentation: undefined };

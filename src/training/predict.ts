@@ -1,5 +1,6 @@
 /** What a stored run's network answers to image files. */
 import { decodeImages } from "../data/index.js";
+import { rulesOf } from "../data/rules.js";
 import { UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
@@ -53,7 +54,7 @@ export async function predictRun(
   }
   const { weights, epoch } = loadWeights(directory, which, model, method);
   const { input: shape, classes } = model;
-  const images = await decodeImages(files, { shape, invert });
+  const images = await decodeImages(files, { shape, invert, rules: rulesOf(preparation) });
   const set = { images, labels: new Uint8Array(files.length), count: files.length };
   const data = { name: "files", classes, shape, ...preparation, train: set, test: set, checksum: "" };
   const indices = files.map((_, index) => index);

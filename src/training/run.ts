@@ -214,6 +214,8 @@ export const configSchema = z.object({
       mean: z.array(z.number()),
       std: z.array(z.number().positive()),
       classNames: z.array(z.string()).optional(),
+      resize: z.literal("centred").optional(),
+      grey: z.literal("rec601").optional(),
     })
     .optional(),
   method: named,

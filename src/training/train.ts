@@ -2,6 +2,8 @@
 import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
+import type { DecodeRules } from "../data/rules.js";
+import { decodeRules, rulesOf } from "../data/rules.js";
 import { checkPath, UserError } from "../errors.js";
 import type { GradientType, LayerSummary, Network, Tensors } from "../nn/index.js";
 import { describe, hasCodes, initialise } from "../nn/index.js";
@@ -142,9 +144,10 @@ async function begin(settings: Settings) {
     optimizer: optimizer.initial(parameters),
   };
   // A run goes on by the rules that it began with, or not at all.
-  const revision =
-    settings.resume === true && path !== undefined ? readConfig(path).revision : revisionOf(settings);
-  const config = makeConfig({ ...recipeOf(settings), revision }, epochs, executor, settings.options);
+  const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
+  const revision = previous === undefined ? revisionOf(settings) : previous.revision;
+  const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
+  const config = makeConfig({ ...recipeOf(settings, rules), revision }, epochs, executor, settings.options);
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
   const events =
     path !== undefined && settings.log?.includes("tensorboard") === true
@@ -192,17 +195,8 @@ async function start(
 type Settings = TrainOptions &
   Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
 
-function recipeOf({
-  model,
-  method,
-  optimizer,
-  schedule,
-  data,
-  gradients,
-  batchSize,
-  seed,
-  validation,
-}: Settings): Recipe {
+function recipeOf(settings: Settings, rules: DecodeRules): Recipe {
+  const { model, method, optimizer, schedule, data, gradients, batchSize, seed, validation } = settings;
   const named = ({ name, options }: Method | Optimizer | Schedule) => ({ name, options });
   return {
     model: { name: model.name, input: model.input, classes: model.classes },
@@ -210,7 +204,7 @@ function recipeOf({
     optimizer: named(optimizer),
     schedule: schedule === undefined ? null : named(schedule),
     data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
-    preparation: { mean: data.mean, std: data.std, classNames: data.classNames },
+    preparation: { mean: data.mean, std: data.std, classNames: data.classNames, ...rules },
     gradients,
     batchSize,
     seed,

@@ -1,0 +1,105 @@
+/** Enlarged images, and the grey of colours, beside Pillow's (tools/golden/pillow.py). */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, expect, test } from "vitest";
+import { decodeImages } from "./decode.js";
+
+interface Golden {
+  readonly enlarged: readonly {
+    readonly height: number;
+    readonly width: number;
+    readonly channels: 1 | 3;
+    readonly side: number;
+    readonly values: readonly number[];
+  }[];
+  readonly grey: readonly (readonly [red: number, green: number, blue: number, grey: number])[];
+}
+
+const golden = JSON.parse(
+  readFileSync(new URL("../../tools/golden/data/pillow.json", import.meta.url), "utf8"),
+) as Golden;
+const folder = mkdtempSync(join(tmpdir(), "fewbit-pillow-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function written(
+  pixels: readonly number[],
+  height: number,
+  width: number,
+  channels: 1 | 3,
+  orientation?: number,
+): Promise<string> {
+  const path = join(folder, "a.png");
+  const image = sharp(Buffer.from(pixels), { raw: { height, width, channels } });
+  await (orientation === undefined ? image : image.withMetadata({ orientation })).png().toFile(path);
+  return path;
+}
+
+/** By the formula of the script. */
+const pixelsOf = (height: number, width: number, channels: number): number[] =>
+  Array.from({ length: height * width * channels }, (_, i) => {
+    const [y, x, c] = [Math.floor(i / channels / width), Math.floor(i / channels) % width, i % channels];
+    return (y * 37 + x * 101 + c * 59 + y * x * 13) % 256;
+  });
+
+const largestError = (values: ArrayLike<number>, expected: readonly number[]): number =>
+  Math.max(...expected.map((value, i) => Math.abs(values[i] - value)));
+
+test.each(golden.enlarged)(
+  "$height x $width pixels of $channels channels become $side x $side",
+  async ({ height, width, channels, side, values }) => {
+    const path = await written(pixelsOf(height, width, channels), height, width, channels);
+    const image = await decodeImages([path], { shape: [side, side, channels] });
+    expect(image).toHaveLength(values.length);
+    expect(largestError(image, values)).toBeLessThan(0.51); // half a step of a byte
+  },
+);
+
+test("what the camera turned is enlarged the way up that it says", async () => {
+  const turned = golden.enlarged.find(({ height, width }) => height !== width);
+  if (turned === undefined) throw new Error("the golden images are all square");
+  const { height, width, channels, side, values } = turned;
+  const pixels = pixelsOf(height, width, channels);
+  // Orientation 6: what the file holds, turned clockwise, is the picture; so its rows are the picture's columns.
+  const file = Array.from({ length: width }, (_, i) => width - 1 - i).flatMap((x) =>
+    Array.from({ length: height }, (_, y) => pixels.slice((y * width + x) * channels).slice(0, channels)),
+  );
+  const path = await written(file.flat(), width, height, channels, 6);
+  const image = await decodeImages([path], { shape: [side, side, channels] });
+  expect(largestError(image, values)).toBeLessThan(0.51);
+});
+
+test("a grey enlarged image is the grey of its colours, enlarged", async () => {
+  const [{ height, width, side, values }] = golden.enlarged;
+  const pixels = pixelsOf(height, width, 1).flatMap((value) => [value, value, value]);
+  const image = await decodeImages([await written(pixels, height, width, 3)], { shape: [side, side, 1] });
+  expect(largestError(image, values)).toBeLessThan(0.51);
+});
+
+test("runs of the first versions have their enlargement, half an output pixel right and down", async () => {
+  // A ramp of 16 a pixel, at twice the size: pixel x lies at (x + 1/2) / 2 - 1/2 of it, centre to centre,
+  // and lay at x / 2 - 1/2.
+  const ramp = Array.from({ length: 256 }, (_, i) => 16 * (i % 16));
+  const path = await written(ramp, 16, 16, 1);
+  const row = async (rules?: object) =>
+    Array.from(await decodeImages([path], { shape: [32, 32, 1], rules })).slice(32 * 16 + 8, 32 * 16 + 24);
+  const inside = Array.from({ length: 16 }, (_, i) => i + 8);
+  expect(await row()).toEqual(inside.map((x) => 8 * x - 4));
+  expect(await row({})).toEqual(inside.map((x) => 8 * x - 8));
+});
+
+test("grey is what Pillow makes of colours, bit for bit", async () => {
+  const path = await written(
+    golden.grey.flatMap(([r, g, b]) => [r, g, b]),
+    1,
+    golden.grey.length,
+    3,
+  );
+  const expected = golden.grey.map((colour) => colour[3]);
+  // One row: the image keeps its size.
+  expect(Array.from(await decodeImages([path], { shape: [1, golden.grey.length, 1] }))).toEqual(expected);
+  // Pure red, green and blue: 0.299, 0.587 and 0.114 of 255.
+  const pure = await written([255, 0, 0, 0, 255, 0, 0, 0, 255], 1, 3, 3);
+  expect(Array.from(await decodeImages([pure], { shape: [1, 3, 1] }))).toEqual([76, 150, 29]);
+});

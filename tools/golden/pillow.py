@@ -1,0 +1,45 @@
+"""Small images enlarged by Pillow, and the grey of its colours: data/pillow.json, read by src/data/pillow.test.ts.
+
+    pip install pillow==13.0.0 numpy
+    python3 tools/golden/pillow.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy
+from PIL import Image
+
+
+def pixels(height, width, channels):
+    """By a formula, which the test has too."""
+    y, x, c = numpy.meshgrid(range(height), range(width), range(channels), indexing="ij")
+    return ((y * 37 + x * 101 + c * 59 + y * x * 13) % 256).astype(numpy.uint8)
+
+
+def enlarged(height, width, channels, side):
+    """The middle square, enlarged without rounding, as bytes would be."""
+    shorter = min(height, width)
+    top, left = (height - shorter) / 2, (width - shorter) / 2
+    box = (left, top, left + shorter, top + shorter)
+    planes = [
+        Image.fromarray(plane.astype(numpy.float32), "F").resize((side, side), Image.BICUBIC, box=box)
+        for plane in pixels(height, width, channels).transpose(2, 0, 1)
+    ]
+    values = numpy.stack([numpy.asarray(plane) for plane in planes], axis=2)
+    return [round(float(value), 2) for value in values.clip(0, 255).ravel()]
+
+
+sizes = [(16, 16, 1, 32), (3, 3, 1, 8), (5, 8, 3, 12), (11, 7, 3, 10), (1, 1, 1, 3), (31, 40, 1, 33)]
+colours = [(r, g, b) for r in (0, 85, 200, 255) for g in (0, 31, 128, 255) for b in (0, 99, 255)]
+grey = Image.new("RGB", (len(colours), 1))
+grey.putdata(colours)
+golden = {
+    "enlarged": [
+        {"height": h, "width": w, "channels": c, "side": side, "values": enlarged(h, w, c, side)}
+        for h, w, c, side in sizes
+    ],
+    "grey": [[*colour, value] for colour, value in zip(colours, numpy.asarray(grey.convert("L"))[0].tolist())],
+}
+path = Path(__file__).parent / "data" / "pillow.json"
+path.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
