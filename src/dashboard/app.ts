@@ -9,7 +9,7 @@ import type { Access } from "./access.js";
 import { guard } from "./access.js";
 import { detailsOf } from "./details.js";
 import type { PageFile } from "./page.js";
-import { tablesCss, tablesHtml } from "./tables.js";
+import { Tables, tablesCss } from "./tables.js";
 import type { Watch } from "./watch.js";
 
 export interface AppOptions {
@@ -44,6 +44,7 @@ const headers: Readonly<Record<string, string>> = {
 
 export function createApp({ watch, access, stoppable, page, signal, beat = 10_000 }: AppOptions): Hono {
   const app = new Hono();
+  const tables = new Tables(watch);
   let streams = 0;
   setMaxListeners(mostStreams, signal);
 
@@ -73,7 +74,7 @@ export function createApp({ watch, access, stoppable, page, signal, beat = 10_00
     return c.json({ asked: true }, 202);
   });
 
-  app.get("/api/report", (c) => c.html(tablesHtml(watch.collection())));
+  app.get("/api/report", async (c) => c.html(await tables.html()));
   app.get("/api/report.css", (c) => c.body(tablesCss, 200, { "Content-Type": "text/css; charset=utf-8" }));
 
   app.get("/api/events", (c) => {

@@ -1,17 +1,23 @@
 /** Finds run folders as `collectRuns` does, without holding up what the server does meanwhile. */
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { runDepth } from "../experiments/index.js";
+import type { FoundFolders } from "../experiments/index.js";
+import { byName, leadsToRuns, runDepth } from "../experiments/index.js";
 import { fileNames } from "../training/run.js";
 
-/** Folders with a `config.json`, in the order of their paths; what lies below one is its own. */
-export async function findRuns(folder: string, levels = runDepth): Promise<string[]> {
-  if (await isThere(join(folder, fileNames.config))) return [folder];
-  if (levels === 0) return [];
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []); // not ours to read
-  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const found: string[] = [];
-  for (const name of names.sort()) found.push(...(await findRuns(join(folder, name), levels - 1)));
+export async function findRuns(folder: string): Promise<FoundFolders> {
+  const found: FoundFolders = { runs: [], links: [] };
+  const look = async (directory: string, depth: number): Promise<void> => {
+    if (await isThere(join(directory, fileNames.config))) return void found.runs.push(directory);
+    if (depth === 0) return;
+    const entries = await readdir(directory, { withFileTypes: true }).catch(() => []); // not ours to read
+    for (const entry of entries.sort(byName)) {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) await look(path, depth - 1);
+      else if (entry.isSymbolicLink() && leadsToRuns(path, folder)) found.links.push(path);
+    }
+  };
+  await look(folder, runDepth);
   return found;
 }
 

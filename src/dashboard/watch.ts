@@ -7,6 +7,7 @@ import { realpath } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { firstLineOf, printable, UserError } from "../errors.js";
 import type { Collection } from "../experiments/index.js";
+import { linkWarnings } from "../experiments/index.js";
 import type { RunUpdate, Snapshot } from "./api.js";
 import { Feed } from "./feed.js";
 import { findRuns } from "./find.js";
@@ -50,8 +51,8 @@ export class Watch {
 
   /** One look at everything, whose changes are published. */
   async look(): Promise<void> {
-    const found = await this.find();
-    const warnings: string[] = [];
+    const { runs: found, links } = await this.find();
+    const warnings = linkWarnings(links).map(printable);
     const changed: RunUpdate[] = [];
     const present = new Set<string>();
     const refresh = async (run: WatchedRun): Promise<void> => {
@@ -104,9 +105,10 @@ export class Watch {
   }
 
   /** Those of before, with all that is known of them, and the new ones. */
-  private async find(): Promise<readonly WatchedRun[]> {
+  private async find(): Promise<{ runs: readonly WatchedRun[]; links: readonly string[] }> {
     const found = new Map<string, WatchedRun>();
-    for (const directory of await findRuns(this.folder)) {
+    const { runs, links } = await findRuns(this.folder);
+    for (const directory of runs) {
       const path = await realpath(directory).catch(() => undefined);
       if (path === undefined) continue; // gone this moment
       const name = relative(this.folder, directory) || basename(path);
@@ -114,7 +116,7 @@ export class Watch {
     }
     this.known.clear();
     for (const [path, run] of found) this.known.set(path, run);
-    return [...found.values()];
+    return { runs: [...found.values()], links };
   }
 }
 

@@ -56,7 +56,8 @@ export function collectRuns(folders: readonly string[]): Collection {
     if (!existsSync(folder) || !statSync(folder).isDirectory()) {
       throw new UserError(`${folder} is not a folder; give run folders, or folders that hold some`);
     }
-    for (const directory of runFolders(folder, runDepth)) {
+    const found = runFolders(folder, runDepth);
+    for (const directory of found.runs) {
       try {
         const name = relative(folder, directory) || basename(realpathSync(directory));
         runs.set(realpathSync(directory), readFound(name, directory));
@@ -64,6 +65,7 @@ export function collectRuns(folders: readonly string[]): Collection {
         warnings.push(`left out: ${firstLineOf(error)}`);
       }
     }
+    warnings.push(...linkWarnings(found.links));
   }
   return { runs: [...runs.values()], warnings };
 }
@@ -75,21 +77,59 @@ export function readFound(name: string, directory: string): FoundRun {
   return { name, directory, config, metrics, ...cellOf(config) };
 }
 
-/** Folders with a `config.json`; what lies below one is its own. */
-function runFolders(folder: string, levels: number): string[] {
-  if (existsSync(join(folder, fileNames.config))) return [folder];
-  if (levels === 0) return [];
-  let entries;
+/** What lies below a folder. */
+export interface FoundFolders {
+  /** With a `config.json`, in the order of their paths; what lies below one is its own. */
+  readonly runs: string[];
+  /** That lead to runs, or to folders of runs, outside the folder. They are not followed: no run is read there. */
+  readonly links: string[];
+}
+
+function runFolders(folder: string, levels: number): FoundFolders {
+  const found: FoundFolders = { runs: [], links: [] };
+  const look = (directory: string, depth: number): void => {
+    if (existsSync(join(directory, fileNames.config))) return void found.runs.push(directory);
+    if (depth === 0) return;
+    let entries;
+    try {
+      entries = readdirSync(directory, { withFileTypes: true });
+    } catch {
+      return; // not ours to read
+    }
+    for (const entry of entries.sort(byName)) {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) look(path, depth - 1);
+      else if (entry.isSymbolicLink() && leadsToRuns(path, folder)) found.links.push(path);
+    }
+  };
+  look(folder, levels);
+  return found;
+}
+
+/** Whether a link leads to a run, or to a folder that holds one, outside of a folder. */
+export function leadsToRuns(link: string, outside: string): boolean {
+  const isRun = (path: string): boolean => existsSync(join(path, fileNames.config));
   try {
-    entries = readdirSync(folder, { withFileTypes: true });
+    const target = realpathSync(link);
+    if (!relative(realpathSync(outside), target).startsWith("..")) return false;
+    return isRun(target) || readdirSync(target).some((name) => isRun(join(target, name)));
   } catch {
-    return []; // not ours to read
+    return false; // to nowhere, to a file, or to what is not ours to read
   }
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort()
-    .flatMap((name) => runFolders(join(folder, name), levels - 1));
+}
+
+/** Orders the entries of a folder. */
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : 1;
+
+/** A line where there are links to runs. */
+export function linkWarnings(links: readonly string[]): string[] {
+  if (links.length === 0) return [];
+  const what =
+    links.length === 1
+      ? `${links[0]}, which is a link`
+      : `${links.length} links to runs, such as ${links[0]}`;
+  return [`left out: ${what}; links are not followed, so give the folder that it leads to`];
 }
 
 /** The cell of a run's configuration. */

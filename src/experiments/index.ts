@@ -1,6 +1,14 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
-export type { Cell, Collection, FoundRun } from "./collect.js";
-export { cellOf as cellOfRun, collectRuns, readFound, runDepth } from "./collect.js";
+export type { Cell, Collection, FoundFolders, FoundRun } from "./collect.js";
+export {
+  byName,
+  cellOf as cellOfRun,
+  collectRuns,
+  leadsToRuns,
+  linkWarnings,
+  readFound,
+  runDepth,
+} from "./collect.js";
 export { grouped } from "./grouped.js";
 export { measureEpoch } from "./estimate.js";
 export type { Choice, Trial } from "./pick.js";

@@ -14,10 +14,14 @@ export type Costing =
 /** Costs of runs; runs of one network and method share the work. */
 export function costing(): (config: RunConfig) => Costing {
   const known = new Map<string, Costing>();
+  const ofConfig = new WeakMap<RunConfig, Costing>();
   return (config) => {
+    const before = ofConfig.get(config);
+    if (before !== undefined) return before;
     const key = JSON.stringify([config.model, config.method, config.options], withoutEffectOnCost);
     const found = known.get(key) ?? costOf(config);
     known.set(key, found);
+    ofConfig.set(config, found);
     return found;
   };
 }

@@ -1,10 +1,11 @@
 /** Reports: runs beside the published table, as tables, plots and data. */
 import type { Report } from "./report.js";
 
+export { costing } from "./cost.js";
 export { csv } from "./csv.js";
 export { markdown } from "./markdown.js";
 export type { ReportOptions } from "./model.js";
-export { buildReport } from "./model.js";
+export { buildReport, buildReportInSlices } from "./model.js";
 export { page } from "./page.js";
 export { fewestWords } from "./prose.js";
 export type * from "./report.js";

@@ -62,6 +62,22 @@ export function buildReport(
   };
 }
 
+/** Runs whose settings and costs are worked out at a time. */
+const slice = 50;
+
+/** `buildReport` with the costly part in slices, between which the process does other things. */
+export async function buildReportInSlices(
+  collection: Collection,
+  options: ReportOptions & Required<Pick<ReportOptions, "costOf">>,
+): Promise<Report> {
+  for (const [i, { config }] of collection.runs.entries()) {
+    if (i % slice === 0) await new Promise((resolve) => setImmediate(resolve));
+    settingsKey(config);
+    options.costOf(config);
+  }
+  return buildReport(collection, options);
+}
+
 /** A run that lies in two folders counts once, as far as it was trained. */
 function withoutCopies(runs: readonly FoundRun[]): { found: FoundRun[]; copies: string[] } {
   const kept = new Map<string, FoundRun>();

@@ -5,8 +5,19 @@ import type { RunConfig } from "../training/index.js";
 import { tieRuleOf } from "../training/revision.js";
 import { counted } from "./format.js";
 
+/** By configuration, each of which several parts of a report ask for. */
+const keys = new WeakMap<RunConfig, string>();
+
 /** Equal for runs that differ in their seed alone, or in what has no effect on the result. */
 export function settingsKey(config: RunConfig): string {
+  const known = keys.get(config);
+  if (known !== undefined) return known;
+  const key = keyOf(config);
+  keys.set(config, key);
+  return key;
+}
+
+function keyOf(config: RunConfig): string {
   const {
     model,
     method,
