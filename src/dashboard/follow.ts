@@ -2,7 +2,7 @@
 import { open, stat } from "node:fs/promises";
 
 /** A file of this size is no run's. */
-const largest = 256 * 2 ** 20;
+export const largest = 256 * 2 ** 20;
 const chunkBytes = 2 ** 20;
 
 export interface Reading {

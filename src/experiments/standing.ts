@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
 import type { EpochMetrics } from "../training/index.js";
-import { loadRun } from "../training/index.js";
 import type { RunOptions } from "../training/config.js";
-import { fileNames } from "../training/run.js";
+import { readMetrics } from "../training/metrics.js";
+import { fileNames, readConfig } from "../training/run.js";
 import { grouped } from "./grouped.js";
 import type { PlannedRun } from "./study.js";
 import { withoutEffect } from "./study.js";
@@ -31,7 +31,9 @@ export function standingOf(run: PlannedRun, folder: string): Standing {
   const directory = join(folder, run.name);
   if (!existsSync(join(directory, fileNames.config))) return { run, directory, state: "open", metrics: [] };
   try {
-    const { config, metrics } = loadRun(directory);
+    // What no study needs, as layers and confusion matrices, is read where the run is resumed.
+    const config = readConfig(directory);
+    const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
     const other = otherThan(run.options, config.options);
     if (other !== undefined) {
       throw new UserError(`${directory} holds another run: ${other}; move it away`);

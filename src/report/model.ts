@@ -62,16 +62,20 @@ export function buildReport(
   };
 }
 
-/** Runs whose settings and costs are worked out at a time. */
-const slice = 50;
+/** Settings and costs are worked out of so many runs at a time, or for so long, whichever ends first. */
+const slice = { runs: 50, milliseconds: 20 };
 
 /** `buildReport` with the costly part in slices, between which the process does other things. */
 export async function buildReportInSlices(
   collection: Collection,
   options: ReportOptions & Required<Pick<ReportOptions, "costOf">>,
 ): Promise<Report> {
-  for (const [i, { config }] of collection.runs.entries()) {
-    if (i % slice === 0) await new Promise((resolve) => setImmediate(resolve));
+  let [count, begun] = [0, performance.now()];
+  for (const { config } of collection.runs) {
+    if (count++ % slice.runs === 0 || performance.now() - begun > slice.milliseconds) {
+      await new Promise((resolve) => setImmediate(resolve));
+      begun = performance.now();
+    }
     settingsKey(config);
     options.costOf(config);
   }
