@@ -75,3 +75,12 @@ export function checkedCode({ path, folder, recorded, allowChanged }: RunCode): 
   // Stored weights belong to the method under the checksum that they were trained with.
   return typeof recorded === "string" ? recorded : checksum;
 }
+
+/** What the loading of code gives. @throws Error if it waits for what never comes, which would end the process without a word. */
+export function settled<T>(loading: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const refuse = (): void => reject(new Error("it waits for something that never happens"));
+    process.once("beforeExit", refuse);
+    loading.then(resolve, reject).finally(() => process.off("beforeExit", refuse));
+  });
+}

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { UserError } from "../errors.js";
 import type { Method, NewMethod } from "../quantization/index.js";
 import type { RunCode } from "./code.js";
-import { checkedCode, checksumOfCode } from "./code.js";
+import { checkedCode, checksumOfCode, settled } from "./code.js";
 import { bitsText, isMethodFile, methods, registerMethod, uniformBits } from "../quantization/index.js";
 
 /**
@@ -22,7 +22,7 @@ export async function loadMethod(name: unknown, stored?: RunCode): Promise<void>
   const file = stored === undefined ? checksumOfCode(path) : checkedCode(stored);
   let module: { default?: unknown };
   try {
-    module = (await import(pathToFileURL(resolve(path)).href)) as typeof module;
+    module = await settled(import(pathToFileURL(resolve(path)).href) as Promise<typeof module>);
   } catch (error) {
     throw mistake(`cannot load the method ${name}: ${(error as Error).message}`);
   }

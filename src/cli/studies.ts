@@ -26,6 +26,7 @@ import { isMethodFile } from "../quantization/index.js";
 import { writeAtomically } from "../training/files.js";
 import { resolveNetwork, runName } from "../training/config.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
+import { settled } from "./code.js";
 import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
@@ -292,7 +293,7 @@ async function readStudyFile(path: string): Promise<unknown> {
     try {
       // Translated files would be kept in the system's folder for temporary files, where others could exchange them.
       const jiti = createJiti(import.meta.url, { fsCache: false });
-      return await jiti.import(pathToFileURL(resolve(path)).href, { default: true });
+      return await settled(jiti.import(pathToFileURL(resolve(path)).href, { default: true }));
     } catch (error) {
       throw new UserError(`cannot load ${path}: ${firstLineOf(error)}`);
     }
