@@ -46,16 +46,17 @@ export function twn({ weightBits = 2, preset = "paper" }: TwnOptions = {}): Meth
 
 /**
  * Sections 2.2 and 2.3: Δ = 0.7·mean |w|; +1 where w > Δ, -1 where w < -Δ, else 0; α = the mean of |w|
- * where it is not 0. The gradient passes unchanged.
+ * where |w| > Δ. In "redbit" ties |w| = Δ are ±1, and have no part in α all the same. The gradient passes
+ * unchanged.
  */
 function ternarize(w: Tensor, preset: Preset): Tensor {
   const perChannel = preset === "redbit";
   const axes = w.shape.map((_, axis) => axis).slice(0, perChannel ? -1 : undefined);
   const size = abs(w);
   const threshold = mul(mean(size, axes), 0.7);
-  const [above, below] = perChannel ? [ge, le] : [gt, lt];
-  const kept = above(size, threshold);
+  const kept = gt(size, threshold);
   const scale = div(sum(mul(size, kept), axes), max(sum(kept, axes), 1));
+  const [above, below] = perChannel ? [ge, le] : [gt, lt];
   const ternary = ternaryCodes(above(w, threshold), below(w, neg(threshold)));
   return straightThrough(coded(ternary, scale), w);
 }

@@ -81,18 +81,26 @@ export function xnor({
 /** The axis of a layer's weights that runs over its inputs. */
 const inputAxis = (w: Tensor) => w.shape.length - 2;
 
-/** What latent weights are kept at (the authors' code): centred over the input channels, then clamped. */
-const centre = (w: Tensor): Tensor => clip(sub(w, mean(w, inputAxis(w), true)), -1, 1);
+/**
+ * What latent weights are kept at (the authors' code): centred over the input channels, then clamped. One
+ * channel alone is not centred: nothing would be left of it.
+ */
+function centre(w: Tensor): Tensor {
+  const centred = w.shape[inputAxis(w)] === 1 ? w : sub(w, mean(w, inputAxis(w), true));
+  return clip(centred, -1, 1);
+}
 
 /**
  * Section 3.1: α·sign(w), α = mean |w| for each output channel. With N weights an output channel and C
  * inputs, the gradient is in "paper" (the authors' code) g·(1/N + α·1{|w| < 1})·(1 - 1/C), in "redbit"
  * the exact chain rule (1 - 1/C)·N·(α·g + sign(w)/N·Σ sign(w)·g), the sum over the output channel.
+ * 1 - 1/C comes from the centring, and is 1 where that is left out.
  */
 function binarize(w: Tensor, preset: Preset): Tensor {
   const axes = w.shape.map((_, axis) => axis).slice(0, -1);
   const count = sizeOf(w.shape.slice(0, -1));
-  const centring = 1 - 1 / w.shape[inputAxis(w)];
+  const inputs = w.shape[inputAxis(w)];
+  const centring = inputs === 1 ? 1 : 1 - 1 / inputs;
   const scale = mean(abs(w), axes);
   const signs = signCodes(w, preset);
   return customGradient(coded(signs, scale), [w], (g) => {

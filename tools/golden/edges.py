@@ -116,8 +116,13 @@ def xnor_cases(preset):
         [-0.25, 1.0001, 0.0, 1e30],
     ]
     convolution = [[channels, channels[::-1]], [channels[1:] + channels[:1], channels]]
+    # Nothing is centred, so that the factor 1 - 1/C is 1.
+    one_input = {
+        "one input": [[0.5, -0.25, 1.5]],
+        "one input, convolution": [[[[0.5]], [[-1.5]]], [[[0.25]], [[0.75]]]],
+    }
     shapes = {"one output": column(WEIGHTS["edges"]), "outputs": channels, "convolution": convolution}
-    for name, values in {**shapes, "zeros": [[0.0, -0.0], [0.0, 0.0]], "one": [[-0.3]]}.items():
+    for name, values in {**shapes, "zeros": [[0.0, -0.0], [0.0, 0.0]], "one": [[-0.3]], **one_input}.items():
         yield case("xnor", preset, "weights", name, 1, values, lambda w: xnor.weights(w, 1, preset))
     yield case("xnor", preset, "weights", "float", 32, channels, lambda w: xnor.weights(w, 32, preset))
     for bits in (1, 32):

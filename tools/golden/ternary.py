@@ -15,10 +15,11 @@ def twn_threshold(w, preset):
 
 
 def twn_weights(w, preset="paper"):
-    """alpha sign(W) where |W| > D (in redbit >=), else 0; alpha is the mean of those |W|; backward g."""
+    """alpha sign(W) where |W| > D (in redbit >=), else 0; alpha is the mean |W| where |W| > D; backward g."""
     size, threshold = w.abs(), twn_threshold(w, preset)
     used = (size >= threshold if preset == "redbit" else size > threshold).to(w.dtype)
-    total, count = size * used, used
+    count = (size > threshold).to(w.dtype)
+    total = size * count
     if preset == "redbit":
         total, count = total.flatten(0, -2).sum(0), count.flatten(0, -2).sum(0)
     else:

@@ -10,7 +10,8 @@ from functions import sign, straight_through
 
 
 def centred(w):
-    return w - w.mean(-2, keepdim=True)
+    """Over the inputs; one input alone stays, of which nothing would be left."""
+    return w if w.shape[-2] == 1 else w - w.mean(-2, keepdim=True)
 
 
 def prepare(w):
@@ -22,7 +23,7 @@ class Binary(torch.autograd.Function):
     """alpha_o sign(W_o), alpha_o = mean |W_o| over the weights of output o.
 
     Backward: the authors' code has g (1/N + alpha 1{|W| < 1}) (1 - 1/C), redbit the chain rule
-    (1 - 1/C) [alpha g + sign(W) (1/N) sum_j sign(W_j) g_j] N.
+    (1 - 1/C) [alpha g + sign(W) (1/N) sum_j sign(W_j) g_j] N. Without centring 1 - 1/C is 1.
     """
 
     @staticmethod
@@ -36,11 +37,12 @@ class Binary(torch.autograd.Function):
     def backward(ctx, g):
         w, alpha = ctx.saved_tensors
         n, c = w[..., 0].numel(), w.shape[-2]
+        centring = 1 - 1 / c if c > 1 else 1
         if ctx.preset == "paper":
-            return g * (1 / n + alpha * (w.abs() < 1)) * (1 - 1 / c), None
+            return g * (1 / n + alpha * (w.abs() < 1)) * centring, None
         s = sign(w, ctx.preset)
         through_scale = s * (s * g).flatten(0, -2).sum(0) / n
-        return (1 - 1 / c) * (alpha * g + through_scale) * n, None
+        return centring * (alpha * g + through_scale) * n, None
 
 
 def weights(w, bits, preset="paper"):
