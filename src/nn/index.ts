@@ -15,4 +15,4 @@ export { gradientTypes } from "./rounding.js";
 export type { GradientType } from "./rounding.js";
 export { describe, summarise } from "./summary.js";
 export type { Description, LayerSummary, NetworkSummary } from "./summary.js";
-export { constrainWeights, quantizedWeights } from "./weights.js";
+export { constrainWeights, quantizedWeights, scaleGradients, scaleSteps } from "./weights.js";

@@ -32,7 +32,7 @@ import { isCoded, roundGradient } from "./rounding.js";
 export interface ConvolutionLayerOptions extends ConvolutionOptions {
   readonly channels: number;
   readonly kernel: Pair;
-  /** Of the weights; U(±1/√fanIn) unless said. */
+  /** Of the weights, unless the method has one of its own; U(±1/√fanIn) unless said. */
   readonly initial?: Initialiser;
 }
 
@@ -206,8 +206,13 @@ export class Builder implements NetworkBuilder {
     const { method, training, gradients } = this.context;
     const quantized = this.isQuantized(info);
 
+    const bound = quantized ? method.initialBound?.(info) : undefined;
     const latent = this.context.variable(
-      { name: `${name}.weight`, shape, initial: initial(shape) },
+      {
+        name: `${name}.weight`,
+        shape,
+        initial: bound === undefined ? initial(shape) : { kind: "uniform", bound },
+      },
       "parameters",
     );
     const own = quantized ? this.own(info) : {};

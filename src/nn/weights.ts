@@ -1,5 +1,6 @@
 /** A method's hooks on the weights as a whole, outside a network's pass. */
 import type { Tensor } from "../graph/index.js";
+import { add, mul, sub } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
 import type { Network, Tensors } from "./network.js";
 import { declare } from "./network.js";
@@ -9,6 +10,40 @@ export function constrainWeights(network: Network, method: Method, parameters: T
   if (method.constrain === undefined) return parameters;
   return { ...parameters, ...mapWeights(network, method, parameters, method.constrain.bind(method)) };
 }
+
+/** The gradients as the method has them for an optimizer: those of latent weights times a number. */
+export function scaleGradients(
+  network: Network,
+  method: Method,
+  gradients: Tensors,
+  optimizer: string,
+): Tensors {
+  if (method.gradientFactor === undefined) return gradients;
+  const { gradientFactor } = method;
+  return {
+    ...gradients,
+    ...mapWeights(network, method, gradients, (g, layer) => times(g, gradientFactor(layer, optimizer))),
+  };
+}
+
+/** The parameters after an optimizer's step, that of latent weights times the method's number. */
+export function scaleSteps(
+  network: Network,
+  method: Method,
+  before: Tensors,
+  after: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  if (method.stepFactor === undefined) return after;
+  const { stepFactor } = method;
+  const scaled = mapWeights(network, method, after, (w, layer) => {
+    const factor = stepFactor(layer);
+    const start = before[`${layer.name}.weight`];
+    return factor === 1 ? w : add(start, mul(sub(w, start), factor));
+  });
+  return { ...after, ...scaled };
+}
+
+const times = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : mul(x, factor));
 
 /** The weights that each convolution and linear layer multiplies with, by the name of its parameter. */
 export function quantizedWeights(network: Network, method: Method, parameters: Tensors): Tensors {

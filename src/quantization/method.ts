@@ -40,6 +40,12 @@ export interface Method {
   activations(x: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
   /** The layer's output with another gradient, in training. `random` is the key (i32 [2]) of the step's random numbers. */
   outputGradient?(y: Tensor, layer: LayerInfo, random: Tensor): Tensor;
+  /** Latent weights start uniform in ±bound; as the network has it where this is undefined or not given. */
+  initialBound?(layer: LayerInfo): number | undefined;
+  /** What the optimizer's step of latent weights is multiplied with; 1 unless given. */
+  stepFactor?(layer: LayerInfo): number;
+  /** What the gradient of latent weights is multiplied with before an optimizer of that name takes it; 1 unless given. */
+  gradientFactor?(layer: LayerInfo, optimizer: string): number;
   /** What latent weights become at the start and after each update. */
   constrain?(w: Tensor, layer: LayerInfo): Tensor;
   /** The layer's output from its product `y` and its input `x` before quantization; `window` in a convolution. */

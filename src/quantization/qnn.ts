@@ -4,7 +4,18 @@
  * clamp(round(n·x)/n, -1, 1 - 1/n), n = 2^(k-1).
  */
 import type { Tensor } from "../graph/index.js";
-import { abs, clip, coded, div, eq, reduceMax, relu, straightThrough, where } from "../graph/index.js";
+import {
+  abs,
+  clip,
+  coded,
+  div,
+  eq,
+  reduceMax,
+  relu,
+  sizeOf,
+  straightThrough,
+  where,
+} from "../graph/index.js";
 import type { Method } from "./method.js";
 import { checkBits, checkPreset } from "./options.js";
 import type { Preset } from "./primitives.js";
@@ -35,9 +46,22 @@ export function qnn({ weightBits, activationBits, preset = "paper" }: QnnOptions
     // The first layer takes the images as they are.
     activations: (x, { index }) => (index === 0 ? x : quantizeActivations(x, activationBits, preset)),
     nonlinearity: (x) => (activationBits === 32 ? relu(x) : passWithinOne(clip(x, -1, 1), x, open)),
-    ...(preset === "paper" && weightBits < 32 && { constrain: (w: Tensor) => clip(w, -1, 1) }),
+    ...(preset === "paper" && weightBits < 32 && latentWithinOne),
   };
 }
+
+/**
+ * Latent weights as the authors' code has them: in [-1, 1] from the start, so that they reach all levels,
+ * with steps longer by as much as Glorot's U(±√(1.5/(fanIn + fanOut))) is narrower than that.
+ */
+const latentWithinOne: Partial<Method> = {
+  initialBound: () => 1,
+  stepFactor: ({ shape }) => {
+    const [inputs, outputs] = shape.slice(-2);
+    return Math.sqrt((sizeOf(shape.slice(0, -2)) * (inputs + outputs)) / 1.5);
+  },
+  constrain: (w) => clip(w, -1, 1),
+};
 
 /** k = 1: sign(w). k > 1: as above, in "redbit" of w/m and times m = max |w|. The gradient passes unchanged. */
 function quantizeWeights(w: Tensor, bits: number, preset: Preset): Tensor {

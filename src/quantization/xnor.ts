@@ -74,6 +74,7 @@ export function xnor({
     activations: (x) => (activationBits === 32 ? x : passWithinOne(signCodes(x, preset), x, true)),
     nonlinearity: (x, layer) => (reluAfterConvolution || fullPrecision(layer) ? relu(x) : x),
     ...(weightBits < 32 && { constrain: centre }),
+    ...(preset === "paper" && weightBits < 32 && { gradientFactor: timesCount }),
     ...(inputScale && { output: scaleByInput }),
   };
 }
@@ -112,6 +113,10 @@ function binarize(w: Tensor, preset: Preset): Tensor {
     return [mul(add(mul(scale, g), mul(signs, along)), centring * count)];
   });
 }
+
+/** N: the authors' code has it in "paper" too. It is left out with Adam, where it would cancel. */
+const timesCount: Method["gradientFactor"] = ({ shape }, optimizer) =>
+  optimizer === "adam" ? 1 : sizeOf(shape.slice(0, -1));
 
 /** y·K: K is the mean |x| over the inputs of each output, a constant for the gradient. */
 function scaleByInput(y: Tensor, x: Tensor, _: LayerInfo, window?: WindowShape): Tensor {

@@ -12,9 +12,9 @@ import { topologicalOrder } from "../graph/order.js";
 import { models } from "../models/index.js";
 import type { Network, Tensors } from "../nn/index.js";
 import { apply, constrainWeights, describe as describeNetwork } from "../nn/index.js";
-import { isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { createMethod } from "../quantization/index.js";
+import { updated } from "./step.js";
 import type { GoldenRun, GoldenStep, Specs, Summary } from "./golden.test.fixture.js";
 import { expectClose, makeAll, mapRecord, optimizerOf, read } from "./golden.test.fixture.js";
 
@@ -100,17 +100,17 @@ function resultsOf(
   give("gradient", gradients);
   give("statistic", auxiliary.statistics);
   if (optimizer.kind !== null) {
-    const { update, scalars, learningRate } = optimizerOf(optimizer);
-    const { parameters: updated, own } = update(
+    const rule = optimizerOf(optimizer);
+    const { parameters: after, own } = updated(
+      { network, method, optimizer: rule },
       parameters,
       gradients,
       mapRecord(start.own, (specs, slot) => made(`${prefix}/${slot}`, specs)),
-      mapRecord(scalars(golden.step, learningRate), (x, name) =>
+      mapRecord(rule.scalars(golden.step, rule.learningRate), (x, name) =>
         bind(name, { data: Float64Array.of(x), shape: [] }),
       ),
-      (name) => method.ownMomentum === false && isOwn(name),
     );
-    give("updated", updated);
+    give("updated", after);
     for (const [slot, tensors] of Object.entries(own)) give(slot, tensors);
   }
   const chosen = Object.fromEntries(wanted.map((name) => [name, outputs[name]]));

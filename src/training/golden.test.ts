@@ -9,7 +9,6 @@ import { lenet5 } from "../models/lenet5.js";
 import type { Tensors } from "../nn/index.js";
 import { apply, constrainWeights, describe as describeNetwork } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
-import { isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { createMethod } from "../quantization/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
@@ -29,7 +28,7 @@ import {
   read,
 } from "./golden.test.fixture.js";
 import type { TrainingTensors } from "./step.js";
-import { compileStart, compileStep } from "./step.js";
+import { compileStart, compileStep, updated } from "./step.js";
 
 const runs = [
   "baseline",
@@ -171,14 +170,14 @@ function expectUpdate(prefix: string, golden: GoldenStep, optimizer: Optimizer, 
     return tensor;
   });
   const gradients = mapRecord(golden.gradients, ({ values }, name) => bound(values, `gradient ${name}`));
-  const updated = optimizer.update(
+  const after = updated(
+    { network: lenet5, method, optimizer },
     mapRecord(parameters, bound),
     gradients,
     mapRecord(own, (values, slot) => mapRecord(values, (v, name) => bound(v, `${slot} ${name}`))),
     scalars,
-    (name) => method.ownMomentum === false && isOwn(name),
   );
-  const results = { parameters: updated.parameters, ...updated.own };
+  const results = { parameters: after.parameters, ...after.own };
   const expected: Record<string, Summaries> = {
     parameters: golden.updated.parameters,
     ...golden.updated.own,

@@ -46,6 +46,7 @@ export interface Job {
   readonly ties: TieRule;
   readonly directory: RunDirectory | undefined;
   readonly onProgress: (progress: TrainProgress) => void;
+  readonly onWarning: (message: string) => void;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -113,6 +114,7 @@ export class Training {
     this.checkMemory();
     directory?.begin(this.checkpoint());
     directory?.releaseCheckpoint();
+    if (this.epoch === 0 && this.stepInEpoch === 0) await this.warnOfOneValue();
     let interrupted = false;
     while (this.epoch < epochs && !interrupted) {
       interrupted = signal?.aborted === true || !(await this.trainEpoch());
@@ -152,6 +154,23 @@ export class Training {
     this.step.program(
       this.state,
       this.batchOf({ images, labels: { data: new Int32Array(count), shape: [count] } }, 1),
+    );
+  }
+
+  /** Names the layers whose weights are all the same to the network: what they look for cannot be learned from. */
+  private async warnOfOneValue(): Promise<void> {
+    const { layers, onWarning } = this.job;
+    const quantizing = layers.filter(({ weightBits }) => weightBits < 32);
+    if (quantizing.length === 0) return;
+    const { weights } = await this.quantized(this.state, {});
+    const constant = quantizing.filter(({ name }) => {
+      const { data } = weights[weightName(name)];
+      return data.length > 1 && data.every((value) => value === data[0]);
+    });
+    if (constant.length === 0) return;
+    onWarning(
+      `the quantized weights are all one value at the start in ${namesOf(constant)}, so nothing may be learned there; ` +
+        "take more bits, another preset, or wider initial weights",
     );
   }
 
@@ -311,6 +330,13 @@ export class Training {
       secondsLeft: this.pace.secondsLeft,
     });
   }
+}
+
+/** Names, of which a deep network has too many for a line. */
+function namesOf(layers: readonly LayerSummary[]): string {
+  const most = 8;
+  const names = layers.slice(0, most).map(({ name }) => name);
+  return [...names, ...(layers.length > most ? [`${layers.length - most} more layers`] : [])].join(", ");
 }
 
 function firstCheckpoint({ layers }: Job, values: TrainingValues): Checkpoint {

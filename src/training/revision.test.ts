@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { network } from "../nn/index.js";
-import { xnor } from "../quantization/index.js";
+import { models } from "../models/index.js";
+import { adam, sgd } from "../optim/index.js";
+import type { Method } from "../quantization/index.js";
+import { qnn, withLayers, xnor } from "../quantization/index.js";
 import { evaluateRun } from "./evaluate.js";
 import { predictRun } from "./predict.js";
 import { loadRun } from "./run.js";
@@ -84,5 +87,38 @@ describe("residual blocks of XNOR-Net and BWN, which had no ReLU after their fir
     await expect(evaluateRun(folder, { model, method, data })).rejects.toThrow(refusal);
     await expect(predictRun(folder, [], { model, method })).rejects.toThrow(refusal);
     await expect(train({ ...options, epochs: 3, directory: folder, resume: true })).rejects.toThrow(refusal);
+  });
+});
+
+describe("other changes touch the training alone", () => {
+  const bits = { weightBits: 2, activationBits: 2 };
+  const [byAdam, bySgd] = [adam({ learningRate: 1 }), sgd({ learningRate: 1 })];
+  const bwn = xnor({ activationBits: 32 });
+  const create = ({ weightBits = 1, activationBits = 32 }) => xnor({ weightBits, activationBits });
+  const table: [string, Method, typeof byAdam, number | undefined][] = [
+    ["QNN starts in U(-1, 1)", qnn(bits), byAdam, 3],
+    ["not in redbit", qnn({ ...bits, preset: "redbit" }), byAdam, undefined],
+    ["nor where no weights are quantized", qnn({ ...bits, weightBits: 32 }), byAdam, undefined],
+    ["XNOR-Net's gradients have the factor N with SGD", bwn, bySgd, 4],
+    ["not with Adam", bwn, byAdam, undefined],
+    ["nor in redbit", xnor({ activationBits: 32, preset: "redbit" }), bySgd, undefined],
+    ["one input channel is not centred", withLayers(bwn, { conv1: { weightBits: 1 } }, create), byAdam, 5],
+  ];
+  test.each(table)("%s", (_, method, optimizer, revision) => {
+    expect(revisionOf({ model: models.lenet5, method, optimizer })?.method).toBe(revision);
+  });
+
+  test("so that an older run is scored and asked, and not resumed", async () => {
+    const { model, data } = base;
+    const method = qnn(bits);
+    rmSync(folder, { recursive: true });
+    await train({ ...base, method, epochs: 1, directory: folder });
+    made = readFileSync(config, "utf8");
+    revise({});
+    await evaluateRun(folder, { model, method, data });
+    await predictRun(folder, [], { model, method });
+    await expect(train({ ...base, method, epochs: 2, directory: folder, resume: true })).rejects.toThrow(
+      /since revision 3 QNN's latent weights start .* so it would go on by another rule; train it anew$/,
+    );
   });
 });

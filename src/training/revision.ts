@@ -5,8 +5,8 @@
  */
 import { UserError } from "../errors.js";
 import type { TieRule } from "../graph/index.js";
-import type { Network } from "../nn/index.js";
-import { hasResidualBlocks } from "../nn/index.js";
+import type { LayerSummary, Network } from "../nn/index.js";
+import { describe, hasResidualBlocks } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 
 /** What the changes are asked about. */
@@ -21,14 +21,16 @@ export interface Change {
   readonly revision: number;
   /** What has held since, as a clause. */
   readonly what: string;
-  /**
-   * What it touches: what a trained network answers, how it is trained on, or only what a training
-   * starts from. Weights of before are worth nothing by other answers; the others keep theirs.
-   */
-  readonly touches: "answers" | "training" | "start";
+  /** What a trained network answers, so that weights of before are worth nothing; or only how one is trained. */
+  readonly touches: "answers" | "training";
   /** Whether it makes a difference to a run. */
   affects(run: Revised): boolean;
 }
+
+const quantized = (model: Network, method: Method): readonly LayerSummary[] =>
+  describe(model, method).layers.filter(({ weightBits }) => weightBits < 32);
+
+const quantizesWeights = (model: Network, method: Method): boolean => quantized(model, method).length > 0;
 
 /** Changes of what methods compute. */
 export const methodChanges: readonly Change[] = [
@@ -41,6 +43,30 @@ export const methodChanges: readonly Change[] = [
       method.residual !== "preactivation" &&
       method.options.reluAfterConvolution !== false &&
       hasResidualBlocks(model, method),
+  },
+  {
+    revision: 3,
+    what: "QNN's latent weights start in U(-1, 1), and their steps are as much longer",
+    touches: "training",
+    affects: ({ model, method }) =>
+      method.name === "qnn" && method.options.preset === "paper" && quantizesWeights(model, method),
+  },
+  {
+    revision: 4,
+    what: "gradients of XNOR-Net's and BWN's weights have the factor N with optimizers other than Adam",
+    touches: "training",
+    affects: ({ model, method, optimizer }) =>
+      method.name === "xnor" &&
+      method.options.preset === "paper" &&
+      optimizer.name !== "adam" &&
+      quantizesWeights(model, method),
+  },
+  {
+    revision: 5,
+    what: "XNOR-Net and BWN do not centre the weights of layers with one input channel",
+    touches: "training",
+    affects: ({ model, method }) =>
+      method.name === "xnor" && quantized(model, method).some(({ weightShape }) => weightShape.at(-2) === 1),
   },
 ];
 
@@ -88,8 +114,7 @@ export function refuseOtherRules(
       `${directory} is of revision ${scoring} of its scoring, and this fewbit knows those up to ${scoringRevision}; take a newer fewbit`,
     );
   }
-  const matters = ({ touches }: Change): boolean =>
-    touches === "answers" || (touches === "training" && use === "train");
+  const matters = ({ touches }: Change): boolean => touches === "answers" || use === "train";
   const change = methodChanges.find(
     (change) => change.revision > made && matters(change) && change.affects(run),
   );

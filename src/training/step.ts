@@ -5,7 +5,7 @@ import type { Tensor } from "../graph/index.js";
 import type { TieRule } from "../graph/index.js";
 import { softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
 import type { GradientType, Network, Tensors } from "../nn/index.js";
-import { apply, constrainWeights, quantizedWeights } from "../nn/index.js";
+import { apply, constrainWeights, quantizedWeights, scaleGradients, scaleSteps } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -32,7 +32,6 @@ export function compileStep(
   gradients: GradientType = "f32",
   ties: TieRule = "first",
 ) {
-  const steady = (name: string) => method.ownMomentum === false && isOwn(name);
   return compile(
     (state: TrainingTensors, { images, labels, random, scalars }: StepTensors) => {
       const {
@@ -48,12 +47,12 @@ export function compileStep(
         });
         return { value: softmaxCrossEntropy(logits, labels), auxiliary: { logits, statistics } };
       }, state.parameters);
-      const { parameters, own } = optimizer.update(
+      const { parameters, own } = updated(
+        { network, method, optimizer },
         state.parameters,
         slopes,
         state.optimizer,
         scalars,
-        steady,
       );
       return {
         state: {
@@ -67,6 +66,20 @@ export function compileStep(
     },
     { executor },
   );
+}
+
+/** The parameters after the optimizer's step as the method has it, before the method constrains them; and the optimizer's own tensors. */
+export function updated(
+  { network, method, optimizer }: { network: Network; method: Method; optimizer: Optimizer },
+  before: Tensors,
+  gradients: Tensors,
+  own: TrainingTensors["optimizer"],
+  scalars: Tensors,
+): ReturnType<Optimizer["update"]> {
+  const steady = (name: string) => method.ownMomentum === false && isOwn(name);
+  const slopes = scaleGradients(network, method, gradients, optimizer.name);
+  const after = optimizer.update(before, slopes, own, scalars, steady);
+  return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
 }
 
 /** What training starts from: the initial parameters as the method constrains them. */

@@ -164,7 +164,7 @@ async function begin(settings: Settings) {
     });
   const job: Job = {
     ...{ model, method, optimizer, schedule, epochs, gradients, batchSize, seed },
-    ...{ executor, layers, onProgress, signal },
+    ...{ executor, layers, onProgress, onWarning, signal },
     ties: tieRuleOf(revision),
     data: split ?? settings.data,
     validation: split?.validation,

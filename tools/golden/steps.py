@@ -161,6 +161,21 @@ def optimizer_state(method, kind, step, parameters):
     }
 
 
+def gradient_factor(method, kind, shape):
+    """XNOR-Net's authors multiply by the number of weights of an output; with Adam it cancels, and is left out."""
+    times_count = (method.name, method.preset, kind) == ("xnor", "paper", "sgd")
+    return shape[:-1].numel() if times_count else 1
+
+
+def step_factor(method, shape):
+    """QNN's authors lengthen the steps of latent weights, which start in U(-1, 1), by the inverse of Glorot's bound."""
+    if (method.name, method.preset) != ("qnn", "paper"):
+        return 1
+    inputs = shape[:-1].numel()
+    outputs = shape[:-2].numel() * shape[-1]
+    return 1 / (1.5 / (inputs + outputs)) ** 0.5
+
+
 def update(method, kind, options, step, parameters, own):
     """torch.optim's own step in double; parameters hold their gradients and are changed in place."""
     groups = [{"params": [p for name, p in parameters.items() if not is_own(name)]}]
@@ -168,6 +183,10 @@ def update(method, kind, options, step, parameters, own):
         without = {"momentum": 0} if kind == "sgd" and method.preset == "redbit" else {}
         others = [p for name, p in parameters.items() if is_own(name)]
         groups.append({"params": others, "weight_decay": 0, **without})
+    before = {name: p.detach().clone() for name, p in parameters.items()}
+    for name, p in parameters.items():
+        if method.latent(name):
+            p.grad *= gradient_factor(method, kind, p.shape)
     optimizer = OPTIMIZERS[kind](groups, **options)
     for name, p in parameters.items():
         if kind == "adam":
@@ -176,6 +195,9 @@ def update(method, kind, options, step, parameters, own):
         elif keeps_velocity(method, name):
             optimizer.state[p] = dict(momentum_buffer=own["velocity"][name])
     optimizer.step()
+    for name, p in parameters.items():
+        if method.latent(name):
+            p.data = before[name] + step_factor(method, p.shape) * (p.data - before[name])
 
 
 def summaries(tensors):
