@@ -29,8 +29,12 @@ export default tseslint.config(
     rules: { "no-undef": "error" },
   },
   {
-    files: ["web/test/*.js"],
-    languageOptions: { globals: { Blob: "readonly", crypto: "readonly", postMessage: "readonly" } },
+    files: ["web/test/*.js", "examples/web/*.js"],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ["Blob", "Worker", "crypto", "document", "postMessage"].map((name) => [name, "readonly"]),
+      ),
+    },
   },
   {
     files: ["src/**/*.ts", "web/dashboard/**/*.{ts,tsx}"],

@@ -1,8 +1,13 @@
-/** Chromium for tests: Debian's package chromium, or $CHROMIUM, the path of another. */
-import { existsSync } from "node:fs";
+/** Chromium for tests, and a server of files for it. */
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
 import type { Browser } from "playwright-core";
 import { chromium } from "playwright-core";
 
+/** Debian's package chromium, or $CHROMIUM, the path of another. */
 export function launchChromium(): Promise<Browser> {
   const path = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"].find(
     (candidate) => candidate && existsSync(candidate),
@@ -12,4 +17,35 @@ export function launchChromium(): Promise<Browser> {
   }
   // Its sandbox refuses to run for root, which continuous integration often is.
   return chromium.launch({ executablePath: path, args: ["--no-sandbox"] });
+}
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+};
+
+export interface FileServer {
+  /** As "http://127.0.0.1:1234/". */
+  readonly url: string;
+  close(): void;
+}
+
+/** Serves a folder's pages, scripts and WebAssembly on this machine alone. */
+export async function serveFiles(root: string): Promise<FileServer> {
+  const server: Server = createServer(({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const path = join(root, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
+    const type = types[extname(path)];
+    if (type === undefined || !existsSync(path)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": type }).end(readFileSync(path));
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () => server.close(),
+  };
 }

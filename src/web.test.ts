@@ -1,13 +1,11 @@
 /** The library in a browser: what it may import, and that Chromium trains to the same bits as Node. */
-import { existsSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { dirname, extname, join, relative, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "./browser.test.fixture.js";
+import type { FileServer } from "./browser.test.fixture.js";
+import { launchChromium, serveFiles } from "./browser.test.fixture.js";
 import { build } from "./cli/cli.test.fixture.js";
 import type { WasmModule } from "./runtime/wasm.js";
 import { loadWasm } from "./runtime/wasm-file.js";
@@ -43,29 +41,7 @@ interface Training {
 }
 type Trainings = Readonly<Record<"float" | "dorefa", Training>>;
 
-const types: Readonly<Record<string, string>> = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".wasm": "application/wasm",
-};
-
-/** Serves the package's files on this machine alone. */
-async function serve(): Promise<Server> {
-  const server = createServer(({ url = "/" }, response) => {
-    const { pathname } = new URL(url, "http://localhost");
-    const path = join(root, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
-    const type = types[extname(path)];
-    if (type === undefined || !existsSync(path)) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.writeHead(200, { "content-type": type }).end(readFileSync(path));
-  });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  return server;
-}
-
-let server: Server | undefined;
+let server: FileServer | undefined;
 let browser: Browser | undefined;
 afterAll(async () => {
   await browser?.close();
@@ -73,10 +49,10 @@ afterAll(async () => {
 });
 
 test("Chromium trains LeNet-5 in a worker to the same bits as Node", { timeout: 180_000 }, async () => {
-  server = await serve();
+  server = await serveFiles(root);
   browser = await launchChromium();
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/web/test/`);
+  await page.goto(`${server.url}web/test/`);
   const inBrowser = await page.evaluate<Trainings>("results");
 
   const script = new URL("../web/test/train.js", import.meta.url).href;

@@ -1,5 +1,7 @@
 /** The WebAssembly kernels from this package's own file, for Node. */
 import { readFileSync } from "node:fs";
+import { firstLineOf } from "../errors.js";
+import { ownFile } from "./own-files.js";
 import type { WasmModule } from "./wasm.js";
 import { compileWasm } from "./wasm.js";
 
@@ -16,10 +18,16 @@ export function loadWasm(): Loaded {
 }
 
 function load(): Loaded {
+  const path = ownFile("wasm/fewbit.wasm", () => new URL("../../wasm/fewbit.wasm", import.meta.url));
+  if (path === undefined) {
+    return {
+      problem:
+        "the WebAssembly kernels are not there (bundled code finds fewbit's wasm/fewbit.wasm beside it, or in node_modules)",
+    };
+  }
   try {
-    return { module: compileWasm(readFileSync(new URL("../../wasm/fewbit.wasm", import.meta.url))) };
+    return { module: compileWasm(readFileSync(path)) };
   } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    return { problem: `the WebAssembly kernels do not load (${line})` };
+    return { problem: `the WebAssembly kernels do not load (${firstLineOf(error)})` };
   }
 }

@@ -6,7 +6,6 @@
  * A program's memory is one linear memory, which only the program that runs occupies: segments are
  * copied in before a run and out after it.
  */
-import { UserError } from "../errors.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn, runHere } from "./executor.js";
@@ -19,7 +18,6 @@ export type WasmModule = object;
 
 /** The part of the platform's WebAssembly that is used here. */
 declare const WebAssembly: {
-  compile(bytes: ArrayBuffer): Promise<WasmModule>;
   readonly Module: new (bytes: ArrayBufferView) => WasmModule;
   readonly Instance: new (module: WasmModule) => { readonly exports: unknown };
 };
@@ -27,24 +25,6 @@ declare const WebAssembly: {
 /** @throws where the engine lacks 128-bit vectors, or the bytes are damaged. */
 export function compileWasm(bytes: ArrayBufferView): WasmModule {
   return new WebAssembly.Module(bytes);
-}
-
-/**
- * Fetches the module, for browsers.
- *
- * @param url default: this package's own `wasm/fewbit.wasm`, which bundlers also find by this expression.
- * @throws UserError where the server has no such file.
- */
-export async function fetchWasm(
-  url: string | URL = new URL("../../wasm/fewbit.wasm", import.meta.url),
-): Promise<WasmModule> {
-  const response = await fetch(url);
-  if (!response.ok) {
-    throw new UserError(
-      `${String(url)} cannot be had (${response.status}); serve this package's wasm/fewbit.wasm`,
-    );
-  }
-  return WebAssembly.compile(await response.arrayBuffer());
 }
 
 /** What kernels/wasm.cpp exports. Addresses above 2 GiB come out negative. */
