@@ -32,13 +32,20 @@ export class DivergenceError extends Error {
   override readonly name = "DivergenceError";
 }
 
-/** Control characters, other line ends, and marks that turn the direction of text. */
-const unprintable = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+/** Control characters, halves of surrogate pairs, other line ends, and marks that turn the direction of text. */
+const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 const longest = 1000;
 
-/** A text as one line that does nothing to a terminal: controls become \uXXXX, and the middle of a long text "...". */
+/**
+ * A text as one line that does nothing to a terminal: controls become \uXXXX, bytes that are not UTF-8
+ * (see `data/paths.ts`) \xXX, and the middle of a long text "...".
+ */
 export function printable(text: string): string {
-  const line = text.replace(unprintable, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const line = text.replace(unprintable, (character) => {
+    const code = character.charCodeAt(0);
+    if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
+    return `\\u${code.toString(16).padStart(4, "0")}`;
+  });
   return line.length <= longest ? line : `${line.slice(0, 700)} ... ${line.slice(-250)}`;
 }
 

@@ -17,8 +17,10 @@ async function writeClasses(
   path: string,
   names: Readonly<Record<string, readonly [number, number, number]>>,
 ) {
-  for (const [name, colour] of Object.entries(names)) {
-    for (const file of ["a", "b", "c", "d"]) await writeColour(at(`${path}/${name}/${file}.png`), colour);
+  for (const [name, [r, g, b]] of Object.entries(names)) {
+    for (const [i, file] of ["a", "b", "c", "d"].entries()) {
+      await writeColour(at(`${path}/${name}/${file}.png`), [r, g + 12 * i, b]);
+    }
   }
 }
 
@@ -89,9 +91,11 @@ const folders: Readonly<Record<string, (path: string) => void | Promise<void>>> 
   },
   unequal(path) {
     cpSync(at("pets"), join(path, "train"), { recursive: true });
-    cpSync(at("pets/cat"), join(path, "test/cat"), { recursive: true });
+    cpSync(at("pets/cat"), join(path, "test/eel"), { recursive: true });
   },
-  strange: (path) => cpSync(at("pets/cat"), join(path, "eel"), { recursive: true }),
+  async strange(path) {
+    for (const i of [1, 2, 3]) await writeColour(join(path, `eel/${i}.png`), [20 * i, 200, 90]);
+  },
 };
 
 const runs: Readonly<Record<string, (run: string) => void>> = {
@@ -248,7 +252,7 @@ describe("folders of images", () => {
     ],
     [
       on("unequal"),
-      "unequal/train has the class dog, but unequal/test does not; both need the same classes (from --data-dir)",
+      "unequal/test has the class eel, but unequal/train does not; a network can only learn classes of its training images (from --data-dir)",
     ],
     [
       `${on("pets")} --image-size 1`,
@@ -296,7 +300,10 @@ describe("folders of images", () => {
       "eval run --data images --data-dir pets",
       "pets has the class cat, which the network was not trained on; it knows 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (from --data-dir)",
     ],
-    ["eval pet-run --data digits", "lenet5 has 2 classes, but digits has 10"],
+    [
+      "eval pet-run --data digits",
+      "pet-run was trained to tell cat, dog apart, but the classes of digits are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; give images of the same classes in the same order (from --data)",
+    ],
     ["eval pet-run --image-size 32", "unknown option '--image-size'; see fewbit --help"],
   ])("fewbit %s", refused);
 });

@@ -1,6 +1,7 @@
 /** `fewbit eval`. */
 import type { Command } from "commander";
 import { resolveData } from "../training/config.js";
+import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
 import { tieRuleOf } from "../training/revision.js";
 import { given, withSourceAsync } from "./flags.js";
@@ -19,8 +20,10 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()");
   const { from, options, model, method, config, summary } = run;
   const loading = showLoading(quiet || json);
+  const { preparation } = config;
+  const trainedOn = { directory: ownFolder(config), checksum: config.data.checksum };
   const data = await withSourceAsync(from, () =>
-    resolveData(options, model, { preparation: config.preparation, ...loading }),
+    resolveData(options, model, { preparation, trainedOn, ...loading }),
   ).finally(loading.stop);
   const { executor, threads } = options;
   const which = last === true ? "last" : "best";
@@ -46,7 +49,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const images = data.test.count.toLocaleString("en-US");
   const name = options.data === "images" ? options.dataDir : data.name;
   console.log(
-    `${percent(scores.top1)} of ${images} test images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
+    `${percent(scores.top1)} of ${images} ${data.testIsAll === true ? "" : "test "}images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
   );
   if (kept !== undefined) {
     console.log(
@@ -59,4 +62,9 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
       ? `weights of epoch ${scores.epoch}, the best${chosen}`
       : `weights of epoch ${scores.epoch}, the last`,
   );
+}
+
+/** The folder of images that a run was trained on; undefined if it was other data. */
+function ownFolder({ options = {} }: RunConfig): string | undefined {
+  return options.data === "images" && typeof options.dataDir === "string" ? options.dataDir : undefined;
 }

@@ -1,5 +1,5 @@
 /** Training on folders of images, and asking what the network sees in others. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -164,5 +164,13 @@ describe("colours", () => {
     await writeColour(join(folder, "other/test/green/a.png"), [25, 185, 35]);
     const [scored] = await output("eval hued --data-dir other");
     expect(scored).toMatch(/^100\.00% of 2 test images of other right/);
+    // All of a folder that tells none apart; of the run's own, moved or not, those that it held out.
+    cpSync(join(folder, "other/test"), join(folder, "bare"), { recursive: true });
+    expect((await output("eval hued --data-dir bare"))[0]).toMatch(/^100\.00% of 2 images of bare right/);
+    cpSync(join(folder, "hues"), join(folder, "moved"), { recursive: true });
+    const warning = "warning: ignored in moved: 1 file (1 of .txt)\n";
+    expect((await output("eval hued --data-dir moved", warning))[0]).toMatch(
+      /^100\.00% of 6 test images of moved/,
+    );
   });
 });

@@ -169,7 +169,7 @@ describe("what is no CIFAR-10 is refused in a line:", () => {
     [
       "a folder in a batch's place",
       () => (write(five), void mkdirSync(at("test_batch.bin"))),
-      "cannot read DIR/test_batch.bin: it is a folder",
+      `test_batch.bin (or .gz, .xz) is not in DIR; fetch CIFAR-10's binary version, ${archive}, there`,
     ],
     [
       "an archive without a batch",

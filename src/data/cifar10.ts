@@ -10,7 +10,7 @@ import type { ArchiveFile } from "./archive.js";
 import { archiveFiles, readArchive } from "./archive.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf, ofDirectory } from "./dataset.js";
-import { isDirectory } from "./folder.js";
+import { findFile, isDirectory } from "./paths.js";
 import type { LocalFile, RemoteOptions } from "./remote.js";
 import { readUnpacked } from "./unpack.js";
 
@@ -95,7 +95,7 @@ async function readFiles(path: string): Promise<BatchFile[]> {
   }
   const found = [path, join(path, folder)].find((place) => names.some((name) => locate(place, name)));
   if (found === undefined) {
-    const packed = [archive, archive.replace(".gz", "")].map((name) => join(path, name)).find(existsSync);
+    const packed = findFile(path, [archive, archive.replace(".gz", "")]);
     if (packed !== undefined) return readArchive(packed, names);
   }
   const paths = names.map((name) => locate(found ?? path, name) ?? refuseMissing(found ?? path, name));
@@ -104,7 +104,10 @@ async function readFiles(path: string): Promise<BatchFile[]> {
 
 /** A batch as it is, or packed. */
 function locate(directory: string, name: string): string | undefined {
-  return ["", ".gz", ".xz"].map((ending) => join(directory, name + ending)).find(existsSync);
+  return findFile(
+    directory,
+    ["", ".gz", ".xz"].map((ending) => name + ending),
+  );
 }
 
 function refuseMissing(directory: string, name: string): never {

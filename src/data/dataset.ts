@@ -28,6 +28,8 @@ export interface Dataset {
   readonly std: readonly number[];
   /** By which rules image files become such pixels; default those of runs that begin now. */
   readonly rules?: DecodeRules;
+  /** Whether `test` is all images of a folder that tells none apart for test. */
+  readonly testIsAll?: boolean;
   /** Applied to training images only. */
   readonly augmentation?: Augmentation;
   /** SHA-256 over images and labels, so that a run is continued on the data that it started on. */

@@ -10,6 +10,7 @@ import type { Metadata, default as Sharp } from "sharp";
 import { UserError } from "../errors.js";
 import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
+import { onDisk } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules } from "./rules.js";
 
@@ -116,7 +117,7 @@ async function decode(
   [height, width, channels]: DecodeOptions["shape"],
   { resize, grey }: DecodeRules,
 ): Promise<Uint8Array> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(onDisk(path)).catch((error: NodeJS.ErrnoException) => {
     throw new Unreadable(path, reasonOf(error), null);
   });
   if (bytes.length === 0) throw new Unreadable(path, "it is empty");
@@ -234,11 +235,16 @@ function byDecoder(path: string, { message }: Error): Unreadable {
 }
 
 /** Why a file or folder cannot be read, in words. */
-export function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+export function reasonOf({ code, message, path = "" }: NodeJS.ErrnoException): string {
+  // What the command line does not take for UTF-8 stands as this character in its arguments.
+  if (code === "ENOENT" && path.includes("\ufffd")) {
+    return "there is no such file; a name that is not UTF-8 can only be read from the folder around it";
+  }
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such file",
     EACCES: "reading it is not allowed",
     EISDIR: "it is a folder",
+    ERR_FS_FILE_TOO_LARGE: "it has 2 GiB or more",
     ELOOP: "its symbolic links go in a circle",
   };
   return reasons[code ?? ""] ?? code ?? message;

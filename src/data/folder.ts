@@ -8,6 +8,7 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { UserError } from "../errors.js";
 import { extensions, reasonOf } from "./decode.js";
+import { bytesOf, isDirectory, nameOf, onDisk } from "./paths.js";
 
 /** An image file and the index of its class. */
 export interface ImageFile {
@@ -21,6 +22,10 @@ export interface ImageFolder {
   /** By class, then by name. Empty if only test images were asked for. */
   readonly train: readonly ImageFile[];
   readonly test: readonly ImageFile[];
+  /** Whether the folder tells no test images from others, so that some of its own were chosen: see `byClass`. */
+  readonly isHeldOut: boolean;
+  /** Classes that are trained on and have no test images. */
+  readonly untested: readonly string[];
   /** What was left out, in words; undefined if nothing was. */
   readonly ignored: string | undefined;
 }
@@ -28,7 +33,7 @@ export interface ImageFolder {
 /**
  * Lists a folder's images without opening one.
  *
- * @param known a run's classes: then only test images are listed, and their classes must be among these.
+ * @param known a run's classes, which those listed must be among; of folders train and test the latter's images are listed then.
  * @throws UserError for a folder that is none, holds no classes or images, or other classes for test than for training.
  */
 export function listImages(directory: string, known?: readonly string[]): ImageFolder {
@@ -36,9 +41,9 @@ export function listImages(directory: string, known?: readonly string[]): ImageF
     throw problem(`${directory} is not a directory; give the one that holds the images`);
   const ignored = new Ignored();
   const sets = ["train", "test", "val"].filter((name) => holdsFolders(join(directory, name)));
-  const { classNames, train, test } =
+  const listed =
     sets.length > 0 ? bySet(directory, sets, ignored, known) : byClass(directory, ignored, known);
-  return { classNames, train, test, ignored: ignored.text };
+  return { ...listed, ignored: ignored.text };
 }
 
 type Classes = ReadonlyMap<string, readonly string[]>;
@@ -63,16 +68,24 @@ function bySet(
   const testClasses = classesOf(inside(testName), ignored);
   if (known !== undefined) {
     checkKnown(inside(testName), testClasses, known);
-    return { classNames: known, train: [], test: labelled(testClasses, known) };
+    return { ...bySets, classNames: known, train: [], test: labelled(testClasses, known) };
   }
   if (!sets.includes("train")) {
     throw problem(`${directory} has the folder ${testName} but no folder train with folders of classes`);
   }
   const trainClasses = classesOf(inside("train"), ignored);
-  checkSame([inside("train"), trainClasses], [inside(testName), testClasses]);
+  checkTrained([inside("train"), trainClasses], [inside(testName), testClasses]);
   const classNames = namesOf(directory, trainClasses);
-  return { classNames, train: labelled(trainClasses, classNames), test: labelled(testClasses, classNames) };
+  return {
+    classNames,
+    train: labelled(trainClasses, classNames),
+    test: labelled(testClasses, classNames),
+    isHeldOut: false,
+    untested: classNames.filter((name) => !testClasses.has(name)),
+  };
 }
+
+const bySets = { isHeldOut: false, untested: [] };
 
 function byClass(
   directory: string,
@@ -85,7 +98,8 @@ function byClass(
   const train = new Map<string, string[]>();
   const test = new Map<string, string[]>();
   for (const [name, paths] of classes) {
-    if (paths.length < 2) {
+    // A folder that was trained on has two and more of each; another may have one to score.
+    if (paths.length < 2 && known === undefined) {
       throw problem(
         `${join(directory, name)} holds one image; two are needed, since one is held out for test`,
       );
@@ -102,8 +116,10 @@ function byClass(
   }
   return {
     classNames,
-    train: known === undefined ? labelled(train, classNames) : [],
+    train: labelled(train, classNames),
     test: labelled(test, classNames),
+    isHeldOut: true,
+    untested: [],
   };
 }
 
@@ -114,7 +130,7 @@ function byClass(
 function heldOut(className: string, paths: readonly string[]): ReadonlySet<string> {
   const digest = (path: string) =>
     createHash("sha256")
-      .update(`${className}/${basename(path)}`)
+      .update(bytesOf(`${className}/${basename(path)}`))
       .digest("hex");
   const byDigest = paths.map((path) => [digest(path), path] as const).sort(([a], [b]) => (a < b ? -1 : 1));
   const count = Math.max(1, Math.round(paths.length / 10));
@@ -152,36 +168,26 @@ function imagesOf(directory: string, ignored: Ignored): string[] {
 
 /** A directory's entries by name; a symbolic link is what it leads to. */
 function entriesOf(directory: string): { name: string; kind: "file" | "folder" }[] {
-  let entries: Dirent[];
+  let entries: { name: string; entry: Dirent<Buffer> }[];
   try {
-    entries = readdirSync(directory, { withFileTypes: true });
+    const listed = readdirSync(onDisk(directory), { withFileTypes: true, encoding: "buffer" });
+    entries = listed.map((entry) => ({ name: nameOf(entry.name), entry }));
   } catch (error) {
     throw problem(`cannot read ${directory}: ${reasonOf(error as NodeJS.ErrnoException)}`);
   }
   return entries
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map((entry) => {
-      const folder = entry.isSymbolicLink()
-        ? isDirectoryOrThrow(join(directory, entry.name))
-        : entry.isDirectory();
-      return { name: entry.name, kind: folder ? "folder" : "file" };
+    .map(({ name, entry }) => {
+      const folder = entry.isSymbolicLink() ? isDirectoryOrThrow(join(directory, name)) : entry.isDirectory();
+      return { name, kind: folder ? "folder" : "file" };
     });
 }
 
 function isDirectoryOrThrow(path: string): boolean {
   try {
-    return statSync(path).isDirectory();
+    return statSync(onDisk(path)).isDirectory();
   } catch (error) {
     throw problem(`cannot read ${path}, a symbolic link: ${reasonOf(error as NodeJS.ErrnoException)}`);
-  }
-}
-
-/** Whether a path is one; no path at all, as a text too long for one, is none. */
-export function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
   }
 }
 
@@ -195,6 +201,15 @@ function namesOf(directory: string, classes: Classes): readonly string[] {
   if (names.length < 2) {
     throw problem(`${directory} holds one class only, ${names[0]}; at least two are needed`);
   }
+  const [alike] = names.flatMap((name) => sameLetters(name, names) ?? []);
+  if (alike !== undefined) {
+    throw problem(
+      `${directory} has the classes ${names
+        .filter((name) => name.normalize() === alike.normalize())
+        .map(spelt)
+        .join(" and ")}, which read alike, but are written in different characters; rename or merge them`,
+    );
+  }
   return names;
 }
 
@@ -205,23 +220,43 @@ function labelled(classes: Classes, classNames: readonly string[]): ImageFile[] 
   });
 }
 
-function checkSame([trainPath, train]: [string, Classes], [testPath, test]: [string, Classes]): void {
-  for (const [path, classes, otherPath, other] of [
-    [trainPath, train, testPath, test],
-    [testPath, test, trainPath, train],
-  ] as const) {
-    const lacking = [...classes.keys()].find((name) => !other.has(name));
-    if (lacking !== undefined) {
-      throw problem(
-        `${path} has the class ${lacking}, but ${otherPath} does not; both need the same classes`,
-      );
-    }
-  }
+/** Refuses a class that has test images and none to train on. */
+function checkTrained([trainPath, train]: [string, Classes], [testPath, test]: [string, Classes]): void {
+  const strange = [...test.keys()].find((name) => !train.has(name));
+  if (strange === undefined) return;
+  const alike = sameLetters(strange, [...train.keys()]);
+  throw problem(
+    alike === undefined
+      ? `${testPath} has the class ${strange}, but ${trainPath} does not; a network can only learn classes of its training images`
+      : `${testPath} has the class ${spelt(strange)}, but ${trainPath} has ${spelt(alike)}: they read alike, but are written in different characters; rename one of them`,
+  );
+}
+
+/** The name that is another in a different Unicode normal form, as "é" and "e" with an accent are. */
+function sameLetters(name: string, names: readonly string[]): string | undefined {
+  return names.find((other) => other !== name && other.normalize() === name.normalize());
+}
+
+/** A name and the code points of what is not ASCII in it, with the letter before. */
+function spelt(name: string): string {
+  const points = [...name.matchAll(/.?[^\0-\x7f]+/gsu)].flatMap(([part]) =>
+    Array.from(
+      part,
+      (character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`,
+    ),
+  );
+  return `${name} (${points.join(" ")})`;
 }
 
 function checkKnown(directory: string, classes: Classes, known: readonly string[]): void {
   const strange = [...classes.keys()].find((name) => !known.includes(name));
   if (strange === undefined) return;
+  const alike = sameLetters(strange, known);
+  if (alike !== undefined) {
+    throw problem(
+      `${directory} has the class ${spelt(strange)}, and the network knows ${spelt(alike)}: they read alike, but are written in different characters; rename the folder`,
+    );
+  }
   const some = known.length > 10 ? `${known.slice(0, 10).join(", ")}, ...` : known.join(", ");
   throw problem(
     `${directory} has the class ${strange}, which the network was not trained on; it knows ${some}`,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -118,6 +118,18 @@ describe("mnist", () => {
       directory: write({ ...rest, "train-images-idx3-ubyte.gz": gzipSync(plain) }),
     });
     expect(other.checksum).toBe(one.checksum);
+  });
+
+  test("takes a file from a folder of its name, and passes over one that does not hold it", async () => {
+    const { checksum } = await datasets.mnist({ directory: write(good) });
+    const { "train-images-idx3-ubyte": images, ...rest } = good;
+    const nested = write(rest);
+    mkdirSync(join(nested, "train-images-idx3-ubyte"));
+    writeFileSync(join(nested, "train-images-idx3-ubyte/train-images-idx3-ubyte"), images);
+    expect((await datasets.mnist({ directory: nested })).checksum).toBe(checksum);
+    const beside = write({ ...rest, "train-images.idx3-ubyte": images });
+    mkdirSync(join(beside, "train-images-idx3-ubyte"));
+    expect((await datasets.mnist({ directory: beside })).checksum).toBe(checksum);
   });
 
   test.each<[string, Record<string, Uint8Array>, RegExp]>([

@@ -200,9 +200,9 @@ describe("folders train and test", () => {
     mkdirSync(join(folder, "test/.hidden"));
     const warnings: string[] = [];
     await load({ onWarning: (message) => warnings.push(message) });
-    expect(warnings).toEqual([
+    expect(warnings[0]).toBe(
       `ignored in ${folder}: 3 files (2 of .txt, 1 of no extension) and the folder val and 2 more`,
-    ]);
+    );
     rmSync(join(folder, "test"), { recursive: true });
     expect((await load()).test.count).toBe(2);
   });
@@ -348,14 +348,10 @@ describe("a folder is refused", () => {
       () => `${folder} has the folder val but no folder train with folders of classes`,
     ],
     [
-      "with a class in training alone",
-      () => make("train/cat/a.png", "train/dog/a.png", "test/cat/a.png"),
-      () => `${in_("train")} has the class dog, but ${in_("test")} does not; both need the same classes`,
-    ],
-    [
       "with a class in test alone",
       () => make("train/cat/a.png", "test/cat/a.png", "test/eel/a.png"),
-      () => `${in_("test")} has the class eel, but ${in_("train")} does not; both need the same classes`,
+      () =>
+        `${in_("test")} has the class eel, but ${in_("train")} does not; a network can only learn classes of its training images`,
     ],
     [
       "with a link in a circle",
@@ -384,8 +380,8 @@ describe("a folder is refused", () => {
 
   test("with a folder that links to the one around it: no walk without end, but told of", async () => {
     for (const name of ["cat", "dog"]) {
-      await write(`${name}/a.png`, plain(1));
-      await write(`${name}/b.png`, plain(2));
+      await write(`${name}/a.png`, (row) => (name === "cat" ? 3 : 5) * row);
+      await write(`${name}/b.png`, (row) => (name === "cat" ? 7 : 11) * row);
     }
     symlinkSync(folder, in_("dog/around"));
     const warnings: string[] = [];

@@ -1,8 +1,10 @@
 /** A folder of images by class as a data set. */
+import { existsSync, realpathSync } from "node:fs";
 import { UserError } from "../errors.js";
 import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import { decodeImages } from "./decode.js";
+import { doubtsOf } from "./doubts.js";
 import type { ImageFile } from "./folder.js";
 import { listImages } from "./folder.js";
 import type { DecodeRules } from "./rules.js";
@@ -20,8 +22,13 @@ export interface ImagesOptions extends LoadListeners {
   readonly directory: string;
   /** What every image becomes: height and width, and 1 channel of grey or 3 of colour. */
   readonly shape: readonly [height: number, width: number, channels: number];
-  /** That of a trained network, to score it: then only test images are read, and `train` is empty. */
+  /** That of a trained network, to score it: then only what is scored is read, and `train` is empty. */
   readonly preparation?: Preparation;
+  /**
+   * What such a network was trained on, by its checksum and where it was. In a folder of classes alone the
+   * images that were held out of this are scored; of any other folder, all.
+   */
+  readonly trainedOn?: { readonly directory?: string; readonly checksum: string };
   /** By which rules files become pixels, to resume a run of before; default those of `preparation`, or of new runs. */
   readonly rules?: DecodeRules;
 }
@@ -45,9 +52,17 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   if (channels !== 1 && channels !== 3) {
     throw new UserError(`images have 1 channel (grey) or 3 (red, green, blue), not ${channels}`, "channels");
   }
-  const { classNames, train, test, ignored } = listImages(directory, preparation?.classNames);
+  const { classNames, train, test, isHeldOut, untested, ignored } = listImages(
+    directory,
+    preparation?.classNames,
+  );
   if (ignored !== undefined) onWarning?.(`ignored in ${directory}: ${ignored}`);
-  const files = [...train, ...test];
+  if (untested.length > 0) onWarning?.(untestedText(directory, untested));
+  const isScored = preparation !== undefined;
+  // Of the run's own folder the images that it learned from are none to score it by.
+  const isOwnPath = isScored && isSameFolder(directory, options.trainedOn?.directory);
+  const learned = isOwnPath ? [] : train;
+  const files = [...learned, ...test];
   const pixels = await decodeImages(
     files.map(({ path }) => path),
     {
@@ -56,27 +71,40 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
       onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
     },
   );
-  const boundary = train.length * height * width * channels;
-  const trainSet = imageSet(train, pixels.subarray(0, boundary));
+  const boundary = learned.length * height * width * channels;
+  const trainSet = imageSet(learned, pixels.subarray(0, boundary));
   const testSet = imageSet(test, pixels.subarray(boundary));
-  return {
-    name: "images",
-    classes: classNames.length,
-    classNames,
-    shape,
-    train: trainSet,
-    test: testSet,
-    ...(preparation ?? momentsOf(trainSet.images, channels, directory)),
-    rules,
-    augmentation: { cropPadding: Math.round(Math.min(height, width) / 8) },
-    checksum: checksumOf(
-      trainSet.images,
-      trainSet.labels,
-      testSet.images,
-      testSet.labels,
-      Buffer.from(JSON.stringify(classNames)),
-    ),
-  };
+  const checksum = checksumOf(
+    trainSet.images,
+    trainSet.labels,
+    testSet.images,
+    testSet.labels,
+    Buffer.from(JSON.stringify(classNames)),
+  );
+  const all = { name: "images", classes: classNames.length, classNames, shape, rules, checksum };
+  const augmentation = { cropPadding: Math.round(Math.min(height, width) / 8) };
+  if (!isScored) {
+    const moments = momentsOf(trainSet.images, channels, directory);
+    const doubts = doubtsOf(trainSet, testSet, channels);
+    if (doubts !== undefined) onWarning?.(`in ${directory}: ${doubts}`);
+    return { ...all, ...moments, train: trainSet, test: testSet, augmentation };
+  }
+  const { mean, std } = preparation;
+  const nothing = imageSet([], pixels.subarray(0, 0));
+  const isOwn = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;
+  const scored = isOwn ? testSet : imageSet(files, pixels);
+  return { ...all, mean, std, train: nothing, test: scored, testIsAll: !isOwn, augmentation };
+}
+
+/** Whether two paths lead to one folder. */
+function isSameFolder(path: string, other: string | undefined): boolean {
+  if (other === undefined || !existsSync(other)) return false;
+  return realpathSync(path) === realpathSync(other);
+}
+
+function untestedText(directory: string, [first, ...more]: readonly string[]): string {
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  return `${directory} has no test images of ${first}${others}: what is learned of that is not measured`;
 }
 
 function imageSet(files: readonly ImageFile[], bytes: Uint8Array): ImageSet & { images: Uint8Array } {

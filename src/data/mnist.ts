@@ -1,12 +1,11 @@
 /** MNIST and the shipped part of it: four IDX files each, and the augmentation of the published study. */
-import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf, ofDirectory } from "./dataset.js";
-import { isDirectory } from "./folder.js";
 import { checkCounts, parseImages, parseLabels } from "./idx.js";
+import { findFile, isDirectory } from "./paths.js";
 import type { LocalFile, RemoteFile, RemoteOptions } from "./remote.js";
 import { remoteFiles } from "./remote.js";
 import { readUnpacked } from "./unpack.js";
@@ -136,9 +135,7 @@ function locate(directory: string, name: string, dimensions: 1 | 3): string {
     const plain = `${name}${dot}idx${dimensions}-ubyte`;
     return [plain, `${plain}.gz`];
   });
-  const path = names
-    .map((candidate) => join(directory, candidate))
-    .find((candidate) => existsSync(candidate));
+  const path = findFile(directory, names);
   if (path === undefined) {
     throw new UserError(
       `${names[0]} or ${basename(names[1])} is not in ${directory}; fetch MNIST's four files there`,

@@ -265,17 +265,20 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
   };
 }
 
+type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "trainedOn" | "rules">;
+
 /**
  * Loads a configuration's data set for a network, whose input's shape images get.
  *
  * @param preparation that of a trained network, to score it: see `ImagesOptions`.
+ * @param trainedOn what such a network was trained on.
  * @param rules those of a run that goes on.
  * @throws UserError for missing or damaged files.
  */
 export async function resolveData(
   { data, dataDir, mirrors, augment }: RunOptions,
   { input }: Pick<Network, "input">,
-  { preparation, rules, ...listeners }: LoadListeners & Pick<ImagesOptions, "preparation" | "rules"> = {},
+  { preparation, trainedOn, rules, ...listeners }: ResolveDataOptions = {},
 ): Promise<Dataset> {
   if ((data === "digits" || data === "cifar10-sample") && dataDir !== undefined) {
     const shipped = data === "digits" ? "digits need" : "sample of CIFAR-10 needs";
@@ -302,7 +305,14 @@ export async function resolveData(
     "cifar10-sample": () => datasets.cifar10Sample(),
     cifar10: () => datasets.cifar10({ directory: dataDir, mirrors, ...listeners }),
     images: () =>
-      datasets.images({ directory: dataDir ?? "", shape: input, preparation, rules, ...listeners }),
+      datasets.images({
+        directory: dataDir ?? "",
+        shape: input,
+        preparation,
+        trainedOn,
+        rules,
+        ...listeners,
+      }),
   } as const;
   const loaded = await load[data]();
   return augment ? loaded : { ...loaded, augmentation: undefined };
