@@ -35,7 +35,7 @@ function read(changed: object, others: object = {}) {
     path,
     encodeTensors({ tensors: { ...tensors, ...others }, metadata: { ...metadata, ...changed } }),
   );
-  return readCheckpoint(path, "tiny", expected);
+  return readCheckpoint(path, { identity: "tiny" }, expected);
 }
 
 test("what is whole is read", () => {
@@ -75,6 +75,8 @@ describe("refused in a line", () => {
     const { epoch: _, ...rest } = metadata;
     const file = { tensors: { "parameters/w": weight }, metadata: { ...rest, format: "fewbit weights" } };
     writeFileSync(path, encodeTensors(file));
-    expect(() => readWeights(path, "tiny", expected.values)).toThrow(/does not say where the run stands$/);
+    expect(() => readWeights(path, { identity: "tiny" }, expected.values)).toThrow(
+      /does not say where the run stands$/,
+    );
   });
 });

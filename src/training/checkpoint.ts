@@ -45,21 +45,29 @@ export function withoutData<T extends object>(tree: T): T {
   ) as T;
 }
 
+/** What a file of weights belongs to. */
+export interface Owner {
+  /** Network and method, in words. */
+  readonly identity: string;
+  /** `RunConfig.recipe`; runs of the first versions have none. */
+  readonly recipe?: string;
+}
+
 const formatVersion = "1";
 
-export function writeCheckpoint(path: string, identity: string, checkpoint: Checkpoint): void {
-  stageCheckpoint(path, identity, checkpoint)();
+export function writeCheckpoint(path: string, owner: Owner, checkpoint: Checkpoint): void {
+  stageCheckpoint(path, owner, checkpoint)();
 }
 
 /** Writes a checkpoint beside the one that is there; the function that it returns puts it in its place. */
-export function stageCheckpoint(path: string, identity: string, checkpoint: Checkpoint): () => void {
+export function stageCheckpoint(path: string, owner: Owner, checkpoint: Checkpoint): () => void {
   const { values, epoch, step, sums, signs } = checkpoint;
   const tensors: Record<string, StoredTensor> = flatten(values);
   for (const [name, data] of Object.entries(signs)) tensors[`signs/${name}`] = { data, shape: [data.length] };
   const metadata = {
     format: "fewbit checkpoint",
     formatVersion,
-    identity,
+    ...owner,
     epoch: String(epoch),
     step: String(step),
     sums: JSON.stringify(sums),
@@ -68,11 +76,11 @@ export function stageCheckpoint(path: string, identity: string, checkpoint: Chec
 }
 
 /**
- * Reads a checkpoint of a run with the given identity and arrays like `expected`. Throws `UserError`
- * for a damaged file, and for one of another network, method or optimizer.
+ * Reads a checkpoint of its owner, with arrays like `expected`. Throws `UserError` for a damaged file,
+ * and for one of another run, network, method or optimizer.
  */
-export function readCheckpoint(path: string, identity: string, expected: Expected): Checkpoint {
-  const { tensors, metadata } = read(path, ["fewbit checkpoint"], identity);
+export function readCheckpoint(path: string, owner: Owner, expected: Expected): Checkpoint {
+  const { tensors, metadata } = read(path, ["fewbit checkpoint"], owner);
   const signTensors = mapValues(expected.signs, (data) => ({ data, shape: [data.length] }));
   const { signs, ...values } = restore(tensors, { ...expected.values, signs: signTensors }, path);
   return {
@@ -111,11 +119,11 @@ function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T)
 
 export function writeWeights(
   path: string,
-  identity: string,
+  owner: Owner,
   epoch: number,
   { parameters, statistics }: Weights,
 ): void {
-  const metadata = { format: "fewbit weights", formatVersion, identity, epoch: String(epoch) };
+  const metadata = { format: "fewbit weights", formatVersion, ...owner, epoch: String(epoch) };
   writeAtomically(path, encodeParts({ tensors: flatten({ parameters, statistics }), metadata }));
 }
 
@@ -125,31 +133,39 @@ export function writeWeights(
  */
 export function readWeights(
   path: string,
-  identity: string,
+  owner: Owner,
   expected: Weights,
 ): { weights: Weights; epoch: number } {
-  const { tensors, metadata } = read(path, ["fewbit weights", "fewbit checkpoint"], identity);
+  const { tensors, metadata } = read(path, ["fewbit weights", "fewbit checkpoint"], owner);
   const { parameters, statistics } = expected;
   const own = Object.entries(tensors).filter(([name]) => !/^(optimizer|signs)\//.test(name));
   const weights = restore(Object.fromEntries(own), { parameters, statistics }, path);
   return { weights, epoch: countOf(metadata.epoch, path) };
 }
 
-function read(path: string, formats: readonly string[], identity: string) {
+function read(path: string, formats: readonly string[], owner: Owner) {
   if (!existsSync(path)) throw new UserError(`${path} does not exist`);
   const file = decodeTensors(readBytes(path), path);
   const { metadata } = file;
   if (!formats.includes(metadata.format) || metadata.formatVersion !== formatVersion) {
     throw new UserError(`${path} does not hold ${formats.join(" or ")} of version ${formatVersion}`);
   }
-  if (metadata.identity !== identity) {
-    throw new UserError(`${path} is of ${metadata.identity}; this network is ${identity}`);
+  if (metadata.identity !== owner.identity) {
+    throw new UserError(`${path} is of ${metadata.identity}; this network is ${owner.identity}`);
+  }
+  if (metadata.recipe !== owner.recipe) {
+    throw new UserError(`${path} is of another run of the same network; put this run's own file back`);
   }
   return file;
 }
 
+/** The name of an array that holds NaN or an infinity, if one does. */
+export function nonFinite(values: object): string | undefined {
+  return Object.entries(flatten(values)).find(([, { data }]) => !data.every(Number.isFinite))?.[0];
+}
+
 /** { a: { b: array } } as { "a/b": array }: arrays by the names that they have in the files. */
-export function flatten(tree: object): Record<string, HostArray> {
+function flatten(tree: object): Record<string, HostArray> {
   const flat: Record<string, HostArray> = {};
   const visit = (value: object, path: string): void => {
     if ("data" in value) flat[path] = value as HostArray;

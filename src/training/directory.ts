@@ -10,18 +10,18 @@ import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError, whyUnwritten } from "../errors.js";
-import type { Checkpoint, Expected, Weights } from "./checkpoint.js";
-import { readCheckpoint, readWeights, stageCheckpoint, writeCheckpoint, writeWeights } from "./checkpoint.js";
+import type { Checkpoint, Expected, Owner, Weights } from "./checkpoint.js";
+import { readWeights, stageCheckpoint, writeCheckpoint, writeWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
-import { readConfusion } from "./confusion.js";
 import type { EventFile } from "./events.js";
 import { appendFlushed, cutBack, makeDirectories, removeFile, sizeOf, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
-import { readLayers } from "./layers.js";
 import type { Lock } from "./lock.js";
 import { lockDirectory } from "./lock.js";
 import type { EpochMetrics } from "./metrics.js";
-import { bestEpoch, formatLines, readMetrics, replaceIfOther } from "./metrics.js";
+import { bestEpoch, formatLines, replaceIfOther } from "./metrics.js";
+import type { Resumption } from "./resumption.js";
+import { nothingYet, readResumption } from "./resumption.js";
 import type { RunConfig } from "./run.js";
 import { fileNames as names, isEventFile, readConfig, summarise } from "./run.js";
 
@@ -47,10 +47,7 @@ export class RunDirectory {
   private constructor(
     private readonly path: string,
     private readonly options: OpenOptions,
-    private resumed: Checkpoint | undefined,
-    readonly metrics: readonly EpochMetrics[],
-    private readonly layers: readonly LayerLine[],
-    private readonly confusion: readonly ConfusionLine[],
+    private found: Resumption,
     /** The configuration that is there. */
     private readonly previous: RunConfig | undefined,
     private held: Lock | undefined,
@@ -70,7 +67,7 @@ export class RunDirectory {
       if (state === "run" && !overwrite) {
         throw inUse(path);
       }
-      return new RunDirectory(path, options, undefined, [], [], [], undefined, undefined);
+      return new RunDirectory(path, options, nothingYet, undefined, undefined);
     }
     const previous = readConfig(path);
     const held = lock(path, queue);
@@ -83,28 +80,19 @@ export class RunDirectory {
             `the numbers will differ in their last bits; to keep its bits, resume it with --executor ${previous.executor}`,
         );
       }
-      // Without a checkpoint the run was killed before its first step.
-      const file = join(path, names.checkpoint);
-      const checkpoint = existsSync(file) ? readCheckpoint(file, identity, expected) : undefined;
-      const epochs = checkpoint?.epoch ?? 0;
-      const begun = epochs + ((checkpoint?.step ?? 0) > 0 ? 1 : 0);
+      const owner = { identity, recipe: config.recipe };
+      const found = readResumption(path, config, { owner, expected, onWarning });
+      const { epoch = 0, step = 0 } = found.checkpoint ?? {};
+      const begun = epoch + (step > 0 ? 1 : 0);
       if (begun > config.epochs) {
         throw new UserError(
           `${path} has begun epoch ${begun}, so epochs must be at least ${begun}, got ${config.epochs}`,
           "epochs",
         );
       }
-      const metrics = readMetrics(join(path, names.metrics), epochs);
-      if (metrics.length !== epochs || metrics.some(({ epoch }, i) => epoch !== i + 1)) {
-        throw new UserError(
-          `${join(path, names.metrics)} is damaged: it does not hold each of ${epochs} epochs once`,
-        );
-      }
-      const layers = readLayers(join(path, names.layers), epochs);
-      const confusion = readConfusion(join(path, names.confusion), epochs);
       // Before the long part, compiling: a stop that is asked for from now on counts.
       removeFile(join(path, names.stop));
-      return new RunDirectory(path, options, checkpoint, metrics, layers, confusion, previous, held);
+      return new RunDirectory(path, options, found, previous, held);
     } catch (error) {
       held.release();
       throw error;
@@ -113,12 +101,17 @@ export class RunDirectory {
 
   /** Where a resumed run stands. */
   get checkpoint(): Checkpoint | undefined {
-    return this.resumed;
+    return this.found.checkpoint;
+  }
+
+  /** Of the epochs that had ended before. */
+  get metrics(): readonly EpochMetrics[] {
+    return this.found.metrics;
   }
 
   /** Makes the directory what the checkpoint says, or a new run's with `initial`. */
   begin(initial: Checkpoint): void {
-    const { config, identity, overwrite, resume, queue } = this.options;
+    const { config, overwrite, resume, queue } = this.options;
     if (!resume) {
       try {
         makeDirectories(resolve(this.path));
@@ -135,19 +128,20 @@ export class RunDirectory {
     if (!this.hasEnded()) {
       const then = resume ? undefined : "begin the run again";
       writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`, { then });
-      for (const name of lineFiles) replaceIfOther(this.file(name), formatLines(this[name]));
+      for (const name of lineFiles) replaceIfOther(this.file(name), formatLines(this.found[name]));
     }
-    if (this.checkpoint === undefined) writeCheckpoint(this.file("checkpoint"), identity, initial);
-    else if (this.metrics.length > 0) {
-      this.mendBest(this.checkpoint);
-      this.writeSummary(this.metrics);
+    const { checkpoint, metrics, layers, lacksBest } = this.found;
+    if (checkpoint === undefined) writeCheckpoint(this.file("checkpoint"), this.owner, initial);
+    else if (metrics.length > 0) {
+      if (lacksBest) this.writeBest(checkpoint);
+      this.writeSummary(metrics);
     }
-    this.options.events?.begin(this.metrics, this.layers);
+    this.options.events?.begin(metrics, layers);
   }
 
   /** Gives the memory of the checkpoint free, once the run goes on. */
   releaseCheckpoint(): void {
-    this.resumed = undefined;
+    this.found = { ...this.found, checkpoint: undefined };
   }
 
   /** Keeps an epoch's end. `metrics` are of all epochs; the last is this one. */
@@ -165,7 +159,7 @@ export class RunDirectory {
     };
     const replaceCheckpoint = this.orCutBack(() => {
       for (const name of lineFiles) appendFlushed(this.file(name), formatLines(lines[name]));
-      return stageCheckpoint(this.file("checkpoint"), this.options.identity, checkpoint);
+      return stageCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
     });
     replaceCheckpoint();
     if (bestEpoch(metrics)?.epoch === checkpoint.epoch) this.writeBest(checkpoint);
@@ -176,7 +170,7 @@ export class RunDirectory {
   /** Keeps the middle of an epoch. */
   save(checkpoint: Checkpoint): void {
     this.checkHeld();
-    writeCheckpoint(this.file("checkpoint"), this.options.identity, checkpoint);
+    writeCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
   }
 
   /** Whether somebody put the file `stop` here since the run began or was resumed. */
@@ -185,8 +179,7 @@ export class RunDirectory {
   }
 
   bestWeights(): Weights {
-    const { identity, expected } = this.options;
-    return readWeights(this.file("best"), identity, expected.values).weights;
+    return readWeights(this.file("best"), this.owner, this.options.expected.values).weights;
   }
 
   /** Gives the directory free for other processes. */
@@ -222,35 +215,19 @@ export class RunDirectory {
     }
   }
 
-  /**
-   * A process killed between the checkpoint and the best weights leaves those of an epoch before; the
-   * best epoch is then the checkpoint's own.
-   */
-  private mendBest(checkpoint: Checkpoint): void {
-    const { identity, expected } = this.options;
-    const best = bestEpoch(this.metrics)?.epoch;
-    const path = this.file("best");
-    const derivable = best === checkpoint.epoch && checkpoint.step === 0;
-    try {
-      if (existsSync(path) && readWeights(path, identity, expected.values).epoch === best) return;
-    } catch (error) {
-      if (!derivable) throw error;
-    }
-    if (!derivable) {
-      throw new UserError(
-        `${path} does not hold epoch ${best}, the best so far, and the checkpoint is a later one; put the file back, or overwrite the run`,
-      );
-    }
-    this.writeBest(checkpoint);
-  }
-
   private writeBest({ values, epoch }: Checkpoint): void {
-    writeWeights(this.file("best"), this.options.identity, epoch, values);
+    writeWeights(this.file("best"), this.owner, epoch, values);
   }
 
   private writeSummary(metrics: readonly EpochMetrics[]): void {
     const summary = summarise(metrics, this.options.config.epochs);
     replaceIfOther(this.file("summary"), `${JSON.stringify(summary, null, 2)}\n`);
+  }
+
+  /** What its files of weights say that they are of. */
+  private get owner(): Owner {
+    const { identity, config } = this.options;
+    return { identity, recipe: config.recipe };
   }
 
   private file(name: keyof typeof names): string {

@@ -12,7 +12,7 @@ import type { Optimizer, Schedule } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
-import { flatten } from "./checkpoint.js";
+import { nonFinite } from "./checkpoint.js";
 import type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 import type { RunDirectory } from "./directory.js";
 import type { Scored } from "./evaluate.js";
@@ -278,7 +278,7 @@ export class Training {
   private async layerLines(): Promise<LayerLine[]> {
     const state = this.state.peek();
     // The loss may stay finite: a quantizer makes finite codes of NaN, and nothing gets past an infinite variance.
-    const broken = Object.entries(flatten(state)).find(([, { data }]) => !data.every(Number.isFinite))?.[0];
+    const broken = nonFinite(state);
     if (broken !== undefined) throw this.diverged(`${broken} became NaN or infinite`, `epoch ${this.epoch}`);
     const { parameters } = state;
     const { weights } = await this.quantized(this.state, {});

@@ -3,6 +3,7 @@
  * `confusion.jsonl`, `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts`
  * writes them; docs/runs.md tells what is in them.
  */
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import { describe, gradientTypes, initialise } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
-import { readWeights } from "./checkpoint.js";
+import { nonFinite, readWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
 import { readConfusion } from "./confusion.js";
 import { readBytes } from "./files.js";
@@ -72,6 +73,8 @@ export interface Recipe {
 /** `config.json`. */
 export interface RunConfig extends Recipe {
   readonly formatVersion: 1;
+  /** The hash of what the run was begun with, which its weights repeat: those of another run are noticed. First versions have none. */
+  readonly recipe?: string;
   /** fewbit's version. */
   readonly fewbit: string;
   readonly epochs: number;
@@ -109,16 +112,19 @@ export interface StoredRun {
   readonly summary: Summary | undefined;
 }
 
+/** @param previous what a run that goes on has in its directory. */
 export function makeConfig(
   recipe: Recipe,
   epochs: number,
   executor: Executor,
   options: RunConfig["options"],
+  previous?: Pick<RunConfig, "recipe">,
 ): RunConfig {
   return {
     formatVersion: 1,
     fewbit: packageVersion(),
     ...recipe,
+    recipe: previous === undefined ? hashOf(recipe) : previous.recipe,
     epochs,
     executor: executor.name,
     instructionSet: executor.instructionSet,
@@ -126,6 +132,10 @@ export function makeConfig(
     cpu: cpus()[0]?.model ?? "unknown",
     ...(options === undefined ? {} : { options }),
   };
+}
+
+function hashOf(recipe: Recipe): string {
+  return createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
 }
 
 /** Reads a run's files. Throws `UserError` if the directory holds none. */
@@ -156,7 +166,18 @@ export function loadWeights(
   }
   const { parameters, statistics } = describe(model, method);
   const expected = { parameters: initialise(parameters, 0), statistics: initialise(statistics, 0) };
-  return readWeights(path, identityOf(model, method), expected);
+  const { weights, epoch } = readWeights(
+    path,
+    { identity: identityOf(model, method), recipe: config.recipe },
+    expected,
+  );
+  const broken = nonFinite(weights);
+  if (broken !== undefined) {
+    throw new UserError(
+      `${path} holds NaN or infinite numbers in ${broken}: they broke down in training, or the file was changed; train the run again, with a lower learning rate`,
+    );
+  }
+  return { weights, epoch };
 }
 
 /** Network and method in words: what stored weights must belong to. */
@@ -208,6 +229,7 @@ const named = z.object({ name: z.string(), options: z.record(z.string(), z.unkno
 export const configSchema = z.object({
   formatVersion: z.literal(1),
   fewbit: z.string(),
+  recipe: z.string().optional(),
   model: z.object({ name: z.string(), input: z.tuple([count, count, count]), classes: count }),
   preparation: z
     .object({

@@ -147,7 +147,8 @@ async function begin(settings: Settings) {
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
-  const config = makeConfig({ ...recipeOf(settings, rules), revision }, epochs, executor, settings.options);
+  const recipe = { ...recipeOf(settings, rules), revision };
+  const config = makeConfig(recipe, epochs, executor, settings.options, previous);
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
   const events =
     path !== undefined && settings.log?.includes("tensorboard") === true

@@ -10,7 +10,7 @@ export const model = network("small", { input: [2, 2, 1], classes: 2 }, (net, x)
   net.linear("fc1", net.batchNorm("bn1", net.flatten(x)), { features: 2 }),
 );
 export const method = dorefa({ weightBits: 1, activationBits: 2 });
-export const identity = identityOf(model, method);
+const identity = identityOf(model, method);
 
 const { parameters: specs, statistics } = describe(model, method);
 const parameters = initialise(specs, 1);
@@ -39,8 +39,11 @@ const recipe = {
   validation: 0,
 };
 
+const config = makeConfig(recipe, 3, createReferenceExecutor(), options);
+/** What the run's files of weights say that they are of. */
+export const owner = { identity, recipe: config.recipe };
+
 export function open(path, resume) {
-  const config = makeConfig(recipe, 3, createReferenceExecutor(), options);
   return RunDirectory.open(path, { resume, overwrite: false, config, identity, expected, onWarning() {} });
 }
 

@@ -29,9 +29,9 @@ export function prepare(folder) {
       const file = await outcomeOf(() => decodeTensors(bytes, "file"));
       if (file !== undefined) checkFile(file, bytes);
       writeFileSync(path, bytes);
-      const checkpoint = await outcomeOf(() => readCheckpoint(path, run.identity, run.expected));
+      const checkpoint = await outcomeOf(() => readCheckpoint(path, run.owner, run.expected));
       if (checkpoint !== undefined) checkCheckpoint(checkpoint);
-      const weights = await outcomeOf(() => readWeights(path, run.identity, run.expected.values));
+      const weights = await outcomeOf(() => readWeights(path, run.owner, run.expected.values));
       if (weights !== undefined) {
         checkArrays(weights.weights.parameters, run.expected.values.parameters);
         must(Number.isSafeInteger(weights.epoch) && weights.epoch >= 0, `weights of epoch ${weights.epoch}`);
