@@ -90,6 +90,8 @@ export interface BuiltLayer {
   readonly info: LayerInfo;
   /** Without the batch axis. */
   readonly input: Shape;
+  /** The input as the layer multiplies it, with the batch axis. */
+  readonly multiplied: Tensor;
   readonly output: Shape;
   /** Whether the method applies to this layer, and whether it changed weights and input. */
   readonly quantized: boolean;
@@ -229,6 +231,7 @@ export class Builder implements NetworkBuilder {
     this.layers.push({
       info,
       input: x.shape.slice(1),
+      multiplied: input,
       output: output.shape.slice(1),
       quantized,
       quantizesWeights: quantized && weights !== latent,

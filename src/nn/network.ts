@@ -93,14 +93,32 @@ export function apply(
   method: Method,
   variables: Variables,
   x: Tensor,
-  { training, random, gradients }: ApplyOptions,
+  options: ApplyOptions,
 ): { logits: Tensor; statistics: Record<string, Tensor> } {
+  const { logits, builder } = record(network, method, variables, x, options);
+  return { logits, statistics: builder.statistics };
+}
+
+/** What each layer multiplies whose input the method quantizes, by the layer's name. */
+export function quantizedInputs(...network: Parameters<typeof apply>): Record<string, Tensor> {
+  const { layers } = record(...network).builder;
+  const quantizing = layers.filter(({ quantizesInput }) => quantizesInput);
+  return Object.fromEntries(quantizing.map(({ info, multiplied }) => [info.name, multiplied]));
+}
+
+function record(
+  network: Network,
+  method: Method,
+  variables: Variables,
+  x: Tensor,
+  { training, random, gradients }: ApplyOptions,
+) {
   if (x.shape.length !== 4 || x.shape.slice(1).join() !== network.input.join()) {
     throw new UserError(
       `network ${network.name} takes images [N, ${network.input.join(", ")}], got [${x.shape.join(", ")}]`,
     );
   }
-  const { logits, builder } = build(network, x, {
+  return build(network, x, {
     method,
     count: countLayers(network, method),
     training,
@@ -108,7 +126,6 @@ export function apply(
     gradients,
     variable: (spec, role) => lookUp(network, variables[role], spec, role),
   });
-  return { logits, statistics: builder.statistics };
 }
 
 /** What a network declares under a method. */

@@ -25,6 +25,7 @@ import type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
 import { addBatch, bestEpoch, noImages, scoresOf } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
 import { Pace } from "./progress.js";
+import { warningsAtStart } from "./start.js";
 import type { TrainingTensors } from "./step.js";
 import { compileQuantizedWeights, compileScores, compileStep } from "./step.js";
 
@@ -114,7 +115,7 @@ export class Training {
     this.checkMemory();
     directory?.begin(this.checkpoint());
     directory?.releaseCheckpoint();
-    if (this.epoch === 0 && this.stepInEpoch === 0) await this.warnOfOneValue();
+    if (this.epoch === 0 && this.stepInEpoch === 0) await this.warn();
     let interrupted = false;
     while (this.epoch < epochs && !interrupted) {
       interrupted = signal?.aborted === true || !(await this.trainEpoch());
@@ -157,21 +158,10 @@ export class Training {
     );
   }
 
-  /** Names the layers whose weights are all the same to the network: what they look for cannot be learned from. */
-  private async warnOfOneValue(): Promise<void> {
-    const { layers, onWarning } = this.job;
-    const quantizing = layers.filter(({ weightBits }) => weightBits < 32);
-    if (quantizing.length === 0) return;
-    const { weights } = await this.quantized(this.state, {});
-    const constant = quantizing.filter(({ name }) => {
-      const { data } = weights[weightName(name)];
-      return data.length > 1 && data.every((value) => value === data[0]);
-    });
-    if (constant.length === 0) return;
-    onWarning(
-      `the quantized weights are all one value at the start in ${namesOf(constant)}, so nothing may be learned there; ` +
-        "take more bits, another preset, or wider initial weights",
-    );
+  private async warn(): Promise<void> {
+    const { state, quantized: quantizedWeights, job } = this;
+    const warnings = await warningsAtStart({ ...job, state, quantizedWeights });
+    warnings.forEach((line) => job.onWarning(line));
   }
 
   /** Trains what is left of an epoch, scores it and keeps it; false if it was interrupted first. */
@@ -330,13 +320,6 @@ export class Training {
       secondsLeft: this.pace.secondsLeft,
     });
   }
-}
-
-/** Names, of which a deep network has too many for a line. */
-function namesOf(layers: readonly LayerSummary[]): string {
-  const most = 8;
-  const names = layers.slice(0, most).map(({ name }) => name);
-  return [...names, ...(layers.length > most ? [`${layers.length - most} more layers`] : [])].join(", ");
 }
 
 function firstCheckpoint({ layers }: Job, values: TrainingValues): Checkpoint {

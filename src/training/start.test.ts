@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { datasets } from "../data/index.js";
 import { models } from "../models/index.js";
-import { describe as describeNetwork, initialise } from "../nn/index.js";
+import { describe as describeNetwork, initialise, network } from "../nn/index.js";
 import { adam, sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { createMethod, dorefa, qnn, withLayers, xnor } from "../quantization/index.js";
@@ -97,6 +97,36 @@ describe("layers whose quantized weights are all one value at the start", () => 
     createMethod("baseline"),
   ])("are none with $name", async (method) => {
     expect(await warningsOf(method)).toEqual([]);
+  });
+});
+
+describe("layers whose quantized input is one value at the start", () => {
+  /** conv2 multiplies signs of what ReLU left: all +1. */
+  const ofParts = network("parts", { input: [6, 6, 1], classes: 4 }, (net, x) => {
+    let y = net.convolution("conv1", x, { channels: 4, kernel: 3 });
+    y = net.nonlinearity(net.batchNorm("bn1", y));
+    y = net.convolution("conv2", y, { channels: 5, kernel: 3 });
+    return net.linear("fc1", net.flatten(y), { features: 4 });
+  });
+  const ofBlocks = network("blocks", { input: [6, 6, 1], classes: 4 }, (net, x) => {
+    let y = net.block("conv1", x, { channels: 4, kernel: 3, norm: { name: "bn1" } });
+    y = net.block("conv2", y, { channels: 5, kernel: 3, norm: { name: "bn2" } });
+    return net.linear("fc1", net.flatten(y), { features: 4 });
+  });
+  const warning =
+    "the quantized input is one value everywhere at the start in conv2, so nothing may be learned before it; " +
+    "build with net.block, which has the parts of a layer in the method's order, or take more bits";
+
+  test.each<[string, typeof ofParts, Method, string[]]>([
+    ["in parts with XNOR-Net", ofParts, xnor(), [warning]],
+    ["in parts with DoReFa-Net", ofParts, dorefa({ weightBits: 1, activationBits: 1 }), []],
+    ["in parts with BWN", ofParts, xnor({ activationBits: 32 }), []],
+    ["in blocks with XNOR-Net", ofBlocks, xnor(), []],
+    ["in blocks with QNN", ofBlocks, qnn({ weightBits: 1, activationBits: 1 }), []],
+  ])("are named: %s", async (_, model, method, expected) => {
+    const warnings: string[] = [];
+    await train({ ...base, model, method, epochs: 1, onWarning: (message) => warnings.push(message) });
+    expect(warnings).toEqual(expected);
   });
 });
 

@@ -3,9 +3,16 @@ import { valueAndGradients } from "../compiler/autodiff.js";
 import { compile } from "../compiler/compile.js";
 import type { Tensor } from "../graph/index.js";
 import type { TieRule } from "../graph/index.js";
-import { softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
+import { add, neg, reduceMax, softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
 import type { GradientType, Network, Tensors } from "../nn/index.js";
-import { apply, constrainWeights, quantizedWeights, scaleGradients, scaleSteps } from "../nn/index.js";
+import {
+  apply,
+  constrainWeights,
+  quantizedInputs,
+  quantizedWeights,
+  scaleGradients,
+  scaleSteps,
+} from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -109,6 +116,18 @@ export function compileLogits(network: Network, method: Method, executor: Execut
     (state: WeightTensors, { images }: { readonly images: Tensor }) => ({
       logits: logitsOf(network, method, state, images),
     }),
+    { executor },
+  );
+}
+
+/** Over a batch in training, the largest less the smallest value that each layer with a quantized input multiplies. */
+export function compileSpreads(network: Network, method: Method, executor: Executor) {
+  return compile(
+    (state: WeightTensors, { images, random }: Pick<StepTensors, "images" | "random">) => {
+      const inputs = quantizedInputs(network, method, state, images, { training: true, random });
+      const spread = (x: Tensor) => add(reduceMax(x), reduceMax(neg(x)));
+      return { spreads: Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, spread(x)])) };
+    },
     { executor },
   );
 }
