@@ -50,6 +50,8 @@ export function prepare(folder) {
       const directory = await outcomeOf(() => run.open(path, true));
       if (directory === undefined) return;
       const begun = await outcomeOf(() => directory.begin(run.start) ?? true);
+      const isKept = () => readFileSync(join(path, "config.json")).equals(files["config.json"]);
+      must(begun || isKept(), "a run that was refused after its configuration had been rewritten");
       if (begun) must(!existsSync(join(path, "stop")), "a wish to stop that stays");
       directory.close();
       must(!existsSync(join(path, "lock")), "a lock that stays");
