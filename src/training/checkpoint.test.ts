@@ -59,11 +59,11 @@ describe("refused in a line", () => {
     [
       "signs of other weights",
       {},
-      /for signs\/w it has Uint8Array \[2\]/,
+      /for signs\/w it has U8 \[2\]/,
       { "signs/w": { data: Uint8Array.of(1, 2), shape: [2] } },
     ],
     ["signs of a layer too many", {}, /it has signs\/v, which this one lacks$/, { "signs/v": signs }],
-    ["signs that are no bytes", {}, /for signs\/w it has Float32Array \[2\]/, { "signs/w": weight }],
+    ["signs that are no bytes", {}, /for signs\/w it has F32 \[2\]/, { "signs/w": weight }],
     ["a tensor named as an object's prototype", {}, /it has __proto__, which/, { ["__proto__"]: weight }],
     ["a name that would colour the terminal", {}, /it has \\u001b\[31m, which/, { "\u001b[31m": weight }],
   ])("%s", (_name, changed, message, others) => {

@@ -9,7 +9,7 @@ import { readBytes, stage, writeAtomically } from "./files.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
 import type { StoredTensor } from "./safetensors.js";
-import { decodeTensors, encodeParts, isRecord } from "./safetensors.js";
+import { decodeTensors, encodeParts, isRecord, typeOf } from "./safetensors.js";
 
 export type Arrays = Readonly<Record<string, HostArray>>;
 
@@ -183,7 +183,7 @@ function restore<T extends object>(
   expected: T,
   path: string,
 ): T {
-  const describe = ({ data, shape }: StoredTensor) => `${data.constructor.name} [${shape.join(", ")}]`;
+  const describe = ({ data, shape }: StoredTensor) => `${typeOf(data)} [${shape.join(", ")}]`;
   const names = new Set(Object.keys(stored));
   const visit = (value: object, name: string): unknown => {
     if ("data" in value) {

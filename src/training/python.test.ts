@@ -59,6 +59,14 @@ describe.skipIf(python === "")("Python", () => {
   });
   afterAll(() => rmSync(parent, { recursive: true }));
 
+  test("the golden files of the safetensors package are what its script writes", () => {
+    run(path("tools/golden/state_dict.py"), parent);
+    for (const name of ["state-dict.safetensors", "state-dict.json", "float8.safetensors"]) {
+      const written = readFileSync(join(parent, name));
+      expect(written.equals(readFileSync(path(`tools/golden/data/${name}`))), name).toBe(true);
+    }
+  });
+
   test("TensorBoard finds every score, rate and layer of every epoch, with the epoch as step", () => {
     const { fileVersion, scalars, histograms, texts } = events(directory);
     const stored = loadRun(directory);

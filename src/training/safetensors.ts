@@ -4,13 +4,23 @@
  * the tensors' bytes without gaps.
  *
  * The writer adds the SHA-256 of header and data to the metadata and the reader checks it, so that a
- * damaged file is never trained on. Files without it, from elsewhere, are read too.
+ * damaged file is never trained on. Files without it, from elsewhere, are read too, with the types that
+ * PyTorch's have: halves, bfloat16 and booleans are widened.
  */
 import { checksumOf } from "../data/dataset.js";
 import { shown, UserError } from "../errors.js";
 
 export type TensorData =
-  Float64Array | Float32Array | Int32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 export interface StoredTensor {
   readonly data: TensorData;
@@ -25,13 +35,28 @@ export interface TensorFile {
 const arrayTypes = {
   F64: Float64Array,
   F32: Float32Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
   I32: Int32Array,
+  U32: Uint32Array,
   I16: Int16Array,
   U16: Uint16Array,
   I8: Int8Array,
   U8: Uint8Array,
 } as const;
 type StoredType = keyof typeof arrayTypes;
+
+/** Types without arrays of their own become ones that hold each of their values: elements as written, and what they are. */
+const widened = {
+  F16: { array: Uint16Array, read: (bits: Uint16Array) => Float32Array.from(bits, floatOfHalf) },
+  BF16: {
+    array: Uint16Array,
+    read: (bits: Uint16Array) => new Float32Array(Uint32Array.from(bits, (upper) => upper << 16).buffer),
+  },
+  BOOL: { array: Uint8Array, read: (bits: Uint8Array) => bits },
+} as const;
+type ReadType = StoredType | keyof typeof widened;
+const readTypes = [...Object.keys(arrayTypes), ...Object.keys(widened)];
 
 const lengthBytes = 8;
 const maximumHeaderBytes = 100_000_000; // the format's own bound
@@ -85,7 +110,10 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
   const { [checksumKey]: checksum, ...metadata } = stored as Record<string, string>;
 
   const tensors: [string, StoredTensor][] = [];
-  const inOrder = Object.entries(entries).map(([name, entry]) => ({ name, ...parseEntry(name, entry, bad) }));
+  const inOrder = Object.entries(entries).map(([name, entry]) => ({
+    name,
+    ...parseEntry(name, entry, file, bad),
+  }));
   inOrder.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let end = 0;
   for (const { name, type, shape, begin, end: entryEnd } of inOrder) {
@@ -95,7 +123,7 @@ export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
     end = entryEnd;
     // A copy, which is aligned and does not keep the file's bytes in memory.
     const copy = new Uint8Array(data.subarray(begin, end)).buffer;
-    tensors.push([name, { data: new arrayTypes[type](copy), shape }]);
+    tensors.push([name, { data: dataOf(type, copy), shape }]);
   }
   if (end !== data.length) throw bad(`${data.length - end} bytes after the last tensor`);
   if (checksum !== undefined && checksum !== checksumOfFile(metadata, entries, [data])) {
@@ -127,17 +155,43 @@ function parseHeader(bytes: Uint8Array, bad: Bad): Record<string, unknown> {
   return header;
 }
 
-function parseEntry(name: string, entry: unknown, bad: Bad) {
+const isWidened = (type: ReadType): type is keyof typeof widened => Object.hasOwn(widened, type);
+
+function dataOf(type: ReadType, bytes: ArrayBuffer): TensorData {
+  if (!isWidened(type)) return new arrayTypes[type](bytes);
+  const { array, read } = widened[type];
+  return (read as (bits: Uint16Array | Uint8Array) => TensorData)(new array(bytes));
+}
+
+/** The value of an IEEE 754 half: ±f/1024 · 2^-14, ±(1 + f/1024) · 2^(e - 15), infinite or NaN. */
+function floatOfHalf(bits: number): number {
+  const [exponent, fraction] = [(bits >> 10) & 31, (bits & 1023) / 1024];
+  const size =
+    exponent === 31
+      ? fraction === 0
+        ? Infinity
+        : NaN
+      : exponent === 0
+        ? fraction * 2 ** -14
+        : (1 + fraction) * 2 ** (exponent - 15);
+  return bits >> 15 === 1 ? -size : size;
+}
+
+function parseEntry(name: string, entry: unknown, file: string, bad: Bad) {
   const { dtype, shape, data_offsets: offsets, ...others } = isRecord(entry) ? entry : {};
-  if (typeof dtype !== "string" || !Object.hasOwn(arrayTypes, dtype)) {
-    throw bad(`"${name}" has type ${shown(dtype)}; ${Object.keys(arrayTypes).join(", ")} can be read`);
+  if (typeof dtype !== "string") throw bad(`"${name}" has type ${shown(dtype)}, which is no text`);
+  if (!readTypes.includes(dtype)) {
+    throw new UserError(
+      `${file} has "${name}" of type ${shown(dtype)}, which fewbit does not read; ${readTypes.join(", ")} are read`,
+    );
   }
   for (const key of Object.keys(others)) throw bad(`"${name}" has "${key}", which no tensor has`);
   if (!isIntegers(shape)) throw bad(`"${name}" has no valid shape`);
   if (!isIntegers(offsets) || offsets.length !== 2) throw bad(`"${name}" has no valid data_offsets`);
   const [begin, end] = offsets;
-  const type = dtype as StoredType;
-  const needed = shape.reduce((product, extent) => product * extent, arrayTypes[type].BYTES_PER_ELEMENT);
+  const type = dtype as ReadType;
+  const { BYTES_PER_ELEMENT: bytes } = isWidened(type) ? widened[type].array : arrayTypes[type];
+  const needed = shape.reduce((product, extent) => product * extent, bytes);
   if (end - begin !== needed) {
     throw bad(`"${name}" is ${type} [${shape.join(", ")}], ${needed} bytes, but has ${end - begin}`);
   }
@@ -161,7 +215,8 @@ function repeatedKey(json: string): string | undefined {
   return undefined;
 }
 
-function typeOf(data: TensorData): StoredType {
+/** As what an array is written. */
+export function typeOf(data: TensorData): StoredType {
   const found = Object.entries(arrayTypes).find(([, type]) => data instanceof type);
   if (found === undefined) throw new TypeError(`cannot store ${data.constructor.name}`);
   return found[0] as StoredType;
