@@ -1,7 +1,7 @@
 /** `fewbit reproduce` and `fewbit sweep`. */
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, isAbsolute, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../data/decode.js";
 import { firstLineOf, printable, UserError } from "../errors.js";
@@ -20,6 +20,8 @@ import {
   runStudy,
   secondsLeft,
   standingOf,
+  methodFilesOf,
+  placedMethods,
   studyOf,
 } from "../experiments/index.js";
 import { isMethodFile } from "../quantization/index.js";
@@ -28,6 +30,7 @@ import { resolveNetwork, runName } from "../training/config.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
 import { settled } from "./code.js";
 import { exitCodes } from "./exit.js";
+import { loadMethod } from "./method-file.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
 import { duration, pc, percent, quoted, table, warn } from "./text.js";
@@ -61,11 +64,17 @@ export async function reproduceCommand(name: string, flags: ReproduceFlags): Pro
   const epochs = wholeNumber("epochs", flags.epochs, 1);
   const seeds = wholeNumber("seeds", flags.seeds, 1);
   const runs = reproduction({ table: name, method, cell, epochs, seeds, dataDir });
-  await study(runs, flags.out ?? join("runs", `reproduce-${name.replace("/", "-")}`), flags);
+  await trainStudy(runs, flags.out ?? join("runs", `reproduce-${name.replace("/", "-")}`), flags);
 }
 
 export async function sweepCommand(file: string, flags: SweepFlags): Promise<void> {
-  const { name = basename(file, extname(file)), runs } = runsOf(await readStudyFile(file), file);
+  const study = placedMethods(await readStudyFile(file), (method) => belowFolder(dirname(file), method));
+  for (const method of methodFilesOf(study)) {
+    await loadMethod(method).catch((error: Error) => {
+      throw new UserError(`${error.message} (from ${file})`);
+    });
+  }
+  const { name = basename(file, extname(file)), runs } = runsOf(study, file);
   const folder = flags.out ?? join("runs", name);
   const index = wholeNumber("index", flags.index, 0);
   if (index !== undefined && index >= runs.length) {
@@ -94,7 +103,7 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
   }
   const chosen = index === undefined ? runs : [runs[index]];
   const there = flags.dataDir === undefined ? chosen : chosen.map((run) => withDataDir(run, flags.dataDir));
-  const outcomes = await study(there, folder, flags, codeOf(file, chosen));
+  const outcomes = await trainStudy(there, folder, flags, codeOf(file, chosen));
   if (pick !== undefined && outcomes !== undefined)
     showChoices(bestRates(outcomes), folder, flags.json === true);
 }
@@ -102,7 +111,9 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
 /** Says which rate each cell was given, and keeps the runs picked as a study. */
 function showChoices(choices: readonly Choice[], folder: string, json: boolean): void {
   const path = join(folder, "picked.json");
-  if (choices.length > 0) writeAtomically(path, `${JSON.stringify(studyOf("picked", choices), null, 2)}\n`);
+  // A path in it begins in its own folder.
+  const picked = placedMethods(studyOf("picked", choices), (method) => `./${relative(folder, method)}`);
+  if (choices.length > 0) writeAtomically(path, `${JSON.stringify(picked, null, 2)}\n`);
   if (json) {
     const objects = choices.map(({ runs, ...rest }) => ({ runs: runs.map(({ run }) => run.name), ...rest }));
     return console.log(JSON.stringify(objects));
@@ -138,7 +149,7 @@ const withDataDir = (run: PlannedRun, dataDir: string | undefined): PlannedRun =
 });
 
 /** Gives what became of the runs, unless it only shows them. */
-async function study(
+async function trainStudy(
   runs: readonly PlannedRun[],
   folder: string,
   flags: StudyFlags,
@@ -277,6 +288,10 @@ export function wholeNumber(name: string, value: number | undefined, least: numb
     `${name} must be an integer from ${least} on, got ${JSON.stringify(value)} (from --${name})`,
   );
 }
+
+/** A path that begins in a folder, as the current folder's. It stays the file of a method, not its name. */
+const belowFolder = (folder: string, path: string): string =>
+  isAbsolute(path) ? path : `./${join(folder, path)}`;
 
 const isModule = (path: string): boolean => /\.[cm]?[jt]s$/.test(path);
 

@@ -1,8 +1,16 @@
 /** Studies that are modules, and methods in files that studies name. */
-import { rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, test } from "vitest";
-import { build, expectRefusal, newFolder } from "./cli.test.fixture.js";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { build, digests, expectRefusal, fewbit, newFolder } from "./cli.test.fixture.js";
 
 let folder: string;
 beforeAll(() => {
@@ -35,3 +43,72 @@ test.each([
   writeFileSync(join(folder, name), text);
   await expectRefusal(folder, command, message);
 });
+
+interface Row {
+  readonly identity: string;
+  readonly directory: string;
+  readonly state: string;
+}
+async function rows(command: string): Promise<Row[]> {
+  const { code, stdout, stderr } = await fewbit(folder, `${command} --json`);
+  expect([code, stderr]).toEqual([0, ""]);
+  return JSON.parse(stdout.trim().split("\n")[0]) as Row[];
+}
+
+test("a method in a file is swept as it is trained; its path begins in the study's folder, its bytes say what is done", async () => {
+  mkdirSync(join(folder, "mine"));
+  const quantization = new URL("../../dist/quantization/index.js", import.meta.url).href;
+  const code = [
+    `import { dorefa } from ${JSON.stringify(quantization)};`,
+    'const create = (options) => ({ ...dorefa(options), name: "mine" });',
+    "export default { weightBits: [2], activationBits: [2], create };",
+  ];
+  writeFileSync(join(folder, "mine", "method.mjs"), code.join("\n"));
+  const study = {
+    defaults: { model: "lenet5", data: "mnist", dataDir: "mnist", batchSize: 64, epochs: 1 },
+    grids: [
+      { method: ["./method.mjs", "dorefa"], bits: "2/2", learningRate: [0.01, 0.001], optimizer: "adam" },
+    ],
+    exclude: [{ method: "./method.mjs", learningRate: 0.001 }],
+  };
+  writeFileSync(join(folder, "mine", "study.json"), JSON.stringify(study));
+  const planned = await fewbit(folder, "sweep mine/study.json --out out --dry-run");
+  expect(planned.stdout).toMatch(/\ncode that the study loads: \.\/mine\/method\.mjs\n$/);
+
+  const [mine, ...others] = await rows("sweep mine/study.json --out out --pick best-rate");
+  expect(others).toHaveLength(2);
+  const flags = "--method ./mine/method.mjs --weight-bits 2 --activation-bits 2 --optimizer adam";
+  const command = `train lenet5 --data mnist --data-dir mnist --batch-size 64 --epochs 1 ${flags}`;
+  expect(await fewbit(folder, `${command} --learning-rate 0.01 --out alone`)).toMatchObject({ code: 0 });
+  expect(digests(join(folder, mine.directory))).toEqual(digests(join(folder, "alone")));
+
+  // The runs picked are done, and those of a study that has moved.
+  const picked = await rows("sweep out/picked.json --out out --data-dir mnist --dry-run");
+  expect(picked.map(({ state }) => state)).toEqual(["done", "done"]);
+  renameSync(join(folder, "mine"), join(folder, "moved"));
+  expect(await rows("sweep moved/study.json --out out --dry-run")).toMatchObject([
+    { identity: mine.identity, directory: mine.directory, state: "done" },
+    { state: "done" },
+    { state: "done" },
+  ]);
+
+  appendFileSync(join(folder, "moved", "method.mjs"), "\n// another file");
+  const [edited, ...same] = await rows("sweep moved/study.json --out out --dry-run");
+  expect(edited).toMatchObject({ state: "open" });
+  expect(edited.identity).not.toBe(mine.identity);
+  expect(same.map(({ state }) => state)).toEqual(["done", "done"]);
+  expect(existsSync(join(folder, mine.directory))).toBe(true);
+
+  await expectRefusal(
+    folder,
+    "sweep moved/study.json --out out --queue redis://127.0.0.1:1",
+    "a worker loads no code: method ./moved/method.mjs is a file; train it without --queue",
+  );
+  rmSync(join(folder, "moved", "method.mjs"));
+  await expectRefusal(
+    folder,
+    "sweep moved/study.json --out out",
+    "cannot load the method ./moved/method.mjs: there is no such file; its path begins in the current folder (from moved/study.json)",
+  );
+  expect(readdirSync(join(folder, "out"))).toHaveLength(5); // three runs, logs, picked.json
+}, 120_000);

@@ -12,6 +12,7 @@ import {
   openQueue,
   orAborted,
   progressOf,
+  refuseCode,
   register,
   unregister,
 } from "./queue.js";
@@ -41,6 +42,7 @@ const pollMilliseconds = 1_000;
  */
 export async function followStudy(runs: readonly PlannedRun[], options: FollowOptions): Promise<Outcome[]> {
   const { folder, signal, onTrouble = () => {} } = options;
+  for (const { options: settings } of runs) refuseCode(settings.method);
   const outcomes = runs.map((run): Outcome => standingOf(run, folder));
   const open = outcomes.filter(isOpen);
   if (open.length === 0) return outcomes;

@@ -189,6 +189,12 @@ export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: Job
   };
 }
 
+/** @throws UserError for a method in a file. */
+export function refuseCode(method: unknown): void {
+  if (!isMethodFile(method)) return;
+  throw new UserError(`a worker loads no code: method ${method} is a file; train it without --queue`);
+}
+
 const jobSchema = z.strictObject({ configuration: z.record(z.string(), z.unknown()) });
 export type JobData = z.output<typeof jobSchema>;
 
@@ -198,10 +204,7 @@ export function runOfJob({ id, data }: Pick<Job, "id" | "data">): PlannedRun {
   if (job === undefined) throw new UserError(`job ${id} of the queue does not hold a run's configuration`);
   // Where a worker downloads from is for the machine that it runs on to say, not for the queue's server.
   const { mirrors: _, ...configuration } = job.configuration;
-  const { method } = configuration;
-  if (isMethodFile(method)) {
-    throw new UserError(`a worker loads no code: method ${method} is a file; train it without --queue`);
-  }
+  refuseCode(configuration.method);
   const [run] = plannedRuns([{ values: configuration, source: "the queue" }]);
   if (jobIdOf(run) === id) return run;
   throw new UserError(

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
+import { isMethodFile } from "../quantization/index.js";
 import type { EpochMetrics } from "../training/index.js";
 import type { RunOptions } from "../training/config.js";
 import { readMetrics } from "../training/metrics.js";
@@ -51,7 +52,11 @@ function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>
   const wanted = JSON.parse(JSON.stringify(planned)) as Record<string, unknown>;
   const free: readonly string[] = [...withoutEffect, "epochs"];
   const key = Object.keys(stored).find(
-    (name) => !free.includes(name) && !isDeepStrictEqual(stored[name], wanted[name]),
+    (name) =>
+      !free.includes(name) &&
+      !isDeepStrictEqual(stored[name], wanted[name]) &&
+      // The file may lie elsewhere now; its checksum is part of the folder's name, and resuming compares it.
+      !(isMethodFile(stored[name]) && isMethodFile(wanted[name])),
   );
   return key === undefined ? undefined : `${key} ${shown(stored[key])}, not ${shown(wanted[key])}`;
 }

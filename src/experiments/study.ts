@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { shown, suggestion, UserError } from "../errors.js";
+import { isMethodFile } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
 import { parseRunOptions, resolveNetwork, resolveOptimizer, runKeys, runName } from "../training/config.js";
 import { revisionOf } from "../training/revision.js";
@@ -27,10 +28,18 @@ export interface Wanted {
 /** What a run may be done with differently and give the same result. */
 export const withoutEffect = ["out", "threads", "dataDir", "mirrors", "log"] as const;
 
-/** The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the rules. */
+/**
+ * The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the
+ * rules. A method in a file counts by the file's checksum, wherever it lies.
+ */
 export function identityOf(options: RunOptions): string {
-  const revision = revisionOf({ ...resolveNetwork(options), ...resolveOptimizer(options) });
-  return hashOf({ ...options, revision });
+  const { model, method } = resolveNetwork(options);
+  const revision = revisionOf({ model, method, ...resolveOptimizer(options) });
+  return hashOf({
+    ...options,
+    method: isMethodFile(options.method) ? method.options.file : options.method,
+    revision,
+  });
 }
 
 /** The hash of settings that decide a run's result. */
@@ -104,6 +113,34 @@ export const studySchema = z.strictObject({
   exclude: z.array(settings).default([]),
 });
 export type Study = z.output<typeof studySchema>;
+
+/** The methods in files that a study names; none of what is no study. */
+export function methodFilesOf(study: unknown): string[] {
+  const named: string[] = [];
+  placedMethods(study, (file) => {
+    named.push(file);
+    return file;
+  });
+  return [...new Set(named)];
+}
+
+/** A study with the paths of its methods in files replaced; what is no study stays as it is. */
+export function placedMethods(study: unknown, place: (file: string) => string): unknown {
+  const { data } = studySchema.safeParse(study);
+  if (data === undefined) return study;
+  const placed = (method: unknown): unknown => (isMethodFile(method) ? place(method) : method);
+  const inSettings = (values: Settings): Settings => {
+    if (!Object.hasOwn(values, "method")) return values;
+    const { method } = values;
+    return { ...values, method: Array.isArray(method) ? method.map(placed) : placed(method) };
+  };
+  return {
+    ...data,
+    defaults: inSettings(data.defaults),
+    ...{ grids: data.grids.map(inSettings), runs: data.runs.map(inSettings) },
+    exclude: data.exclude.map(inSettings),
+  };
+}
 
 /** Checks a study and gives its runs. @throws UserError that lists every problem. */
 export function runsOf(value: unknown, source: string): { name: string | undefined; runs: PlannedRun[] } {
