@@ -6,6 +6,7 @@ import type {
   Operand,
   ProductInstruction,
   Program,
+  WindowInstruction,
 } from "./program.js";
 import { verify } from "./verify.js";
 
@@ -80,6 +81,46 @@ describe("refused", () => {
     geometry: { ...product.geometry, outChannels: 1 },
     inputs: [product.inputs[0]],
   };
+  const wide: MapInstruction = {
+    ...map,
+    operands: [map.operands[1]],
+    body: [],
+    results: [{ ...at("outputs", 0, []), axes: 0, slot: 0, reduction: "sum" }],
+  };
+  /** A convolution with a 1x1 kernel; with padding and a stride as large it has three outputs an axis, or one. */
+  const far = (padding: number, stride: number): ProductInstruction => {
+    const [out] = [Math.floor((3 + 2 * padding) / stride) + 1];
+    return {
+      ...product,
+      geometry: {
+        ...{ images: 1, height: 4, width: 4, channels: 1, outChannels: 2, outHeight: out, outWidth: out },
+        ...{ kernel: [1, 1], stride: [stride, stride], padding: [padding, padding] },
+      },
+    };
+  };
+  const many: ProductInstruction = {
+    ...product,
+    geometry: {
+      ...{
+        images: 2 ** 25,
+        height: 1,
+        width: 1,
+        channels: 2 ** 13,
+        outChannels: 2 ** 13,
+        outHeight: 1,
+        outWidth: 1,
+      },
+      ...{ kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
+    },
+  };
+  const pooled = (size: number): WindowInstruction => ({
+    ...{ kind: "window", op: "windowMaxGradient", out: at("scratch", 0, []) },
+    inputs: [at("inputs", 0, []), at("state", 0, [])],
+    geometry: {
+      ...{ images: 1, height: size, width: size, channels: 1, outChannels: 1, outHeight: 1, outWidth: 1 },
+      ...{ kernel: [size, size], stride: [1, 1], padding: [0, 0] },
+    },
+  });
   const cases: [string, Instruction, string][] = [
     ["an operand past its segment", { ...map, space: [1, 4, 8] }, "operand ends at byte 128 of inputs"],
     [
@@ -146,11 +187,79 @@ describe("refused", () => {
       { ...product, inputs: [{ ...product.inputs[0], storage: "bf16" }, product.inputs[1]] },
       "convolution cannot take bf16,f32,f32",
     ],
+    [
+      "a map of 2^64 elements",
+      { ...wide, space: [2 ** 32, 2 ** 32, 1] },
+      "elements of the space: 18446744073709552000",
+    ],
+    ["padding of more than 31 bits", far(2 ** 51, 2 ** 52), "stride is 4503599627370496"],
+    [
+      "padding that makes an image of 2^62 elements",
+      far(2 ** 30, 2 ** 31 - 1),
+      "elements of the padded images",
+    ],
+    ["more multiply-adds than can be counted", many, "multiply-adds: 2251799813685248"],
+    [
+      "a window whose taps a float cannot number",
+      { ...window, ...pooled(5000) },
+      "a window has 25000000 pixels",
+    ],
+    ["a copy of more than can be counted", { ...copy, extents: [2 ** 40, 2 ** 40] }, "elements to move"],
+    [
+      "a copy that writes an element twice",
+      { ...copy, toStrides: [1, 1] },
+      "stride 1 writes an element twice",
+    ],
+    [
+      "a copy of many to one element",
+      { ...copy, extents: [2 ** 49], fromStrides: [0], toStrides: [0] },
+      "writes an element twice",
+    ],
+    [
+      "more random numbers than a stream has",
+      { ...random, to: at("scratch", 0, [2 ** 34 + 1]) },
+      "random numbers is 17179869185",
+    ],
+    [
+      "a product that writes over its input",
+      { ...product, out: at("state", 40, [8]) },
+      "a result at 40 of state overlaps an operand",
+    ],
+    [
+      "two results in one place",
+      { ...map, results: [map.results[1], { ...map.results[1], reduction: "sum" }] },
+      "a result at 0 of outputs overlaps another",
+    ],
+    [
+      "a map that writes behind where it reads",
+      {
+        ...map,
+        operands: [{ ...at("scratch", 4, [7]), axes: 7 }, map.operands[1]],
+        space: [1, 1, 7],
+        results: [map.results[0]],
+      },
+      "overlaps an operand",
+    ],
+    [
+      "a map whose repeated operand is replaced",
+      {
+        ...map,
+        operands: [{ ...at("scratch", 0, [4]), axes: 1 }, map.operands[1]],
+        results: [map.results[0]],
+      },
+      "overlaps an operand",
+    ],
   ];
   test.each(cases)("%s", (_, instruction, message) => {
     expect(() => verify(program(map, instruction))).toThrow(`instruction 1 (${instruction.kind}): `);
     expect(() => verify(program(map, instruction))).toThrow(message);
   });
+});
+
+test("a map may replace an operand element by element", () => {
+  const place = { ...at("scratch", 0, [8]), axes: 7 as const };
+  const update: MapInstruction = { ...map, operands: [place, map.operands[1]] };
+  expect(() => verify(program(update))).not.toThrow();
 });
 
 test("a segment that is not whole words, and a name outside of its segment, are refused", () => {

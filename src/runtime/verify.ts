@@ -1,8 +1,10 @@
 /**
- * Proves that every access of a Program lies in its segment, before a kernel sees it.
- * Kernels check nothing: a Program that passes here cannot read or write outside.
+ * Proves that every access of a Program lies in its segment, that what an instruction writes is written once and read by
+ * nothing else of it, and that no count leaves the kernels' integers, before a kernel sees it.
+ * Kernels check nothing: a Program that passes here cannot read or write outside, and its bits do not depend on threads.
  */
-import { sizeOf } from "../graph/tensor.js";
+import { mostTaps } from "../graph/ops/windows.js";
+import { mostElements, mostExtent, paddedSize, sizeOf } from "../graph/tensor.js";
 import type {
   Axes,
   CopyInstruction,
@@ -42,11 +44,48 @@ function naming(place: string, verifyPart: () => void): void {
 }
 
 function verifyInstruction(program: Program, instruction: Instruction): void {
-  const read = (operand: Operand, count: number): void => within("operand", program, operand, count);
-  const write = (operand: Operand, count: number): void => {
-    check(operand.segment !== "constants" && operand.segment !== "inputs", `writes to ${operand.segment}`);
-    within("result", program, operand, count);
+  const touched: Touched[] = [];
+  const touch = (operand: Operand, count: number, written: boolean, inPlace: boolean): void => {
+    within(written ? "result" : "operand", program, operand, count);
+    const end = operand.offset + count * storageBytes[operand.storage];
+    touched.push({ operand, end, written, inPlace });
   };
+  const read: Access = (operand, count, inPlace = false) => touch(operand, count, false, inPlace);
+  const write: Access = (operand, count, inPlace = false) => {
+    check(operand.segment !== "constants" && operand.segment !== "inputs", `writes to ${operand.segment}`);
+    touch(operand, count, true, inPlace);
+  };
+  verifyAccesses(instruction, read, write);
+  checkOverlaps(touched);
+}
+
+/** Bytes from the operand's offset to `end` that an instruction reads or writes. */
+interface Touched {
+  readonly operand: Operand;
+  readonly end: number;
+  readonly written: boolean;
+  /** Whether each element is read before the element that is written in its place, and by nothing later. */
+  readonly inPlace: boolean;
+}
+
+/** What is written overlaps nothing else, but the operand of a map that a result replaces. */
+function checkOverlaps(touched: readonly Touched[]): void {
+  for (const a of touched.filter(({ written }) => written)) {
+    for (const b of touched) {
+      const apart =
+        a.operand.segment !== b.operand.segment || a.end <= b.operand.offset || b.end <= a.operand.offset;
+      if (a === b || apart) continue;
+      const same = a.operand.offset === b.operand.offset && a.operand.storage === b.operand.storage;
+      const replaces = !b.written && a.inPlace && b.inPlace && same;
+      check(
+        replaces,
+        `a result at ${a.operand.offset} of ${a.operand.segment} overlaps ${b.written ? "another" : "an operand"}`,
+      );
+    }
+  }
+}
+
+function verifyAccesses(instruction: Instruction, read: Access, write: Access): void {
   switch (instruction.kind) {
     case "map":
       return verifyMap(instruction, read, write);
@@ -62,6 +101,7 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
         "random needs an i32 key and f32 results",
       );
       checkCount(instruction.stream, "stream", 0, 2 ** 32 - 1);
+      checkCount(sizeOf(instruction.to.shape), "random numbers", 1, mostRandom);
       read(instruction.from, 2);
       write(instruction.to, sizeOf(instruction.to.shape));
       return;
@@ -70,7 +110,10 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
   }
 }
 
-type Access = (operand: Operand, count: number) => void;
+type Access = (operand: Operand, count: number, inPlace?: boolean) => void;
+
+/** Philox's counter of 32 bits gives four numbers at a time. */
+const mostRandom = 2 ** 34;
 
 const argumentCount = (op: MapOp): number => {
   const index = mapOps.indexOf(op);
@@ -80,9 +123,12 @@ const argumentCount = (op: MapOp): number => {
 function verifyMap({ space, operands, body, results }: MapInstruction, read: Access, write: Access): void {
   check(space.length === 3, "a space has three extents");
   space.forEach((extent) => checkCount(extent, "space", 1));
+  checkSize(valuesWith(space, 7), "elements of the space");
+  const isFull = ({ axes }: { readonly axes: Axes }): boolean =>
+    valuesWith(space, axes) === valuesWith(space, 7);
   for (const operand of operands) {
     checkAxes(operand.axes);
-    read(operand, valuesWith(space, operand.axes));
+    read(operand, valuesWith(space, operand.axes), isFull(operand));
   }
   body.forEach(({ op, arguments: slots }, i) => {
     check(mapOps.includes(op), `unknown operation ${op}`);
@@ -101,7 +147,7 @@ function verifyMap({ space, operands, body, results }: MapInstruction, read: Acc
       reduction,
     );
     check(allowed.includes(to.axes), `${reduction} cannot have axes ${to.axes}`);
-    write(to, valuesWith(space, to.axes) * (reduction === "moments" ? 2 : 1));
+    write(to, valuesWith(space, to.axes) * (reduction === "moments" ? 2 : 1), reduction === "none");
   }
 }
 
@@ -120,6 +166,7 @@ function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: 
   const { x, y } = checkGeometry(geometry);
   const [height, width] = geometry.kernel;
   const w = height * width * geometry.channels * geometry.outChannels;
+  checkSize((y / geometry.outChannels) * w, "multiply-adds");
   const [first, second, result] = chosen(
     {
       convolution: [x, w, y],
@@ -142,6 +189,8 @@ function verifyWindow({ op, geometry, inputs, out }: WindowInstruction, read: Ac
     geometry.padding.every((padding, i) => padding < geometry.kernel[i]),
     "a window must not lie in the padding",
   );
+  const taps = geometry.kernel[0] * geometry.kernel[1];
+  check(op !== "windowMaxGradient" || taps <= mostTaps, `a window has ${taps} pixels`);
   const sizes = chosen(
     { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] },
     op,
@@ -156,26 +205,22 @@ function verifyWindow({ op, geometry, inputs, out }: WindowInstruction, read: Ac
 function checkGeometry(geometry: Geometry): { x: number; y: number } {
   const { images, height, width, channels, kernel, stride, padding, outHeight, outWidth, outChannels } =
     geometry;
-  for (const extent of [
-    images,
-    height,
-    width,
-    channels,
-    outHeight,
-    outWidth,
-    outChannels,
-    ...kernel,
-    ...stride,
-  ]) {
+  for (const extent of [images, height, width, channels, outHeight, outWidth, outChannels]) {
     checkCount(extent, "extent", 1);
   }
-  padding.forEach((extent) => checkCount(extent, "padding", 0));
+  kernel.forEach((extent) => checkCount(extent, "kernel", 1, mostExtent));
+  stride.forEach((extent) => checkCount(extent, "stride", 1, mostExtent));
+  padding.forEach((extent) => checkCount(extent, "padding", 0, mostExtent));
   for (const pair of [kernel, stride, padding])
     check(pair.length === 2, "kernel, stride and padding are pairs");
   [height, width].forEach((extent, i) => {
     const out = Math.floor((extent + 2 * padding[i] - kernel[i]) / stride[i]) + 1;
     check(out === [outHeight, outWidth][i], `output extent ${[outHeight, outWidth][i]} should be ${out}`);
   });
+  checkSize(
+    paddedSize([images, height, width, channels], { stride, padding }),
+    "elements of the padded images",
+  );
   return { x: images * height * width * channels, y: images * outHeight * outWidth * outChannels };
 }
 
@@ -185,6 +230,7 @@ function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): 
   check(fromStrides.length === extents.length && toStrides.length === extents.length, "one stride an extent");
   check(from.storage === to.storage && storageBytes[to.storage] === 4, "a copy moves f32 or i32 as they are");
   extents.forEach((extent) => checkCount(extent, "extent", 1));
+  checkSize(sizeOf(extents), "elements to move");
   const reach = (strides: readonly number[]): number =>
     strides.reduce((last, stride, i) => {
       checkCount(stride, "stride", 0);
@@ -192,6 +238,18 @@ function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): 
     }, 1);
   read(from, reach(fromStrides));
   write(to, reach(toStrides));
+  checkWrittenOnce(extents, toStrides);
+}
+
+/** In the order of the strides, each axis steps over all that the axes before it reach. */
+function checkWrittenOnce(extents: readonly number[], strides: readonly number[]): void {
+  let end = 1;
+  const order = extents.map((_, i) => i).sort((a, b) => strides[a] - strides[b]);
+  for (const i of order) {
+    if (extents[i] === 1) continue;
+    check(strides[i] >= end, `stride ${strides[i]} writes an element twice`);
+    end += strides[i] * (extents[i] - 1);
+  }
 }
 
 function within(what: string, program: Program, operand: Operand, count: number): void {
@@ -216,6 +274,11 @@ function chosen<T>(table: Readonly<Record<string, T>>, name: string): T {
 
 function checkF32(operands: readonly Operand[]): void {
   for (const { storage } of operands) check(storage === "f32", `takes f32, got ${storage}`);
+}
+
+/** What the kernels count in 64 bits. */
+function checkSize(count: number, what: string): void {
+  check(count <= mostElements, `${what}: ${count}, more than ${mostElements}`);
 }
 
 function checkAxes(axes: number): void {

@@ -6,6 +6,7 @@
 import { UserError } from "../../errors.js";
 import type { Data, Op, Sampler, View } from "../op.js";
 import type { Attributes, Shape, WindowShape } from "../tensor.js";
+import { mostElements, sizeOf } from "../tensor.js";
 import { checkRank, checkShape, text } from "./shapes.js";
 import { outputExtents } from "./windows.js";
 
@@ -184,6 +185,11 @@ export const products = {
       if (window!.size.some((size, axis) => size !== w.shape[axis])) {
         throw new UserError(
           `convolution: the window ${text(window!.size)} must be the filter's, ${text(w.shape.slice(0, 2))}`,
+        );
+      }
+      if (x.shape[0] * extents[0] * extents[1] * sizeOf(w.shape) > mostElements) {
+        throw new UserError(
+          `convolution: ${text(x.shape)} with the filter ${text(w.shape)} takes more than 2^50 multiply-adds`,
         );
       }
       return { shape: [x.shape[0], ...extents, w.shape[3]], dtype: "f32" };

@@ -2,6 +2,7 @@
 import { UserError } from "../../errors.js";
 import type { Case, Op, Sampler, View } from "../op.js";
 import type { Attributes, Shape, Tensor, WindowShape } from "../tensor.js";
+import { mostElements, mostExtent, paddedSize } from "../tensor.js";
 import { checkRank, checkShape, text } from "./shapes.js";
 
 /** Windows that fit in an extent: floor((extent + 2·padding - size) / stride) + 1. */
@@ -9,10 +10,16 @@ export function outputExtents(op: string, x: Shape, window: WindowShape | undefi
   if (window === undefined) throw new UserError(`${op}: give the window's size, stride and padding`);
   const { size, stride, padding } = window;
   const whole = (values: readonly number[], least: number) =>
-    values.every((value) => Number.isInteger(value) && value >= least);
+    values.every((value) => Number.isInteger(value) && value >= least && value <= mostExtent);
   if (!whole(size, 1) || !whole(stride, 1) || !whole(padding, 0)) {
     throw new UserError(
-      `${op}: size ${text(size)} and stride ${text(stride)} must be whole numbers from 1, padding ${text(padding)} from 0`,
+      `${op}: size ${text(size)} and stride ${text(stride)} must be whole numbers from 1, padding ${text(padding)} from 0, ` +
+        `all at most ${mostExtent}`,
+    );
+  }
+  if (paddedSize(x, window) > mostElements) {
+    throw new UserError(
+      `${op}: images of the shape ${text(x)} with padding ${text(padding)} and stride ${text(stride)} have more than 2^50 elements`,
     );
   }
   const extent = (axis: 0 | 1) =>
@@ -26,6 +33,9 @@ export function outputExtents(op: string, x: Shape, window: WindowShape | undefi
   return extents;
 }
 
+/** The kernel for the gradient of a maximum numbers the taps of a window in floats, which are exact so far. */
+export const mostTaps = 2 ** 24;
+
 function inferWindow(op: string, [x]: readonly Tensor[], { window }: Attributes) {
   checkRank(op, "the input", x.shape, "N, H, W, C");
   const extents = outputExtents(op, x.shape, window);
@@ -33,6 +43,9 @@ function inferWindow(op: string, [x]: readonly Tensor[], { window }: Attributes)
     throw new UserError(
       `${op}: padding ${text(window!.padding)} must be smaller than the window ${text(window!.size)}`,
     );
+  }
+  if (op === "windowMax" && window!.size[0] * window!.size[1] > mostTaps) {
+    throw new UserError(`${op}: a window of ${window!.size.join("x")} has more than 2^24 pixels`);
   }
   return { shape: [x.shape[0], ...extents, x.shape[3]], dtype: "f32" as const };
 }
