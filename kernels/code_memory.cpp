@@ -2,6 +2,10 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __APPLE__
+#include <libkern/OSCacheControl.h>
+#include <pthread.h>
+#endif
 
 namespace fewbit {
 
@@ -18,19 +22,44 @@ size_t CodeMemory::add(const unsigned char* code, size_t bytes) {
   return offset;
 }
 
-const char* CodeMemory::seal() {
-  if (written_.empty() || pages_) return static_cast<const char*>(pages_);
-  void* const pages = mmap(nullptr, written_.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+// Executable pages that hold `code`, or null.
+#ifdef __APPLE__
+// As Apple's "Porting just-in-time compilers to Apple silicon" says: a signed program with the hardened runtime gets
+// executable memory with MAP_JIT alone, and the entitlement com.apple.security.cs.allow-jit, which Node's own has. On Apple
+// silicon each thread switches between writing and executing such pages; on Intel they are protected as elsewhere.
+static void* executablePages(const unsigned char* code, size_t bytes) {
+  const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+  void* const pages = mmap(nullptr, bytes, all, MAP_PRIVATE | MAP_ANON | MAP_JIT, -1, 0);
   if (pages == MAP_FAILED) return nullptr;
-  memcpy(pages, written_.data(), written_.size());
-  if (mprotect(pages, written_.size(), PROT_READ | PROT_EXEC) != 0) {
-    munmap(pages, written_.size());
+  const bool switches = pthread_jit_write_protect_supported_np();
+  if (switches) pthread_jit_write_protect_np(0);
+  memcpy(pages, code, bytes);
+  if (switches) pthread_jit_write_protect_np(1);
+  if (!switches && mprotect(pages, bytes, PROT_READ | PROT_EXEC) != 0) {
+    munmap(pages, bytes);
     return nullptr;
   }
-  pages_ = pages;
+  sys_icache_invalidate(pages, bytes);
+  return pages;
+}
+#else
+static void* executablePages(const unsigned char* code, size_t bytes) {
+  void* const pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  if (pages == MAP_FAILED) return nullptr;
+  memcpy(pages, code, bytes);
+  if (mprotect(pages, bytes, PROT_READ | PROT_EXEC) == 0) return pages;
+  munmap(pages, bytes);
+  return nullptr;
+}
+#endif
+
+char* CodeMemory::seal() {
+  if (written_.empty() || pages_) return static_cast<char*>(pages_);
+  pages_ = executablePages(written_.data(), written_.size());
+  if (!pages_) return nullptr;
   bytes_ = written_.size();
   written_ = {};
-  return static_cast<const char*>(pages_);
+  return static_cast<char*>(pages_);
 }
 
 bool CodeMemory::allowed() {

@@ -16,7 +16,7 @@ class CodeMemory {
   // Adds code, which may lie at any address. Gives its offset.
   size_t add(const unsigned char* code, size_t bytes);
   // Makes what was added executable; gives where it begins, or null where the system refuses.
-  const char* seal();
+  char* seal();
 
   // Whether the system allows machine code at all.
   static bool allowed();

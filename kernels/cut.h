@@ -7,9 +7,9 @@
 namespace fewbit {
 namespace FEWBIT_ISA {
 
-static inline size_t align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
+static inline int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-enum { MAX_CHUNKS = 64, CHUNK_ELEMENTS = 8192 };
+enum { MAX_CHUNKS = MOST_THREADS, CHUNK_ELEMENTS = 8192 };
 
 // Equal chunks of whole units: one chunk up to CHUNK_ELEMENTS elements, at most MAX_CHUNKS.
 struct Cut {

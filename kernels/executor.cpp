@@ -18,7 +18,7 @@ struct Arena {
   }
 };
 
-static size_t roundUp(size_t bytes) { return (bytes + 63) / 64 * 64; }
+static int64_t roundUp(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 Executable::Executable(const int32_t* words, size_t count, const Kernels& kernels, int threads, bool interpret)
     : kernels_(kernels), threads_(threads) {
@@ -46,7 +46,7 @@ void Executable::translateMaps() {
     const size_t bytes = kernels_.compile(map, code.get(), room);
     if (bytes > 0) translated.push_back({&map, code_.add(code.get(), bytes)});
   }
-  const char* const start = code_.seal();
+  char* const start = code_.seal();
   if (!start) return;
   for (const auto& [map, offset] : translated) map->code = reinterpret_cast<MapCode>(start + offset);
 }

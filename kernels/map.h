@@ -56,8 +56,8 @@ static int64_t slotCount(const MapInstruction& map) { return map.operandCount + 
 
 enum { DOUBLES_PER_RESULT = 2 * SLOT };
 
-static size_t frameBytes(const MapInstruction& map) {
-  const size_t results = map.resultCount, slots = slotCount(map);
+static int64_t frameBytes(const MapInstruction& map) {
+  const int64_t results = map.resultCount, slots = slotCount(map);
   return align64(slots * sizeof(float*)) + align64(results * sizeof(Accumulator)) +
          align64((slots * SLOT + results * LANES_PER_RESULT) * sizeof(float)) +
          align64((results * DOUBLES_PER_RESULT + 2 * SLOT) * sizeof(double));

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include <chrono>
+#include <system_error>
 
 namespace fewbit {
 namespace {
@@ -22,18 +23,30 @@ bool spinUntil(const Condition& condition) {
 
 }  // namespace
 
-Pool::Pool(int threads) {
-  for (int thread = 1; thread < threads; thread++) workers_.emplace_back([this, thread] { loop(thread); });
+Pool::Pool(int threads) : keep_(threads) {
+  workers_.reserve(threads);
+  try {
+    for (int thread = 1; thread < threads; thread++) workers_.emplace_back([this, thread] { loop(thread); });
+  } catch (const std::system_error&) {
+    // A limit of threads is reached. Half of those made are given back: the rest of the process needs some, too.
+    end(workers_.size() / 2);
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { end(0); }
+
+// Ends all workers but the first `keep`.
+void Pool::end(size_t keep) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    stop_ = true;
+    keep_ = static_cast<int>(keep);
     published_++;
   }
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  while (workers_.size() > keep) {
+    workers_.back().join();
+    workers_.pop_back();
+  }
 }
 
 void Pool::work(const Job& job, int thread) {
@@ -85,7 +98,7 @@ void Pool::loop(int thread) {
       asleep_--;
     }
     seen = published_;
-    if (stop_) return;
+    if (thread > keep_) return;
     active_++;
     if (const Job* job = job_) work(*job, thread);
     if (--active_ == 0 && callerAsleep_) {

@@ -12,7 +12,7 @@ namespace fewbit {
 
 class Pool {
  public:
-  // The thread that calls `run` is thread 0; `threads - 1` workers help it.
+  // The thread that calls `run` is thread 0; `threads - 1` workers help it, or fewer where the system makes no more.
   explicit Pool(int threads);
   ~Pool();
   Pool(const Pool&) = delete;
@@ -36,6 +36,7 @@ class Pool {
     int64_t chunks;
   };
 
+  void end(size_t keep);
   void run(const Job& job);
   void work(const Job& job, int thread);
   void loop(int thread);
@@ -47,7 +48,7 @@ class Pool {
   std::atomic<uint32_t> published_{0};    // counts jobs; workers wait for it to change
   std::atomic<int> asleep_{0};            // workers waiting on `wake_`
   std::atomic<bool> callerAsleep_{false};
-  std::atomic<bool> stop_{false};
+  std::atomic<int> keep_;  // workers behind this one end
   std::mutex mutex_;
   std::condition_variable wake_, finished_;
 };

@@ -33,7 +33,7 @@ static inline Range columnPart(int64_t total, int64_t parts, int64_t index) {
 
 // Chunks for this many multiply-adds: each should take some ten microseconds, and there should be
 // several for each of many threads.
-static inline int64_t wantedChunks(int64_t multiplyAdds) { return clamp(multiplyAdds >> 20, 1, 64); }
+static inline int64_t wantedChunks(int64_t multiplyAdds) { return clamp(multiplyAdds >> 20, 1, MOST_THREADS); }
 
 }  // namespace FEWBIT_ISA
 }  // namespace fewbit

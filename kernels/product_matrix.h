@@ -23,7 +23,7 @@ static int64_t matrixColumnChunks(const Matrix& p) {
 }
 
 static Plan planMatrix(const Matrix& p) {
-  const size_t panel = least(p.k, MATRIX_BLOCK) * PANEL * sizeof(float);
+  const int64_t panel = least(p.k, MATRIX_BLOCK) * PANEL * sizeof(float);
   return {1, {matrixRowChunks(p) * matrixColumnChunks(p)}, 0, panel};
 }
 

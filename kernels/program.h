@@ -106,10 +106,12 @@ struct Work {
 // in any order. Phases and chunks depend on shapes only, never on the number of threads or the
 // instruction set: that is what makes results equal to the bit.
 enum { MAX_PHASES = 4 };
+// Most kernels cut a phase into at most so many chunks, so that more threads would have nothing to do.
+enum { MOST_THREADS = 64 };
 struct Plan {
   int32_t phases;
   int64_t chunks[MAX_PHASES];
-  size_t sharedBytes, ownBytes;
+  int64_t sharedBytes, ownBytes;  // may be more than WebAssembly can address
 };
 
 struct Kernels {

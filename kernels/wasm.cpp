@@ -46,16 +46,16 @@ struct Step {
 
 size_t used = 0;  // blocks end here
 Step* steps = nullptr;
-size_t sharedBytes = 0, ownBytes = 0;
+int64_t sharedBytes = 0, ownBytes = 0;
 char* work = nullptr;
 Memory memory;
 
-size_t roundUp(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+int64_t roundUp(int64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 }  // namespace
 
 // Frees all blocks.
-EXPORT(reset) void reset() { used = roundUp(reinterpret_cast<size_t>(&__heap_base)); }
+EXPORT(reset) void reset() { used = static_cast<size_t>(roundUp(reinterpret_cast<size_t>(&__heap_base))); }
 
 // A block of its own, 64-byte aligned, contents undefined. Traps where memory cannot grow so far.
 EXPORT(allocate) void* allocate(size_t bytes) {
@@ -84,17 +84,19 @@ EXPORT(load) const char* load(const int32_t* words, size_t count) {
     if (plan.sharedBytes > sharedBytes) sharedBytes = roundUp(plan.sharedBytes);
     if (plan.ownBytes > ownBytes) ownBytes = plan.ownBytes;
   }
-  work = static_cast<char*>(allocate(sharedBytes + ownBytes));
   return nullptr;
 }
 
-// Says where a segment of the program lies.
-EXPORT(place) void place(int32_t segment, char* base) { memory.base[segment] = base; }
+// The work memory that the program needs; it may be more than there can be.
+EXPORT(workBytes) double workBytes() { return static_cast<double>(sharedBytes + ownBytes); }
+
+// Says where a segment of the program lies; the work memory is the one after the last.
+EXPORT(place) void place(int32_t segment, char* base) { (segment == SEGMENTS ? work : memory.base[segment]) = base; }
 
 // Runs one instruction.
 EXPORT(run) void run(int32_t index) {
   const Step& step = steps[index];
-  const Work parts{work, work + sharedBytes};
+  const Work parts{work, work + static_cast<size_t>(sharedBytes)};
   for (int32_t phase = 0; phase < step.plan.phases; phase++) {
     for (int64_t chunk = 0; chunk < step.plan.chunks[phase]; chunk++) {
       simd128Kernels.run(step.instruction, memory, phase, chunk, parts);

@@ -125,7 +125,7 @@ static Cut cutWindow(const WindowInstruction& window) {
 }
 
 static Plan planWindow(const WindowInstruction& window) {
-  return {1, {cutWindow(window).chunks}, 0, static_cast<size_t>(window.geometry.width) * sizeof(Range)};
+  return {1, {cutWindow(window).chunks}, 0, window.geometry.width * int64_t(sizeof(Range))};
 }
 
 static void runWindow(const WindowInstruction& window, const Memory& memory, int32_t, int64_t chunk, Work work) {

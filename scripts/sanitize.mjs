@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
  * Runs dumped programs on the kernels under the address and undefined-behaviour sanitizers, then
- * under the thread sanitizer:
+ * under the thread sanitizer, and on what another compiler makes of the kernels:
  *
  *   FEWBIT_DUMP=FOLDER npx vitest run src/runtime    (or any other use of the native executor)
- *   node scripts/sanitize.mjs FOLDER
+ *   node scripts/sanitize.mjs FOLDER [--compiler clang++-19]
  *
  * The programs run on every instruction set of this CPU with 1 and 3 threads and must give the bits
  * of a plain build. Exits with 1 at any report or difference.
@@ -15,25 +15,43 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { compileUnits, findCompiler, link, units } from "./build-kernels.mjs";
+import { parseArgs, promisify } from "node:util";
+import {
+  addOnUnit,
+  compileUnits,
+  findCompiler,
+  findHeaders,
+  link,
+  linkFlags,
+  noCompiler,
+  units,
+} from "./build-kernels.mjs";
 
 const run = promisify(execFile);
-const folder = process.argv[2];
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { compiler: { type: "string" } },
+});
+const [folder] = positionals;
 if (folder === undefined) {
-  console.error("usage: node scripts/sanitize.mjs FOLDER (of dumped programs)");
+  console.error("usage: node scripts/sanitize.mjs FOLDER (of dumped programs) [--compiler COMMAND]");
   process.exit(2);
 }
 const compiler = findCompiler();
 if (!compiler) {
-  console.error("no C++ compiler found (looked for $CXX, g++ and clang++)");
+  console.error(noCompiler());
   process.exit(2);
 }
 
+const debug = ["-g", "-O1", "-fno-omit-frame-pointer"];
 const builds = {
-  plain: [],
-  "address and undefined": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-  thread: ["-fsanitize=thread"],
+  plain: {},
+  "address and undefined": {
+    compile: debug,
+    both: ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+  },
+  thread: { compile: debug, both: ["-fsanitize=thread"] },
+  ...(values.compiler && { [values.compiler]: { other: { command: values.compiler } } }),
 };
 const environment = {
   ...process.env,
@@ -41,6 +59,18 @@ const environment = {
   UBSAN_OPTIONS: "print_stacktrace=1",
   TSAN_OPTIONS: "halt_on_error=1",
 };
+
+/** Fails unless the add-on that this compiler builds loads, too. */
+async function loadAddOn(other, objects, directory) {
+  const own = await compileUnits(other, [addOnUnit(findHeaders())], directory);
+  const addOn = join(directory, "fewbit.node");
+  await link(other, [...objects, ...own], addOn, linkFlags());
+  await run(process.execPath, [
+    "-e",
+    `if (require(${JSON.stringify(addOn)}).instructionSets().length === 0) throw 1`,
+  ]);
+}
+
 const work = mkdtempSync(join(tmpdir(), "fewbit-sanitize-"));
 const result = join(work, "result");
 let passed = 0;
@@ -48,12 +78,13 @@ let failed = 0;
 
 try {
   const programs = {};
-  for (const [name, flags] of Object.entries(builds)) {
-    const debug = flags.length > 0 ? ["-g", "-O1", "-fno-omit-frame-pointer", ...flags] : [];
+  for (const [name, { other, compile = [], both = [] }] of Object.entries(builds)) {
     const list = [...units, ["run", "run.cpp", ["-O2"]]];
-    const objects = await compileUnits(compiler, list, join(work, name.replaceAll(" ", "-")), debug);
-    programs[name] = join(work, `run-${name.replaceAll(" ", "-")}`);
-    await link(compiler, objects, programs[name], flags);
+    const directory = join(work, name.replaceAll(/\W/g, "-"));
+    const objects = await compileUnits(other ?? compiler, list, directory, [...compile, ...both]);
+    programs[name] = join(directory, "run");
+    await link(other ?? compiler, objects, programs[name], both);
+    if (other !== undefined) await loadAddOn(other, objects.slice(0, units.length), directory);
   }
   const { instructionSets } = createRequire(import.meta.url)("../build/fewbit.node");
   const files = readdirSync(folder)

@@ -12,12 +12,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compileUnits, findCompiler, link, units } from "./build-kernels.mjs";
+import { compileUnits, findCompiler, link, noCompiler, units } from "./build-kernels.mjs";
 
 const [mode, ...rest] = process.argv.slice(2);
 const compiler = findCompiler();
 if (!compiler) {
-  console.error("no C++ compiler found (looked for $CXX, g++ and clang++)");
+  console.error(noCompiler());
   process.exit(2);
 }
 
@@ -25,8 +25,9 @@ const flags =
   mode === "--sanitize"
     ? ["-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     : [];
-const programs = mode === "--bench" ? ["product_bench"] : ["product_test", "map_test", "map_code_test"];
-const kernels = units.filter(([name, source]) => source === "isa.cpp" || name === "code_memory");
+const programs =
+  mode === "--bench" ? ["product_bench"] : ["pool_test", "product_test", "map_test", "map_code_test"];
+const kernels = units.filter(([name]) => name !== "executor");
 const work = mkdtempSync(join(tmpdir(), "fewbit-test-kernels-"));
 try {
   const list = [...kernels, ...programs.map((name) => [name, `${name}.cpp`, ["-O2"]])];

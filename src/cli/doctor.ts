@@ -1,5 +1,6 @@
 /** `fewbit doctor`: what this machine has, and what fewbit makes of it. */
-import { availableParallelism, cpus, totalmem } from "node:os";
+import { cpus, totalmem } from "node:os";
+import { usableCpus, usableMemory } from "../machine.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import { allowsMachineCode, instructionSets, nativeProblem } from "../runtime/native.js";
 import { loadWasm } from "../runtime/wasm-file.js";
@@ -7,6 +8,22 @@ import { bytesText } from "./text.js";
 
 interface KernelScript {
   findCompiler(): { readonly command: string; readonly version: string } | undefined;
+  noCompiler(): string;
+  platformProblem(): string | undefined;
+  readRecord(): { readonly missing?: Readonly<Record<string, string>> };
+}
+
+/** What the kernels can use of this CPU, and what their compiler could not build. */
+function setsText({ readRecord }: KernelScript): string {
+  if (nativeProblem() !== undefined) return "known once the native kernels load";
+  const missing = Object.keys(readRecord().missing ?? {});
+  const without = missing.length === 0 ? "" : ` (without ${missing.join(", ")}: the compiler could not build it)`;
+  return `${instructionSets().join(", ")}${without}`;
+}
+
+function memoryText(): string {
+  const [usable, total] = [usableMemory(), totalmem()];
+  return usable < total ? `${bytesText(usable)} usable of ${bytesText(total)}` : bytesText(total);
 }
 
 /** How elementwise work runs, and why. */
@@ -19,21 +36,19 @@ function mapsText(): string {
 }
 
 export async function doctor(): Promise<void> {
-  const script = new URL("../../scripts/build-kernels.mjs", import.meta.url).href;
-  const { findCompiler } = (await import(script)) as KernelScript;
-  const compiler = findCompiler();
-  const { executor, reason } = chooseExecutor();
+  const path = new URL("../../scripts/build-kernels.mjs", import.meta.url).href;
+  const script = (await import(path)) as KernelScript;
+  const compiler = script.findCompiler();
+  const { executor, reason, warning } = chooseExecutor();
   const problem = nativeProblem();
   const rows = [
-    ["CPU", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} usable of ${cpus().length}`],
-    ["memory", bytesText(totalmem())],
+    ["CPU", `${cpus()[0]?.model.trim() ?? "unknown"}, ${usableCpus()} usable of ${cpus().length}`],
+    ["memory", memoryText()],
     ["Node", `${process.version} on ${process.platform} ${process.arch}`],
-    ["instruction sets", instructionSets().join(", ") || "none that the kernels can use"],
+    ["instruction sets", setsText(script)],
     [
       "C++ compiler",
-      compiler === undefined
-        ? "none found (looked for $CXX, g++, clang++)"
-        : `${compiler.command}: ${compiler.version}`,
+      compiler === undefined ? script.noCompiler() : `${compiler.command}: ${compiler.version}`,
     ],
     ["native kernels", problem ?? "built and loaded"],
     ["maps", mapsText()],
@@ -46,7 +61,8 @@ export async function doctor(): Promise<void> {
     ["threads", String(executor.threads)],
   ];
   console.log(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));
-  if (problem !== undefined && compiler !== undefined) {
+  if (warning !== undefined) console.log(`\n${warning}`);
+  if (problem !== undefined && compiler !== undefined && script.platformProblem() === undefined) {
     console.log("\nTo build the kernels: npm run setup (in a clone), or npm rebuild fewbit");
   }
 }

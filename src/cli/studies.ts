@@ -1,6 +1,5 @@
 /** `fewbit reproduce` and `fewbit sweep`. */
 import { readFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { basename, dirname, extname, isAbsolute, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../data/decode.js";
@@ -24,6 +23,7 @@ import {
   placedMethods,
   studyOf,
 } from "../experiments/index.js";
+import { threadsEach, usableCpus } from "../machine.js";
 import { isMethodFile } from "../quantization/index.js";
 import { writeAtomically } from "../training/files.js";
 import { resolveNetwork, runName } from "../training/config.js";
@@ -157,7 +157,7 @@ async function trainStudy(
 ): Promise<Outcome[] | undefined> {
   const standings = runs.map((run) => standingOf(run, folder));
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
-  const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
+  const threads = wholeNumber("threads", flags.threads, 1) ?? usableCpus();
   const queue = flags.queue === undefined ? undefined : queueUrl(flags.queue);
   for (const name of ["jobs", "threads"] as const) {
     if (queue === undefined || flags[name] === undefined) continue;
@@ -224,7 +224,7 @@ async function show(
     ]),
   ]);
   console.log([pc.dim(head), ...rows].join("\n"));
-  const left = secondsLeft(standings, await measured(standings, threads));
+  const left = secondsLeft(standings, await measured(standings, threadsEach(threads, 1)));
   const open = standings.filter(isOpen).length;
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
   const count = `${standings.length} ${standings.length === 1 ? "run" : "runs"}`;

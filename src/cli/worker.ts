@@ -1,7 +1,7 @@
 /** `fewbit worker`. */
-import { cpus } from "node:os";
 import { printable, UserError } from "../errors.js";
 import { maskedUrl, queueUrl, work } from "../experiments/index.js";
+import { usableCpus } from "../machine.js";
 import { onInterrupt } from "./interrupt.js";
 import { wholeNumber } from "./studies.js";
 import { createStudyDisplay } from "./study-display.js";
@@ -29,7 +29,7 @@ export async function workerCommand(flags: WorkerFlags): Promise<void> {
     throw new UserError(`lock-seconds must be a number from 1 on, got ${JSON.stringify(lockSeconds)}`);
   }
   const jobs = wholeNumber("jobs", flags.jobs, 1);
-  const threads = wholeNumber("threads", flags.threads, 1) ?? cpus().length;
+  const threads = wholeNumber("threads", flags.threads, 1) ?? usableCpus();
   const interrupt = onInterrupt("finishing the steps, then saving and giving the runs back", quiet);
   await work({
     ...{ queue, study, folder, dataDir, untilEmpty, lockSeconds, jobs, threads, signal: interrupt.signal },

@@ -5,9 +5,9 @@
  * to the middle, grey by ITU-R BT.601. The decoder is loaded when the first image is read.
  */
 import { readFile } from "node:fs/promises";
-import { availableParallelism, totalmem } from "node:os";
 import type { Metadata, default as Sharp } from "sharp";
 import { UserError } from "../errors.js";
+import { arrayProblem, usableCpus, usableMemory } from "../machine.js";
 import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
 import { onDisk } from "./paths.js";
@@ -62,7 +62,7 @@ export async function decodeImages(paths: readonly string[], options: DecodeOpti
         await read(index).catch(() => failed.push(index));
       }
     };
-    await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
+    await Promise.all(Array.from({ length: usableCpus() + 1 }, work));
     // Once more, one at a time: the decoder mixes the reasons of images that fail together, and what it lacked
     // may have been a thread or memory.
     for (const index of failed.sort((a, b) => a - b)) {
@@ -253,13 +253,13 @@ export function reasonOf({ code, message, path = "" }: NodeJS.ErrnoException): s
 function allocate(count: number, shape: DecodeOptions["shape"]): Uint8Array {
   const bytes = count * shape[0] * shape[1] * shape[2];
   try {
-    if (bytes <= totalmem()) return new Uint8Array(bytes);
+    if (bytes <= usableMemory()) return new Uint8Array(bytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }
   const gigabytes = (bytes / 2 ** 30).toFixed(1);
   throw new UserError(
-    `${count} images of ${shape.join("x")} need ${gigabytes} GiB of memory, more than there is; choose a smaller imageSize`,
+    `${count} images of ${shape.join("x")} need ${gigabytes} GiB of memory, ${arrayProblem(bytes)}; choose a smaller imageSize`,
     "imageSize",
   );
 }

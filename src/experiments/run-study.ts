@@ -1,6 +1,7 @@
 /** Runs what is missing of a study in this process, several runs side by side. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DivergenceError, UserError } from "../errors.js";
+import { threadsEach } from "../machine.js";
 import type { TrainProgress } from "../training/index.js";
 import { isInUse } from "../training/lock.js";
 import { DataSets, isTaken, trainRun } from "./run.js";
@@ -44,7 +45,7 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   const outcomes = runs.map((run): Outcome => standingOf(run, folder));
   const waiting = outcomes.flatMap((outcome, i) => (isOpen(outcome) ? [i] : []));
   const parallel = Math.max(1, Math.min(jobs, threads, waiting.length));
-  const share = Math.max(1, Math.floor(threads / parallel));
+  const share = threadsEach(threads, parallel);
   const data = new DataSets();
   // Data that is missing is found out before anything begins.
   for (const i of waiting) await data.load(outcomes[i]);

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { UserError } from "../errors.js";
+import { threadsEach } from "../machine.js";
 import {
   connect,
   forget,
@@ -138,7 +139,7 @@ class Pool {
       const running = runJob(job, token, {
         ...this.options,
         ...{ queueName: name, folder, data: this.data },
-        threads: Math.max(1, Math.floor(threads / jobs)),
+        threads: threadsEach(threads, jobs),
         lockMilliseconds: lockMilliseconds(lockSeconds),
       }).finally(() => {
         study.running--;

@@ -1,6 +1,6 @@
 /** Chooses an executor: the native one where it is built and the CPU has the instructions, else WebAssembly. */
-import { availableParallelism } from "node:os";
 import { UserError } from "../errors.js";
+import { defaultThreads, mostThreads } from "../machine.js";
 import type { Executor, ExecutorName } from "./executor.js";
 import { setDefaultExecutor } from "./executor.js";
 import { createNativeExecutor, nativeProblem } from "./native.js";
@@ -12,13 +12,15 @@ export interface ExecutorChoice {
   readonly executor: Executor;
   /** One sentence for people. */
   readonly reason: string;
+  /** What the user should know: that it has fewer threads than were asked for. */
+  readonly warning?: string;
 }
 
 export interface ExecutorOptions {
   /** Default: the fastest that can run here. */
   readonly executor?: ExecutorName;
   /**
-   * Default: the number of CPUs this process may use. The bits of all results do not depend on it.
+   * Default: the number of CPUs this process may use, at most 64. The bits of all results do not depend on it.
    * The executors wasm and reference use one.
    */
   readonly threads?: number;
@@ -26,9 +28,9 @@ export interface ExecutorOptions {
 
 /** @throws UserError if the executor that is asked for cannot run, or threads is not from 1 to 64. */
 export function chooseExecutor({ executor: asked, threads }: ExecutorOptions = {}): ExecutorChoice {
-  const count = threads ?? Math.min(64, availableParallelism());
-  if (!Number.isInteger(count) || count < 1 || count > 64) {
-    throw new UserError(`threads must be an integer from 1 to 64, got ${count}`, "threads");
+  const count = threads ?? defaultThreads();
+  if (!Number.isInteger(count) || count < 1 || count > mostThreads) {
+    throw new UserError(`threads must be an integer from 1 to ${mostThreads}, got ${count}`, "threads");
   }
   const why = asked === undefined ? "the fastest that runs here" : "as asked";
   if (asked === "reference") {
@@ -38,7 +40,10 @@ export function chooseExecutor({ executor: asked, threads }: ExecutorOptions = {
   const problem = asked === "wasm" ? undefined : nativeProblem();
   if (asked !== "wasm" && problem === undefined) {
     const executor = createNativeExecutor({ threads: count });
-    return { executor, reason: `the native executor with ${executor.instructionSet}, ${why}` };
+    const reason = `the native executor with ${executor.instructionSet}, ${why}`;
+    if (executor.threads === count) return { executor, reason };
+    const warning = `this system makes no more than ${executor.threads} of ${count} threads for the kernels (a limit of processes or threads, such as ulimit -u or a container's); the numbers are the same, and it is slower`;
+    return { executor, reason, warning };
   }
   if (asked === "native") {
     throw new UserError(`executor native cannot run: ${problem}; mend that or use executor wasm`, "executor");

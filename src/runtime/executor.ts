@@ -52,13 +52,18 @@ export function setDefaultExecutor(make: () => Executor): void {
   makeDefault = make;
 }
 
-/** @throws UserError if memory of this size cannot be had. */
-export function allocateOrExplain<T>(bytes: number, allocate: (bytes: number) => T): T {
+/** @throws UserError if memory of this size cannot be had, with the `reason` if one is known. */
+export function allocateOrExplain<T>(
+  bytes: number,
+  allocate: (bytes: number) => T,
+  reason?: (bytes: number) => string,
+): T {
   try {
     return allocate(bytes);
   } catch {
+    const because = reason === undefined ? "" : `: it is ${reason(bytes)}`;
     throw new UserError(
-      `one block of ${memoryText(bytes)} of memory cannot be had here; use a smaller batch, image or network`,
+      `one block of ${memoryText(bytes)} of memory cannot be had here${because}; use a smaller batch, image or network`,
     );
   }
 }

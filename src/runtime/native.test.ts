@@ -42,16 +42,24 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     const nanoseconds = new Float64Array(3).fill(1);
     await program.run(buffersFor(executor, 100_000), nanoseconds);
     expect(nanoseconds.every((time) => time > 1)).toBe(true);
-    await expect(program.run(buffersFor(executor, 100_000), new Float64Array(2))).rejects.toThrow(
-      "nanoseconds",
-    );
+    for (const wrong of [new Float64Array(2), new Float32Array(8) as never, 3 as never]) {
+      await expect(program.run(buffersFor(executor, 100_000), wrong)).rejects.toThrow(
+        "nanoseconds must be a Float64Array of one number an instruction",
+      );
+    }
   });
 
   test("refuses memory that is smaller than the program's", async () => {
     const executor = create();
     const program = executor.load(addition(1000));
     await expect(program.run(buffersFor(executor, 999))).rejects.toThrow(RangeError);
-    await program.run(buffersFor(executor, 1000));
+    const buffers = buffersFor(executor, 1000);
+    for (const wrong of [undefined, new Uint8Array(4000), new SharedArrayBuffer(4000)]) {
+      await expect(program.run({ ...buffers, inputs: wrong as never })).rejects.toThrow(
+        "inputs must be an ArrayBuffer of fixed size",
+      );
+    }
+    await program.run(buffers);
   });
 
   test("refuses a program that would write outside its segment", () => {

@@ -4,31 +4,29 @@
  * instruction set.
  */
 import { createRequire } from "node:module";
-import { totalmem } from "node:os";
 import { UserError } from "../errors.js";
+import { arrayProblem, usableMemory } from "../machine.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { allocateOrExplain, inTurn } from "./executor.js";
+import { allocateOrExplain, inTurn, memoryText } from "./executor.js";
 import { multipliesBf16 } from "./program.js";
 import { verify } from "./verify.js";
 
 export type InstructionSet = "avx512bf16" | "avx512vnni" | "avx512" | "avx2vnni" | "avx2";
 
-type Pool = { readonly brand: "pool" };
 type Executable = { readonly brand: "executable" };
 
 /** What kernels/addon.cpp exports. */
 interface AddOn {
   instructionSets(): InstructionSet[];
   allocate(bytes: number): ArrayBuffer;
-  createPool(threads: number): Pool;
+  availableThreads(threads: number): number;
   allowsMachineCode(): boolean;
   load(words: Int32Array, instructionSet: InstructionSet, threads: number, interpret: boolean): Executable;
   workBytes(executable: Executable): number;
   run(
     executable: Executable,
-    pool: Pool,
     constants: ArrayBuffer,
     state: ArrayBuffer,
     inputs: ArrayBuffer,
@@ -37,13 +35,17 @@ interface AddOn {
     work: ArrayBuffer,
     nanoseconds: Float64Array | undefined,
   ): Promise<void>;
-  peak(pool: Pool, instructionSet: InstructionSet): [operations: number, bytes: number];
+  peak(threads: number, instructionSet: InstructionSet): [operations: number, bytes: number];
 }
 
 let loaded: { readonly addOn?: AddOn; readonly problem?: string } | undefined;
 
 function load(): { readonly addOn?: AddOn; readonly problem?: string } {
   if (loaded !== undefined) return loaded;
+  if (process.arch !== "x64") {
+    loaded = { problem: `the native kernels need an x64 CPU, and this is ${process.arch}` };
+    return loaded;
+  }
   try {
     const addOn = createRequire(import.meta.url)("../../build/fewbit.node") as AddOn;
     const problem = addOn.instructionSets().length === 0 ? "this CPU has no AVX2 with FMA" : undefined;
@@ -76,7 +78,7 @@ export function allowsMachineCode(): boolean {
 }
 
 export interface NativeOptions {
-  /** 1 to 64, with the one that Node lends for the run. */
+  /** 1 to `mostThreads`, with the one that Node lends for the run. The executor has fewer where the system makes no more. */
   readonly threads: number;
   /** Default: FEWBIT_INSTRUCTION_SET, else the fastest. */
   readonly instructionSet?: InstructionSet;
@@ -93,19 +95,20 @@ export function createNativeExecutor(options: NativeOptions): Executor {
   const addOn = requireAddOn();
   const instructionSet = chooseInstructionSet(options.instructionSet);
   const { threads, interpret = Boolean(process.env.FEWBIT_INTERPRET) } = options;
+  const memoryLimit = 0.8 * usableMemory();
   const bf16Products = instructionSet === "avx512bf16";
-  const pool = addOn.createPool(threads);
   const enqueue = inTurn();
   const dumpFolder = process.env.FEWBIT_DUMP;
-  const allocate = (bytes: number): ArrayBuffer => allocateOrExplain(bytes, (size) => addOn.allocate(size));
+  const allocate = (bytes: number): ArrayBuffer =>
+    allocateOrExplain(bytes, (size) => addOn.allocate(size), arrayProblem);
   let scratch = allocate(0);
   let work = allocate(0);
   return {
     name: "native",
     instructionSet,
-    threads,
+    threads: addOn.availableThreads(threads),
     bf16Products,
-    memoryLimit: 0.8 * totalmem(),
+    memoryLimit,
     allocate,
     load(program): LoadedProgram {
       verify(program);
@@ -115,6 +118,12 @@ export function createNativeExecutor(options: NativeOptions): Executor {
       const constants = allocate(program.bytes.constants);
       new Uint8Array(constants).set(program.constants);
       const workBytes = addOn.workBytes(executable);
+      if (workBytes > memoryLimit) {
+        throw new UserError(
+          `one step needs ${memoryText(workBytes)} of work memory, but at most ${memoryText(memoryLimit)} may be used here; ` +
+            "use less padding, or a smaller image or network",
+        );
+      }
       if (scratch.byteLength < program.bytes.scratch) scratch = allocate(program.bytes.scratch);
       if (work.byteLength < workBytes) work = allocate(workBytes);
       return {
@@ -123,7 +132,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
           enqueue(() => {
             if (dumpFolder) dumpOnce(program, memory, dumpFolder);
             const { state, inputs, outputs } = memory;
-            return addOn.run(executable, pool, constants, state, inputs, outputs, scratch, work, nanoseconds);
+            return addOn.run(executable, constants, state, inputs, outputs, scratch, work, nanoseconds);
           }),
       };
     },
@@ -133,7 +142,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
 /** What this machine can do at most with so many threads: f32 operations a second in registers, bytes a second read and written in memory. Takes about 0.2 s. */
 export function measurePeak(threads: number): { readonly operations: number; readonly bytes: number } {
   const addOn = requireAddOn();
-  const [operations, bytes] = addOn.peak(addOn.createPool(threads), chooseInstructionSet());
+  const [operations, bytes] = addOn.peak(threads, chooseInstructionSet());
   return { operations, bytes };
 }
 

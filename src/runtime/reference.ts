@@ -2,9 +2,9 @@
  * The reference executor: runs a Program with the op table's plain loops, one instruction after the
  * other. It is the oracle for the kernels. Sums are in double; every register operation rounds to f32.
  */
-import { totalmem } from "node:os";
 import { ops } from "../graph/ops.js";
 import { sizeOf } from "../graph/tensor.js";
+import { arrayProblem, usableMemory } from "../machine.js";
 import { uniforms } from "../random/philox.js";
 import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
@@ -32,7 +32,8 @@ const arrays = {
 type Memory = Readonly<Record<Segment, ArrayBuffer>>;
 
 export function createReferenceExecutor(): Executor {
-  const allocate = (bytes: number): ArrayBuffer => allocateOrExplain(bytes, (size) => new ArrayBuffer(size));
+  const allocate = (bytes: number): ArrayBuffer =>
+    allocateOrExplain(bytes, (size) => new ArrayBuffer(size), arrayProblem);
   let scratch = allocate(0);
   const enqueue = inTurn();
   return {
@@ -40,7 +41,7 @@ export function createReferenceExecutor(): Executor {
     instructionSet: "typescript",
     threads: 1,
     bf16Products: false,
-    memoryLimit: 0.8 * totalmem(),
+    memoryLimit: 0.8 * usableMemory(),
     allocate,
     load(program): LoadedProgram {
       verify(program);

@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
+import { compile } from "../compiler/compile.js";
+import { createState } from "../compiler/state.js";
 import { UserError } from "../errors.js";
+import type { Tensor } from "../graph/index.js";
+import { convolution } from "../graph/index.js";
 import { chooseExecutor } from "./choose.js";
 import { addition, buffersFor, wasmExecutor } from "./native.test.fixture.js";
 import { createWasmExecutor } from "./wasm.js";
@@ -75,4 +79,24 @@ test("refuses in one line what 32-bit addresses do not reach", async () => {
     UserError,
   );
   await executor.load(addition(10)).run(buffersFor(executor, 10));
+});
+
+test("padding is zeros however wide it is, and refused where its work memory cannot be had", async () => {
+  const executor = wasmExecutor();
+  const convolve = async (height: number, width: number) => {
+    const step = compile(
+      (_: Record<string, never>, { x, w }: { x: Tensor; w: Tensor }) => ({
+        y: convolution(x, w, { padding: [height, width], stride: [height, width] }),
+      }),
+      { executor },
+    );
+    const batch = {
+      x: { data: Float32Array.of(2), shape: [1, 1, 1, 1] },
+      w: { data: Float32Array.of(4), shape: [1, 1, 1, 1] },
+    };
+    return step(createState<Record<string, never>>({}, { executor }), batch);
+  };
+  const { y } = await convolve(3000, 3000);
+  expect([...y.data]).toEqual([0, 0, 0, 0, 8, 0, 0, 0, 0]);
+  await expect(convolve(1, 2 ** 30)).rejects.toThrow("one block of 8.0 GiB of memory cannot be had here");
 });

@@ -33,6 +33,7 @@ interface Kernels {
   reset(): void;
   allocate(bytes: number): number;
   load(words: number, count: number): number;
+  workBytes(): number;
   place(segment: number, address: number): void;
   run(instruction: number): void;
 }
@@ -66,6 +67,8 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
     copyIn(new Uint8Array(words.buffer), at);
     const problem = kernels.load(at, words.length) >>> 0;
     if (problem !== 0) throw new Error(textAt(kernels.memory.buffer, problem));
+    // After the segments: see place in kernels/wasm.cpp.
+    kernels.place(segments.length, block(kernels.workBytes()));
     const addresses = segments.map((segment, i) => {
       const address = block(program.bytes[segment]);
       kernels.place(i, address);

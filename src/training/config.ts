@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Dataset, ImagesOptions, LoadListeners } from "../data/index.js";
 import { datasets, isMirror } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
+import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelNamed, modelNames, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
@@ -104,7 +105,7 @@ export const runSchema = z.strictObject({
   batchSize: whole(1, 65_536).default(128),
   gradients: oneOf(...gradientTypes).default("f32"),
   seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
-  threads: whole(1, 64).optional(),
+  threads: whole(1, mostThreads).optional(),
   executor: oneOf("native", "wasm", "reference").optional(),
   log: field(
     `a list of one or more of ${logKinds.join(", ")}, each once`,

@@ -128,7 +128,8 @@ async function begin(settings: Settings) {
   const { model, method, optimizer, schedule, epochs, gradients, batchSize, seed } = settings;
   const { directory: path, onWarning = () => {}, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
-  const { executor } = chooseExecutor(settings);
+  const { executor, warning: fewerThreads } = chooseExecutor(settings);
+  if (fewerThreads !== undefined) onWarning(fewerThreads);
   if (gradients === "bf16" && !executor.bf16Products) {
     onWarning(
       `bf16 gradients are emulated here: the ${executor.name} executor (${executor.instructionSet}) has no products of bf16, so they are no faster`,

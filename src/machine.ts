@@ -1,0 +1,39 @@
+/** What a process may use of its machine: an affinity, a container or Node itself may give less than there is. */
+import { constants } from "node:buffer";
+import { availableParallelism, totalmem } from "node:os";
+
+/**
+ * Threads that one program runs on, at most. Kernels cut their work into 64 chunks, whatever the machine, which is why the
+ * bits do not depend on it: more threads would have nothing to do (MOST_THREADS in kernels/program.h).
+ */
+export const mostThreads = 64;
+
+/** The CPUs that this process may use. */
+export const usableCpus = (): number => availableParallelism();
+
+/** Threads of a program where the user says nothing. */
+export const defaultThreads = (): number => Math.min(mostThreads, usableCpus());
+
+/** Threads of each of so many programs that run side by side and share `threads`. */
+export const threadsEach = (threads: number, programs: number): number =>
+  Math.min(mostThreads, Math.max(1, Math.floor(threads / programs)));
+
+/** Bytes of memory that this process may use: the machine's, or less where a control group (a container) sets a limit. */
+export function usableMemory(): number {
+  // 0, or more than there is, where there is no limit.
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** Why one array of so many bytes cannot be had, as part of a sentence. */
+export function arrayProblem(bytes: number): string {
+  const gibibytes = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;
+  const [total, usable] = [totalmem(), usableMemory()];
+  if (bytes > total) return `more than there is (${gibibytes(total)})`;
+  if (bytes > usable)
+    return `more than this process may use (${gibibytes(usable)}, a limit of its container)`;
+  if (bytes > constants.MAX_LENGTH) {
+    return `more than one array of Node ${process.versions.node} can hold (${gibibytes(constants.MAX_LENGTH)}; newer ones hold more)`;
+  }
+  return "more than is free now";
+}
