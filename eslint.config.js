@@ -29,6 +29,11 @@ export default tseslint.config(
     rules: { "no-undef": "error" },
   },
   {
+    files: ["bin/*.js"],
+    languageOptions: { sourceType: "commonjs", globals: { __dirname: "readonly", require: "readonly" } },
+    rules: { "@typescript-eslint/no-require-imports": "off" },
+  },
+  {
     files: ["web/test/*.js", "examples/web/*.js"],
     languageOptions: {
       globals: Object.fromEntries(
