@@ -26,7 +26,7 @@ export function families(instructions, nanoseconds, steps, probe, instructionSet
   const rows = new Map();
   instructions.forEach((instruction, i) => {
     const kind = instruction.kind === "product" ? productKind(instruction) : undefined;
-    const name = kind ? `${nameOf(instruction)} ${kind}` : nameOf(instruction);
+    const name = kind ? `${instruction.op} ${kind}` : nameOf(instruction);
     const row = rows.get(name) ?? { name, kind, count: 0, ms: 0, operations: 0, bytes: 0 };
     const { operations, bytes } = costOf(instruction);
     row.count++;

@@ -17,7 +17,8 @@ interface KernelScript {
 function setsText({ readRecord }: KernelScript): string {
   if (nativeProblem() !== undefined) return "known once the native kernels load";
   const missing = Object.keys(readRecord().missing ?? {});
-  const without = missing.length === 0 ? "" : ` (without ${missing.join(", ")}: the compiler could not build it)`;
+  const without =
+    missing.length === 0 ? "" : ` (without ${missing.join(", ")}: the compiler could not build it)`;
   return `${instructionSets().join(", ")}${without}`;
 }
 

@@ -21,6 +21,12 @@ export function costOf(instruction: Instruction): Cost {
 
 /** A short name: the family, and the op or the operations inside. */
 export function nameOf(instruction: Instruction): string {
+  if (instruction.kind === "product") {
+    const kinds = instruction.inputs.map(({ storage }) => storage);
+    return kinds.every((kind) => kind === "f32")
+      ? instruction.op
+      : `${instruction.op} of ${kinds.join(" and ")}`;
+  }
   if (instruction.kind !== "map") return instruction.op;
   const reductions = instruction.results.filter((r) => r.reduction !== "none").map((r) => r.reduction);
   return ["map", ...new Set(reductions)].join(" ");

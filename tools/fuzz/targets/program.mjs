@@ -1,4 +1,12 @@
-/** `verify` and the reference executor: what verify accepts runs, and touches nothing outside its segments. */
+/**
+ * `verify` and the executors: what verify accepts runs on the reference executor, which touches nothing outside its segments,
+ * then on the native kernels, by machine code and interpreted, with 1 and 3 threads, and in WebAssembly: they write nothing
+ * behind a segment, and the native ones give the same bits. With FEWBIT_DUMP=FOLDER these programs are kept for
+ * scripts/sanitize.mjs, which watches each access.
+ */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { guarded } from "./guarded.mjs";
 import { compile } from "../../../dist/compiler/compile.js";
 import { createState } from "../../../dist/compiler/state.js";
@@ -6,7 +14,12 @@ import * as graph from "../../../dist/graph/index.js";
 import { describe, initialise, network } from "../../../dist/nn/index.js";
 import { adam } from "../../../dist/optim/index.js";
 import { baseline, dorefa, qnn, xnor } from "../../../dist/quantization/index.js";
+import { UserError } from "../../../dist/errors.js";
+import { paddedSize } from "../../../dist/graph/tensor.js";
+import { createNativeExecutor, nativeProblem } from "../../../dist/runtime/native.js";
 import { createReferenceExecutor } from "../../../dist/runtime/reference.js";
+import { createWasmExecutor } from "../../../dist/runtime/wasm.js";
+import { loadWasm } from "../../../dist/runtime/wasm-file.js";
 import { compileStep } from "../../../dist/training/step.js";
 import { storageBytes } from "../../../dist/runtime/program.js";
 import { verify } from "../../../dist/runtime/verify.js";
@@ -28,8 +41,11 @@ const numbers = [
   8,
   0.5,
   64,
+  2 ** 28,
+  2 ** 31 - 1,
   2 ** 31,
   2 ** 32,
+  2 ** 51,
   2 ** 52,
   2 ** 53,
   1e300,
@@ -75,8 +91,58 @@ export function prepare() {
         }
         await executor.load(program).run({ state, inputs, outputs });
       });
+      // What ends this process by a signal is left there: --replay build/fuzz/program-signal.
+      mkdirSync(running, { recursive: true });
+      writeFileSync(join(running, "program.json"), bytes);
+      await runOnKernels(program);
+      rmSync(running, { recursive: true });
     },
   };
+}
+
+const running = fileURLToPath(new URL("../../../build/fuzz/program-signal", import.meta.url));
+
+const kernels = () => [
+  ...(nativeProblem() === undefined
+    ? [
+        createNativeExecutor({ threads: 1, interpret: true }),
+        createNativeExecutor({ threads: 3, interpret: false }),
+      ]
+    : []),
+  createWasmExecutor(loadWasm().module),
+];
+
+/** What follows a segment, and is to stay. */
+const [guardBytes, guardByte] = [4096, 0xa5];
+
+async function runOnKernels(program) {
+  let expected;
+  for (const executor of kernels()) {
+    const guarded = (segment) => {
+      const buffer = executor.allocate(program.bytes[segment] + guardBytes);
+      new Uint8Array(buffer, program.bytes[segment]).fill(guardByte);
+      return buffer;
+    };
+    const memory = { state: guarded("state"), inputs: guarded("inputs"), outputs: guarded("outputs") };
+    try {
+      await executor.load(program).run(memory);
+    } catch (error) {
+      if (error instanceof UserError) return; // more work memory than there is, or bf16 where it is not known
+      if (error.message.endsWith("has no products of bf16")) return;
+      throw error;
+    }
+    for (const [name, buffer] of Object.entries(memory)) {
+      const behind = new Uint8Array(buffer, program.bytes[name]);
+      must(
+        behind.every((byte) => byte === guardByte),
+        `${executor.name} wrote behind the segment ${name}`,
+      );
+    }
+    if (executor.name !== "native") continue;
+    const bits = Buffer.concat([Buffer.from(memory.state), Buffer.from(memory.outputs)]);
+    must(expected === undefined || expected.equals(bits), "the bits depend on threads or machine code");
+    expected = bits;
+  }
 }
 
 /** Steps of a network that has every kind of layer, with values in full precision and as codes, and moves. */
@@ -133,11 +199,47 @@ function fromJson(text) {
   return { ...program, constants: Uint8Array.from(Array.isArray(constants) ? constants : []) };
 }
 
+/**
+ * Changes an instruction so that its fields still belong together: a geometry whose kernel, stride or padding is any
+ * number, with the output that follows; a space or copy whose operands lack the axes that grow.
+ */
+function stretch(instruction, random) {
+  const size = () => random.pick(numbers.filter((n) => Number.isInteger(n) && n > 0));
+  if (instruction.geometry !== undefined) {
+    const g = instruction.geometry;
+    for (const key of ["kernel", "stride", "padding"]) {
+      if (!random.chance(0.5)) continue;
+      const both = size();
+      g[key] = random.chance(0.7) ? [both, both] : [both, g[key][1]];
+    }
+    const extent = (own, i) => Math.floor((own + 2 * g.padding[i] - g.kernel[i]) / g.stride[i]) + 1;
+    [g.outHeight, g.outWidth] = [extent(g.height, 0), extent(g.width, 1)];
+    for (const key of ["images", "channels"]) if (random.chance(0.1)) g[key] = size();
+  } else if (instruction.kind === "map") {
+    const axis = random.integer(0, 2);
+    instruction.space[axis] = size();
+    for (const value of [...instruction.operands, ...instruction.results]) {
+      if (random.chance(0.9)) value.axes &= ~(4 >> axis);
+      if (value.reduction === "none") value.reduction = "sum";
+    }
+  } else if (instruction.op === "copy") {
+    instruction.extents.push(size());
+    instruction.fromStrides.push(random.pick([0, 0, size()]));
+    instruction.toStrides.push(random.pick([0, 1, size()]));
+  } else if (instruction.to !== undefined) {
+    instruction.to.shape = [size(), size()];
+  }
+}
+
 /** Few instructions of a program, one or two of their fields damaged. */
 function mutate(original, random, originals) {
   const program = JSON.parse(original);
   const start = random.integer(0, program.instructions.length - 1);
   program.instructions = program.instructions.slice(start, start + random.integer(1, 4));
+  if (random.chance(0.25)) {
+    stretch(random.pick(program.instructions), random);
+    return JSON.stringify(program);
+  }
   const places = [];
   const visit = (node) => {
     for (const key of Object.keys(node)) {
@@ -186,7 +288,8 @@ function workOf(instruction) {
       const { images, height, width, channels, kernel, outHeight, outWidth, outChannels } =
         instruction.geometry;
       const taps = Math.min(kernel[0], height) * Math.min(kernel[1], width);
-      return images * (height * width * channels + outHeight * outWidth * outChannels * taps * channels);
+      const copied = paddedSize([images, height, width, channels], instruction.geometry);
+      return copied + images * outHeight * outWidth * outChannels * taps * channels;
     }
     default:
       throw new Misbehaviour(`verify accepts an instruction of kind ${JSON.stringify(instruction.kind)}`);
