@@ -31,7 +31,7 @@ beforeAll(() => {
   for (const line of block("sh").trim().split("\n")) {
     outputs.push(execFileSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" }));
   }
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("the summary has its bits in the layers that it quantizes", () => {

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const text = readFileSync(join(root, "docs/adding-a-network.md"), "utf8");
 const [network, training] = [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
 
-test("the network of the page is built in a method's order and learns", { timeout: 120_000 }, () => {
+test("the network of the page is built in a method's order and learns", () => {
   const folder = mkdtempSync(join(tmpdir(), "fewbit-network-"));
   try {
     mkdirSync(join(folder, "node_modules"));

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
-import type { Browser } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions } from "playwright-core";
 import { chromium } from "playwright-core";
 
 /** Debian's package chromium, or $CHROMIUM, the path of another. */
@@ -17,6 +17,13 @@ export function launchChromium(): Promise<Browser> {
   }
   // Its sandbox refuses to run for root, which continuous integration often is.
   return chromium.launch({ executablePath: path, args: ["--no-sandbox"] });
+}
+
+/** A window whose waits have the patience of the tests (vitest.config.ts). */
+export async function openWindow(browser: Browser, options?: BrowserContextOptions): Promise<BrowserContext> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(30_000 * Number(process.env.FEWBIT_TEST_PATIENCE ?? 1));
+  return context;
 }
 
 const types: Readonly<Record<string, string>> = {

@@ -7,7 +7,7 @@ import * as esbuild from "esbuild";
 import type { Browser } from "playwright-core";
 import * as vite from "vite";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { launchChromium, serveFiles } from "./browser.test.fixture.js";
+import { launchChromium, openWindow, serveFiles } from "./browser.test.fixture.js";
 import { build } from "./cli/cli.test.fixture.js";
 import { copyExample, installPacked } from "./packed.test.fixture.js";
 
@@ -32,12 +32,12 @@ afterAll(async () => {
 
 /** What the example's page says in the end. */
 async function resultAt(url: string): Promise<string> {
-  const page = await browser.newPage();
+  const page = await (await openWindow(browser)).newPage();
   await page.goto(url);
   const result = page.locator("#result");
-  await expect.poll(() => result.textContent(), { timeout: 60_000 }).not.toBe("fitting a line ...");
+  await expect.poll(() => result.textContent()).not.toBe("fitting a line ...");
   const text = await result.textContent();
-  await page.close();
+  await page.context().close();
   return text!;
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { FileServer } from "./browser.test.fixture.js";
-import { launchChromium, serveFiles } from "./browser.test.fixture.js";
+import { launchChromium, openWindow, serveFiles } from "./browser.test.fixture.js";
 import { build } from "./cli/cli.test.fixture.js";
 import type { WasmModule } from "./runtime/wasm.js";
 import { loadWasm } from "./runtime/wasm-file.js";
@@ -48,10 +48,10 @@ afterAll(async () => {
   server?.close();
 });
 
-test("Chromium trains LeNet-5 in a worker to the same bits as Node", { timeout: 180_000 }, async () => {
+test("Chromium trains LeNet-5 in a worker to the same bits as Node", async () => {
   server = await serveFiles(root);
   browser = await launchChromium();
-  const page = await browser.newPage();
+  const page = await (await openWindow(browser)).newPage();
   await page.goto(`${server.url}web/test/`);
   const inBrowser = await page.evaluate<Trainings>("results");
 

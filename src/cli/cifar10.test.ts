@@ -22,7 +22,7 @@ beforeAll(async () => {
   build();
   folder = mkdtempSync(join(tmpdir(), "fewbit-cifar10-"));
   await succeeds(`${job} --out whole`);
-}, 300_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("a network for 32x32 colour images trains on the shipped sample, with CIFAR-10's augmentation and classes", () => {
@@ -37,19 +37,15 @@ test("a network for 32x32 colour images trains on the shipped sample, with CIFAR
   });
 });
 
-test(
-  "a run that is killed in its second epoch ends with the bits of one that is not",
-  { timeout: 300_000 },
-  async () => {
-    const { code } = await execute(process.execPath, [program, ...`${job} --out broken`.split(" ")], folder, {
-      interruptWhen: (text) => text.includes("epoch 1/2"),
-      signal: "SIGKILL",
-    });
-    expect(code).toBeNull();
-    await succeeds("train --resume broken");
-    expect(digests(join(folder, "broken"))).toEqual(digests(join(folder, "whole")));
-  },
-);
+test("a run that is killed in its second epoch ends with the bits of one that is not", async () => {
+  const { code } = await execute(process.execPath, [program, ...`${job} --out broken`.split(" ")], folder, {
+    interruptWhen: (text) => text.includes("epoch 1/2"),
+    signal: "SIGKILL",
+  });
+  expect(code).toBeNull();
+  await succeeds("train --resume broken");
+  expect(digests(join(folder, "broken"))).toEqual(digests(join(folder, "whole")));
+});
 
 test("eval and predict give the classes' names", async () => {
   expect(await succeeds("eval whole")).toMatch(/of 400 test images of cifar10-sample right/);

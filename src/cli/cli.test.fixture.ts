@@ -4,7 +4,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, lstatSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { expect } from "vitest";
@@ -39,29 +39,40 @@ export function execute(
   cwd: string,
   { env = {}, interruptWhen, signal = "SIGINT" }: Manner = {},
 ): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: { ...environment, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    const watch = setInterval(() => {
-      if (interruptWhen?.(stdout) !== true) return;
-      clearInterval(watch);
-      child.kill(signal);
-    }, 2);
-    child.once("error", (error) => {
-      clearInterval(watch);
-      reject(error);
-    });
-    child.once("close", (code) => {
-      clearInterval(watch);
-      resolve({ code, stdout, stderr });
+  const { child, ended, stdout } = begin(command, args, cwd, env);
+  const watch = setInterval(() => {
+    if (interruptWhen?.(stdout()) !== true) return;
+    clearInterval(watch);
+    child.kill(signal);
+  }, 2);
+  return ended.finally(() => clearInterval(watch));
+}
+
+/** Starts a command. One that ends by a signal which no test gave it is an error, with its last lines. */
+function begin(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Running & { stdout(): string } {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...environment, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr, text] = ["", "", ""];
+  child.stdout.setEncoding("utf8").on("data", (part: string) => ((stdout += part), (text += part)));
+  child.stderr.setEncoding("utf8").on("data", (part: string) => ((stderr += part), (text += part)));
+  const ended = new Promise<Result>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      if (signal === null || child.killed) return resolve({ code, stdout, stderr });
+      const lines = text.trimEnd().split("\n").slice(-20);
+      const what = [basename(command), ...args].join(" ");
+      reject(new Error([`${what} was ended by ${signal}; its last lines:`, ...lines].join("\n")));
     });
   });
+  return { child, ended, text: () => text, stdout: () => stdout };
 }
 
 /** Runs `fewbit` in a folder; words are given as one text unless one of them holds a space. */
@@ -73,26 +84,14 @@ export function fewbit(cwd: string, args: string | readonly string[], manner?: M
 /** A `fewbit` that is at work. */
 export interface Running {
   readonly child: ChildProcess;
-  /** Of stdout and stderr, so far. */
+  /** Of stdout and stderr, so far, as they came. */
   text(): string;
   readonly ended: Promise<Result>;
 }
 
 /** Starts `fewbit` in a folder. */
-export function start(cwd: string, args: string, env: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, [program, ...args.split(" ")], {
-    cwd,
-    env: { ...environment, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const ended = new Promise<Result>((resolve) => {
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
-  });
-  return { child, ended, text: () => stdout + stderr };
-}
+export const start = (cwd: string, args: string, env: Readonly<Record<string, string>> = {}): Running =>
+  begin(process.execPath, [program, ...args.split(" ")], cwd, env);
 
 /** Makes `dist/` and the kernels of the present sources; `npm test` has done so before. */
 export function build(): void {

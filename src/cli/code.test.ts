@@ -33,7 +33,7 @@ beforeAll(async () => {
   expect(await fewbit(folder, [...words, "--out", "run"])).toMatchObject({ code: 0, stderr: "" });
   expect(await fewbit(folder, `${training} ${dorefa} --epochs 1 --out plain`)).toMatchObject({ code: 0 });
   expect(timesLoaded()).toBe(1);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const commands = [
@@ -162,4 +162,4 @@ test("a server that a run's folder names is not asked", async () => {
   for (const words of ["eval calling", "train --resume calling --epochs 2"]) {
     expect(await contacted(words)).not.toContain("evil");
   }
-}, 120_000);
+});

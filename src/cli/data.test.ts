@@ -60,31 +60,27 @@ describe("mirrors without MNIST are told of, each failure on a line", () => {
 // The real files, which only a mirror or FEWBIT_DATA/mnist has: their checksums are part of fewbit.
 const { FEWBIT_DATA } = process.env;
 if (FEWBIT_DATA !== undefined && existsSync(join(FEWBIT_DATA, "mnist"))) {
-  test(
-    "CIFAR-10 is downloaded, unpacked, and known by the checksums that are part of fewbit",
-    { timeout: 300_000 },
-    async () => {
-      const files = Object.fromEntries(
-        batchNames.map((name) => [
-          name,
-          execFileSync("xz", ["-dc", join(FEWBIT_DATA, "cifar10", `${name}.xz`)], { maxBuffer: 2 ** 25 }),
-        ]),
-      );
-      mirror = await serve((response) => void response.end(tar(files)));
-      const { url, requests } = mirror;
-      const cache = join(folder, "cifar-cache");
-      const { code, stdout, stderr } = await fewbit(folder, `data cifar10 --cache ${cache} --mirror ${url}`);
-      expect([code, stderr, requests]).toEqual([0, "", ["/cifar-10-binary.tar.gz"]]);
-      expect(stdout.split("\n").slice(1)).toEqual([
-        `CIFAR-10 is in ${cache}/cifar10, six files with the right checksums`,
-        `train on it with: npx fewbit train resnet20 --data cifar10 --data-dir ${cache}/cifar10`,
-        "",
-      ]);
-      for (const name of batchNames)
-        expect(readFileSync(join(cache, "cifar10", name)).equals(files[name])).toBe(true);
-      rmSync(cache, { recursive: true });
-    },
-  );
+  test("CIFAR-10 is downloaded, unpacked, and known by the checksums that are part of fewbit", async () => {
+    const files = Object.fromEntries(
+      batchNames.map((name) => [
+        name,
+        execFileSync("xz", ["-dc", join(FEWBIT_DATA, "cifar10", `${name}.xz`)], { maxBuffer: 2 ** 25 }),
+      ]),
+    );
+    mirror = await serve((response) => void response.end(tar(files)));
+    const { url, requests } = mirror;
+    const cache = join(folder, "cifar-cache");
+    const { code, stdout, stderr } = await fewbit(folder, `data cifar10 --cache ${cache} --mirror ${url}`);
+    expect([code, stderr, requests]).toEqual([0, "", ["/cifar-10-binary.tar.gz"]]);
+    expect(stdout.split("\n").slice(1)).toEqual([
+      `CIFAR-10 is in ${cache}/cifar10, six files with the right checksums`,
+      `train on it with: npx fewbit train resnet20 --data cifar10 --data-dir ${cache}/cifar10`,
+      "",
+    ]);
+    for (const name of batchNames)
+      expect(readFileSync(join(cache, "cifar10", name)).equals(files[name])).toBe(true);
+    rmSync(cache, { recursive: true });
+  });
 
   describe("MNIST", () => {
     const original = (path: string) => readFileSync(join(FEWBIT_DATA, "mnist", path));

@@ -161,7 +161,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     // Followed once more there is nothing to do, and no server is asked.
     const again = await fewbit(folder, `sweep many.json --out many --queue redis://127.0.0.1:1 --json`);
     expect(again).toMatchObject({ code: 0, stderr: "" });
-  }, 240_000);
+  });
 
   test("what fails is told with its error, after 3 attempts unless it cannot change; the study started again tries again", async () => {
     writeStudy("failing", {
@@ -214,7 +214,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     }
     await queue.close();
     await stop(only);
-  }, 240_000);
+  });
 
   test("a run that takes its workers with it is given up", async () => {
     writeStudy("poison", { defaults: { ...defaults, epochs: 500 }, runs: [{ method: "baseline" }] });
@@ -230,7 +230,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     expect(followed.code).toBe(2);
     expect(rows(followed)).toMatchObject([{ failure: expect.stringMatching(/stalled more than/) as string }]);
     await stop(last);
-  }, 240_000);
+  });
 
   test("SIGTERM gives a run back, a worker that slept loses it, and both go on elsewhere with the same bits", async () => {
     writeStudy("passed", {
@@ -268,7 +268,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     await stop(sleeper);
     expect(sleeper.text()).toMatch(/has been taken over by another process|no longer counts this run/);
     expect(contents("passed", name)).toEqual(contents("alone", name));
-  }, 240_000);
+  });
 
   test("a study that ends leaves the other of its folder on the queue; a file stop ends that one's run, which is told", async () => {
     writeStudy("long", { defaults: { ...defaults, epochs: 500 }, runs: [{ method: "twn" }] });
@@ -296,7 +296,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     expect(followed.code).toBe(130);
     expect(rows(followed)).toMatchObject([{ state: "begun", stopped: true }]);
     await stop(both);
-  }, 240_000);
+  });
 
   const isDone = (study: string, name: string): boolean => {
     try {

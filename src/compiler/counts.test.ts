@@ -127,4 +127,4 @@ test("standard configurations have the instructions, the memory and the traffic 
     }
   }
   await expect(lines.join("\n") + "\n").toMatchFileSnapshot("counts.txt");
-}, 120_000);
+});

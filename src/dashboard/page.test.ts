@@ -6,7 +6,7 @@ import axe from "axe-core";
 import type { AxeResults } from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../browser.test.fixture.js";
+import { launchChromium, openWindow } from "../browser.test.fixture.js";
 import { build } from "../cli/cli.test.fixture.js";
 import { lockDirectory } from "../training/lock.js";
 import { endEpoch, metricsLine, writeRun } from "./runs.test.fixture.js";
@@ -58,7 +58,7 @@ async function closePages(): Promise<void> {
 afterEach(closePages);
 
 async function openPage(hash = "", options: BrowserContextOptions = {}, url = dashboard.url): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await openWindow(browser, { viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", ({ message }) => complaints.push(message));
@@ -196,7 +196,7 @@ test("the page follows a run that trains, and asks before it stops it", async ()
   const cell = row(page, "trains").locator(".c-epoch");
   await expect.poll(() => cell.textContent()).toBe("2/9");
   endEpoch(running, 3, live);
-  await expect.poll(() => cell.textContent(), { timeout: 15_000 }).toBe("3/9");
+  await expect.poll(() => cell.textContent()).toBe("3/9");
   await page.getByRole("link", { name: "trains" }).click();
   await page.getByText("Weights of conv2 after epoch 3").first().waitFor();
   endEpoch(running, 4, live);
@@ -261,7 +261,7 @@ test("everything is reached by the keyboard", async () => {
   await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("H1");
 });
 
-test("pages are accessible in light and dark, wide and narrow", { timeout: 120_000 }, async () => {
+test("pages are accessible in light and dark, wide and narrow", async () => {
   const ids = dashboard.watch.snapshot(true).runs;
   const id = ids.find(({ name }) => name === "dorefa-2")!.id;
   for (const colorScheme of ["light", "dark"] as const) {
@@ -304,7 +304,7 @@ test("the report's tables fill in as epochs end", async () => {
   await cell.waitFor();
   const before = await cell.innerText();
   endEpoch(running, 5, live);
-  await expect.poll(() => cell.innerText(), { timeout: 20_000 }).not.toBe(before);
+  await expect.poll(() => cell.innerText()).not.toBe(before);
 });
 
 test("without runs the page says how to start one, and shows it when it begins; a lost server is told", async () => {
@@ -314,13 +314,11 @@ test("without runs the page says how to start one, and shows it when it begins; 
     const page = await openPage("", {}, other.url);
     await page.getByText("npx fewbit train lenet5").waitFor();
     writeRun(empty, "first", { epochs: 1 });
-    await expect.poll(() => namesShown(page), { timeout: 15_000 }).toEqual(["first"]);
+    await expect.poll(() => namesShown(page)).toEqual(["first"]);
     expect(await page.locator(".connection").textContent()).toBe("Live");
     await other.close();
     await page.getByText("Connection lost; trying again").waitFor();
-    await expect
-      .poll(() => page.locator("[role=status].unseen").textContent(), { timeout: 15_000 })
-      .toContain("lost");
+    await expect.poll(() => page.locator("[role=status].unseen").textContent()).toContain("lost");
     pages[0].complaints.splice(0); // the browser's own, of requests that failed
   } finally {
     await other.close().catch(() => {});
@@ -328,43 +326,39 @@ test("without runs the page says how to start one, and shows it when it begins; 
   }
 });
 
-test(
-  "1,000 runs of 200 epochs: all are there, and only those in sight are in the document",
-  { timeout: 180_000 },
-  async () => {
-    const many = mkdtempSync(join(tmpdir(), "fewbit-many-"));
-    const metrics = Array.from({ length: 200 }, (_, i) => metricsLine(i + 1)).join("");
-    for (let i = 1; i <= 1000; i++) {
-      const method = ["dorefa", "qnn", "xnor", "twn"][i % 4];
-      const directory = writeRun(many, `run-${i}`, { epochs: 0, planned: 200, method, options: {}, seed: i });
-      writeFileSync(join(directory, "metrics.jsonl"), metrics);
-    }
-    const other = await startDashboard({ folder: many, port: 0 });
-    try {
-      const page = await openPage("", {}, other.url);
-      await expect.poll(() => page.locator(".shown").textContent()).toBe("1,000 runs");
-      const rows = (): Promise<number> => page.locator(".runs tbody tr:not(.gap)").count();
-      expect(await page.locator(".runs table").getAttribute("aria-rowcount")).toBe("1001");
-      expect(await rows()).toBeLessThan(60);
-      expect((await namesShown(page))[0]).toBe("run-1");
-      await page.getByLabel("Choose run-1", { exact: true }).focus();
-      await page.keyboard.press("End");
-      await expect.poll(async () => (await namesShown(page)).at(-1)).toBe("run-1000");
-      expect(await rows()).toBeLessThan(60);
-      await page.evaluate("document.querySelector('.runs').scrollTop = 18000");
-      await expect.poll(async () => (await namesShown(page)).includes("run-500")).toBe(true);
-      expect(await rows()).toBeLessThan(60);
-      expect(await row(page, "run-500").getAttribute("aria-rowindex")).toBe("501");
+test("1,000 runs of 200 epochs: all are there, and only those in sight are in the document", async () => {
+  const many = mkdtempSync(join(tmpdir(), "fewbit-many-"));
+  const metrics = Array.from({ length: 200 }, (_, i) => metricsLine(i + 1)).join("");
+  for (let i = 1; i <= 1000; i++) {
+    const method = ["dorefa", "qnn", "xnor", "twn"][i % 4];
+    const directory = writeRun(many, `run-${i}`, { epochs: 0, planned: 200, method, options: {}, seed: i });
+    writeFileSync(join(directory, "metrics.jsonl"), metrics);
+  }
+  const other = await startDashboard({ folder: many, port: 0 });
+  try {
+    const page = await openPage("", {}, other.url);
+    await expect.poll(() => page.locator(".shown").textContent()).toBe("1,000 runs");
+    const rows = (): Promise<number> => page.locator(".runs tbody tr:not(.gap)").count();
+    expect(await page.locator(".runs table").getAttribute("aria-rowcount")).toBe("1001");
+    expect(await rows()).toBeLessThan(60);
+    expect((await namesShown(page))[0]).toBe("run-1");
+    await page.getByLabel("Choose run-1", { exact: true }).focus();
+    await page.keyboard.press("End");
+    await expect.poll(async () => (await namesShown(page)).at(-1)).toBe("run-1000");
+    expect(await rows()).toBeLessThan(60);
+    await page.evaluate("document.querySelector('.runs').scrollTop = 18000");
+    await expect.poll(async () => (await namesShown(page)).includes("run-500")).toBe(true);
+    expect(await rows()).toBeLessThan(60);
+    expect(await row(page, "run-500").getAttribute("aria-rowindex")).toBe("501");
 
-      await page.getByLabel("Choose all").check();
-      await page.getByText("The first 100 of 1,000 are drawn.").waitFor();
-      expect(await inkOf(page, ".compare canvas")).toBeGreaterThan(500);
-      await page.getByLabel("Search").fill("xnor");
-      await expect.poll(() => page.locator(".shown").textContent()).toBe("250 of 1,000 runs, 1,000 chosen");
-      await closePages();
-    } finally {
-      await other.close();
-      rmSync(many, { recursive: true });
-    }
-  },
-);
+    await page.getByLabel("Choose all").check();
+    await page.getByText("The first 100 of 1,000 are drawn.").waitFor();
+    expect(await inkOf(page, ".compare canvas")).toBeGreaterThan(500);
+    await page.getByLabel("Search").fill("xnor");
+    await expect.poll(() => page.locator(".shown").textContent()).toBe("250 of 1,000 runs, 1,000 chosen");
+    await closePages();
+  } finally {
+    await other.close();
+    rmSync(many, { recursive: true });
+  }
+});

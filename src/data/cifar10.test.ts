@@ -360,41 +360,37 @@ test("the shipped sample holds 160 training and 40 test images of each class, as
 const { FEWBIT_DATA } = process.env;
 const official = FEWBIT_DATA === undefined ? undefined : join(FEWBIT_DATA, "cifar10");
 if (official !== undefined && existsSync(official)) {
-  test(
-    "the real batches have 5,000 training and 1,000 test images a class, of the mean and deviation that are used",
-    { timeout: 120_000 },
-    async () => {
-      const { train, test: held, mean, std } = await cifar10({ directory: official });
-      for (const [set, each] of [
-        [train, 5000],
-        [held, 1000],
-      ] as const) {
-        const counts = new Array<number>(10).fill(0);
-        for (const label of set.labels) counts[label]++;
-        expect(counts).toEqual(new Array(10).fill(each));
+  test("the real batches have 5,000 training and 1,000 test images a class, of the mean and deviation that are used", async () => {
+    const { train, test: held, mean, std } = await cifar10({ directory: official });
+    for (const [set, each] of [
+      [train, 5000],
+      [held, 1000],
+    ] as const) {
+      const counts = new Array<number>(10).fill(0);
+      for (const label of set.labels) counts[label]++;
+      expect(counts).toEqual(new Array(10).fill(each));
+    }
+    const pixels = train.images as Uint8Array;
+    for (let channel = 0; channel < 3; channel++) {
+      let [sum, squares] = [0, 0];
+      for (let i = channel; i < pixels.length; i += 3) {
+        sum += pixels[i];
+        squares += pixels[i] ** 2;
       }
-      const pixels = train.images as Uint8Array;
-      for (let channel = 0; channel < 3; channel++) {
-        let [sum, squares] = [0, 0];
-        for (let i = channel; i < pixels.length; i += 3) {
-          sum += pixels[i];
-          squares += pixels[i] ** 2;
-        }
-        const average = sum / (50_000 * 1024);
-        expect(average / 255).toBeCloseTo(mean[channel], 7);
-        expect(Math.sqrt(squares / (50_000 * 1024) - average ** 2) / 255).toBeCloseTo(std[channel], 7);
-      }
-      // The sample's images are among them, with their labels.
-      const sample = await cifar10Sample();
-      for (const [part, whole] of [
-        [sample.train, train],
-        [sample.test, held],
-      ] as const) {
-        const image = ({ images }: typeof part, i: number) =>
-          Buffer.from(images.buffer, images.byteOffset + 3072 * i, 3072).toString("latin1");
-        const known = new Set(Array.from(whole.labels, (label, i) => image(whole, i) + label));
-        expect(Array.from(part.labels, (label, i) => known.has(image(part, i) + label))).not.toContain(false);
-      }
-    },
-  );
+      const average = sum / (50_000 * 1024);
+      expect(average / 255).toBeCloseTo(mean[channel], 7);
+      expect(Math.sqrt(squares / (50_000 * 1024) - average ** 2) / 255).toBeCloseTo(std[channel], 7);
+    }
+    // The sample's images are among them, with their labels.
+    const sample = await cifar10Sample();
+    for (const [part, whole] of [
+      [sample.train, train],
+      [sample.test, held],
+    ] as const) {
+      const image = ({ images }: typeof part, i: number) =>
+        Buffer.from(images.buffer, images.byteOffset + 3072 * i, 3072).toString("latin1");
+      const known = new Set(Array.from(whole.labels, (label, i) => image(whole, i) + label));
+      expect(Array.from(part.labels, (label, i) => known.has(image(part, i) + label))).not.toContain(false);
+    }
+  });
 }

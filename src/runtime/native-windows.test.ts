@@ -33,7 +33,7 @@ const values = (count: number, seed: number) =>
 
 describe.each(executorGroups)("$name: windows agree with the op table", ({ executors }) => {
   const names = ["windowSum", "windowMax", "windowSumGradient", "windowMaxGradient"] as const;
-  test.each(names)("%s", { timeout: 60_000 }, async (op) => {
+  test.each(names)("%s", async (op) => {
     const agree = async (geometry: Geometry, seed: number): Promise<void> => {
       const { images, height, width, channels, outHeight, outWidth, kernel, stride, padding } = geometry;
       const [x, y] = [

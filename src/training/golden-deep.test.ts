@@ -143,7 +143,7 @@ describe.each(runs.flatMap(([network, names]) => names.map((name) => ({ network,
       expect(shapes(declared.statistics)).toEqual(mapRecord(statistics, ({ shape }) => shape));
     });
 
-    it.each(steps)("step $step is PyTorch's", { timeout: 120_000 }, (golden) => {
+    it.each(steps)("step $step is PyTorch's", (golden) => {
       const expected = expectedOf(golden);
       const last = forwardRuns[file];
       for (const name of Object.keys(expected)) {

@@ -65,4 +65,4 @@ test("a training that is killed again and again ends with the bits of one that i
   const metrics = (directory: string) => loadRun(directory).metrics.map(({ seconds: _, ...rest }) => rest);
   expect(metrics(broken)).toEqual(metrics(whole));
   expect(loadRun(broken).summary?.best.epoch).toBe(loadRun(whole).summary?.best.epoch);
-}, 120_000);
+});

@@ -22,7 +22,7 @@ beforeAll(async () => {
   cpSync(made("three"), made("one"), { recursive: true });
   await train({ ...base, epochs: 3, directory: made("three"), resume: true });
   await train({ ...base, epochs: 3, seed: 6, directory: made("other") });
-}, 60_000);
+});
 afterAll(() => rmSync(parent, { recursive: true }));
 beforeEach(() => {
   rmSync(run, { recursive: true, force: true });

@@ -139,7 +139,7 @@ test.each([
   [3, 3],
   [4, 4],
   [2, 32],
-])("QNN learns digits at %i/%i", { timeout: 120_000 }, async (weightBits, activationBits) => {
+])("QNN learns digits at %i/%i", async (weightBits, activationBits) => {
   const digits = await datasets.digits();
   const part = ({ images, labels }: typeof digits.train, count: number) => ({
     images: images.subarray(0, count * 784),
