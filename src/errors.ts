@@ -56,22 +56,50 @@ export const firstLineOf = (error: unknown): string =>
 /** Levels of a value that a message shows at most. Some versions of Node write any depth as JSON, others overflow. */
 const deepest = 100;
 
-/** A value in a message. As JSON, except numbers: JSON has null for Infinity. What is nested too deep is "[...]" or "{...}". */
+/**
+ * A value in a message. As JSON, except numbers (JSON has null for Infinity) and what only code can hand in: functions,
+ * promises, arrays of bytes and other objects that are not plain are named by their kind. What is nested too deep is
+ * "[...]" or "{...}".
+ */
 export function shown(value: unknown): string {
   if (typeof value === "number") return String(value);
   const short = Array.isArray(value) ? "[...]" : "{...}";
   if (isDeeperThan(deepest, value)) return short;
   try {
-    return JSON.stringify(value) ?? String(value);
+    return (
+      kindOf(value) ?? JSON.stringify(value, (_, inner: unknown) => kindOf(inner) ?? inner) ?? String(value)
+    );
   } catch {
-    return short; // a value that has no JSON, such as a bigint
+    return short; // in itself
   }
 }
 
 const isDeeperThan = (levels: number, value: unknown): boolean =>
   typeof value === "object" &&
   value !== null &&
+  kindOf(value) === undefined &&
   (levels === 0 || Object.values(value).some((part) => isDeeperThan(levels - 1, part)));
+
+/** What a value is that JSON cannot write or would write at length; undefined for plain data. */
+function kindOf(value: unknown): string | undefined {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  if (ArrayBuffer.isView(value)) {
+    const elements = "length" in value ? ` of ${String(value.length)} elements` : "";
+    return `a ${value.constructor.name}${elements}`;
+  }
+  if ("then" in value && typeof value.then === "function") return "a Promise (await it)";
+  if ("op" in value && "inputs" in value && "shape" in value) return `a tensor [${String(value.shape)}]`;
+  if (isPlainObject(value)) return undefined;
+  return `an object of ${value.constructor?.name ?? "a class"}`;
+}
+
+/** Whether an object is of no class. Another realm has another Object. */
+export function isPlainObject(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
 
 /** "; did you mean NAME?" for the name that a misspelt one is nearest to; empty if none is near. */
 export function suggestion(given: unknown, names: readonly string[]): string {
@@ -99,8 +127,9 @@ function editDistance(a: string, b: string): number {
 }
 
 /** Refuses an empty path, which would name the working folder or a file in it. @throws UserError */
-export function checkPath(field: string, path: string): void {
-  if (path === "") throw new UserError(`${field} must be a text that is not empty, got ""`, field);
+export function checkPath(field: string, path: unknown): void {
+  if (typeof path === "string" && path !== "") return;
+  throw new UserError(`${field} must be a text that is not empty, got ${shown(path)}`, field);
 }
 
 /** Why a file could not be written, by the system's code, and what mends it where that is known. */

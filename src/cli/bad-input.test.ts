@@ -251,11 +251,11 @@ describe("networks and methods", () => {
     ],
     [
       "train lenet5 --method twn --gradient-bits 4",
-      'twn has no option "gradientBits" (from --gradient-bits)',
+      'twn has no option "gradientBits"; allowed are weightBits, activationBits, preset (from --gradient-bits)',
     ],
     [
       `train lenet5 ${dorefa} --relu-after-convolution`,
-      'dorefa has no option "reluAfterConvolution"; it has gradientBits (from --relu-after-convolution)',
+      'dorefa has no option "reluAfterConvolution"; allowed are weightBits, activationBits, preset, gradientBits (from --relu-after-convolution)',
     ],
     [
       `train lenet5 ${dorefa} --layer fc2=8`,

@@ -1,9 +1,11 @@
 /** Gradients with respect to a tree of parameters. */
+import { shown, UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
 import { gradients } from "../graph/gradients.js";
 import type { Tensor } from "../graph/tensor.js";
 import { isTensor } from "./trace.js";
 import type { Tree } from "./tree.js";
-import { forEachLeaf, mapTree } from "./tree.js";
+import { checkTree, forEachLeaf, mapTree } from "./tree.js";
 
 export interface ValueAndGradients<P, A> {
   readonly value: Tensor;
@@ -22,8 +24,12 @@ export function valueAndGradients<P extends Tree<Tensor>, A = undefined>(
   f: (parameters: P) => Tensor | { value: Tensor; auxiliary: A },
   parameters: P,
 ): ValueAndGradients<P, A> {
+  if (typeof f !== "function") throw new UserError(`valueAndGradients takes a function, got ${shown(f)}`);
+  checkTree(parameters, isTensor, "a tensor", "valueAndGradients: parameters");
   const result = f(parameters);
-  const { value, auxiliary } = isTensor(result) ? { value: result, auxiliary: undefined as A } : result;
+  const { value, auxiliary } = isTensor(result)
+    ? { value: result, auxiliary: undefined as A }
+    : record(result);
   const leaves: Tensor[] = [];
   forEachLeaf<Tensor>(parameters, isTensor, (_, leaf) => leaves.push(leaf));
   const found = gradients(value, leaves);
@@ -33,4 +39,10 @@ export function valueAndGradients<P extends Tree<Tensor>, A = undefined>(
     auxiliary,
     gradients: mapTree<Tensor, Tensor>(parameters, isTensor, () => found[next++]) as P,
   };
+}
+
+function record<R extends object>(result: R): R {
+  if (isObject(result) && "value" in result) return result;
+  const allowed = "a tensor of shape [], or { value, auxiliary }";
+  throw new UserError(`valueAndGradients: the function must return ${allowed}, got ${shown(result)}`);
 }

@@ -4,19 +4,21 @@
  * The function is traced once for each set of shapes it is called with. The Programs of one
  * function, and of different functions, may share a state: its layout depends on its own shapes only.
  */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, isObject, optional, positive } from "../errors/options.js";
 import { node } from "../graph/node.js";
 import type { Tensor } from "../graph/tensor.js";
 import type { Executor, LoadedProgram } from "../runtime/executor.js";
-import { defaultExecutor, memoryText } from "../runtime/executor.js";
+import { defaultExecutor, executorRule, memoryText } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
 import { emit } from "./emit.js";
-import type { Layout, State } from "./state.js";
-import { isOperand, layOut, readTree, signatureOf, writeTree } from "./state.js";
+import type { Layout } from "./state.js";
+import { State, isOperand, layOut, readTree, signatureOf, writeTree } from "./state.js";
 import type { HostValue, Results, Signature, TensorTree, Values } from "./trace.js";
 import { isTensor } from "./trace.js";
 import type { Tree } from "./tree.js";
-import { forEachLeaf, mapTree } from "./tree.js";
+import { checkTree, forEachLeaf, mapTree } from "./tree.js";
 
 export interface CompileOptions {
   /** Default, in Node: the fastest that can run there. */
@@ -24,6 +26,8 @@ export interface CompileOptions {
   /** Bytes that one Program may use in all. Default: the executor's `memoryLimit`. */
   readonly memoryLimit?: number;
 }
+
+const rules: Rules<CompileOptions> = { executor: optional(executorRule), memoryLimit: optional(positive) };
 
 /** What a compiled function returns: arrays for tensors, and a State for the key `state`. */
 export type StepResult<R> = {
@@ -68,10 +72,15 @@ export function compile<
   B extends TensorTree,
   R extends { readonly [key: string]: TensorTree },
 >(fn: (state: S, batch: B) => R, options: CompileOptions = {}): Step<S, B, R> {
+  if (typeof fn !== "function") throw new UserError(`compile takes a function, got ${shown(fn)}`);
+  checkOptions("compile", options, rules);
   const { executor = defaultExecutor(), memoryLimit = executor.memoryLimit } = options;
   const cache = new Map<string, Compiled>();
 
   function compiledFor(state: State<S>, batch: Tree<HostValue>): Compiled {
+    if (!(state instanceof State)) {
+      throw new UserError(`state must be what createState() or the last step gives, got ${shown(state)}`);
+    }
     if (state.executor !== executor) {
       throw new UserError(
         "this state belongs to another executor; create it with the executor given to compile()",
@@ -116,7 +125,13 @@ function trace<S extends TensorTree, B extends TensorTree>(
   executor: Executor,
   memoryLimit: number,
 ): Compiled {
-  const { state, ...results } = fn(leaves(stateLayout, "state") as S, leaves(inputs, "inputs") as B);
+  const returned: unknown = fn(leaves(stateLayout, "state") as S, leaves(inputs, "inputs") as B);
+  if (!isObject(returned) || isTensor(returned)) {
+    const allowed = "an object of tensors, such as { state, loss }";
+    throw new UserError(`the compiled function must return ${allowed}, got ${shown(returned)}`);
+  }
+  checkTree(returned, isTensor, "a tensor", "the compiled function's result");
+  const { state, ...results } = returned as { readonly [key: string]: TensorTree };
   const outputs = layOut(
     "outputs",
     mapTree<Tensor, Signature[string]>(results, isTensor, ({ shape, dtype }) => ({ shape, dtype })),

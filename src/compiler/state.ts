@@ -1,16 +1,17 @@
 /** State: a tree of arrays that lives in an executor's memory between steps. */
 import { UserError } from "../errors.js";
+import { checkOptions, optional } from "../errors/options.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Executor } from "../runtime/executor.js";
-import { defaultExecutor } from "../runtime/executor.js";
+import { defaultExecutor, executorRule } from "../runtime/executor.js";
 import type { Operand } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
 import { alignUp } from "./memory.js";
 import type { HostArray } from "../graph/host.js";
-import type { HostValue, Results, Signature, TensorTree, Values } from "./trace.js";
+import type { HostValue, Results, Signature, TensorTree, TensorsOf, Values } from "./trace.js";
 import { dtypeOf, isHostValue, toArray } from "./trace.js";
 import type { Tree } from "./tree.js";
-import { mapTree } from "./tree.js";
+import { checkTree, mapTree } from "./tree.js";
 
 /** Where each array of a tree lies in a segment: in tree order, each aligned. */
 export interface Layout {
@@ -46,6 +47,7 @@ export function isOperand(value: unknown): value is Operand {
 
 /** The shapes and types of a tree of values. @throws UserError where data and shape disagree. */
 export function signatureOf(values: Tree<HostValue>, what: string): Tree<Signature[string]> {
+  checkTree(values, isHostValue, "a number or an array { data, shape }", what);
   return mapTree<HostValue, Signature[string]>(values, isHostValue, (value, path) => {
     const array = toArray(value, `${what} ${path}`);
     return { shape: array.shape, dtype: dtypeOf(array) };
@@ -134,15 +136,24 @@ export class State<T extends TensorTree = TensorTree> {
   }
 }
 
+export interface StateOptions {
+  /** Whose memory it is. Default, in Node: the fastest that can run there. */
+  readonly executor?: Executor;
+}
+
 /**
- * Puts a tree of arrays into an executor's memory.
+ * Puts a tree of arrays into an executor's memory. The tree of tensors that stands for it in a compiled
+ * function follows from the values; where these are of a type that says less, it may be given.
  *
  * @throws UserError where an array's shape does not fit its data.
  */
-export function createState<T extends TensorTree>(
-  values: Values<T>,
-  options: { readonly executor?: Executor } = {},
-): State<T> {
+export function createState<V extends Tree<HostValue>>(
+  values: V,
+  options?: StateOptions,
+): State<TensorsOf<V>>;
+export function createState<T extends TensorTree>(values: Values<T>, options?: StateOptions): State<T>;
+export function createState<T extends TensorTree>(values: Values<T>, options: StateOptions = {}): State<T> {
+  checkOptions("createState", options, { executor: optional(executorRule) });
   const executor = options.executor ?? defaultExecutor();
   const tree = values as Tree<HostValue>;
   const layout = layOut("state", signatureOf(tree, "state"));

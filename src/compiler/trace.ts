@@ -2,7 +2,7 @@
 import type { HostArray } from "../graph/host.js";
 import type { DType, Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import type { Tree } from "./tree.js";
 
 /** A number stands for an f32 array of shape []. */
@@ -11,12 +11,13 @@ export type HostValue = HostArray | number;
 /** A tree of tensors as the tree of host arrays that it becomes when a compiled function has run. */
 export type Results<T> = T extends Tensor ? HostArray : { readonly [K in keyof T]: Results<T[K]> };
 
+/** The tree of tensors that stands for a tree of values in a compiled function. */
+export type TensorsOf<V> = V extends HostValue ? Tensor : { readonly [K in keyof V]: TensorsOf<V[K]> };
+
 /** A tree of tensors as the tree of values that a compiled function takes for it. */
 export type Values<T> = T extends Tensor ? HostValue : { readonly [K in keyof T]: Values<T[K]> };
 
-export function isTensor(value: unknown): value is Tensor {
-  return typeof value === "object" && value !== null && "op" in value && "inputs" in value;
-}
+export { isTensor } from "../graph/node.js";
 
 export function isHostValue(value: unknown): value is HostValue {
   return typeof value === "number" || (typeof value === "object" && value !== null && "data" in value);
@@ -26,6 +27,8 @@ export function isHostValue(value: unknown): value is HostValue {
 export function toArray(value: HostValue, path: string): HostArray {
   if (typeof value === "number") return { data: Float32Array.of(value), shape: [] };
   const { data, shape } = value;
+  if (!Array.isArray(shape))
+    throw new UserError(`${path} must have a shape, such as [2, 1], got ${shown(shape)}`);
   if (!(data instanceof Float32Array || data instanceof Int32Array)) {
     throw new UserError(`${path} must be a number, or have data of type Float32Array or Int32Array`);
   }

@@ -2,6 +2,9 @@
  * Trees: nested records with leaves of one kind, as users group parameters, batches and results.
  * A leaf's path joins the keys with "/".
  */
+import { shown, UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
+
 export type Tree<T> = T | { readonly [key: string]: Tree<T> };
 
 /** Calls `visit` for each leaf in key order. */
@@ -33,4 +36,20 @@ export function mapTree<T, U>(
     result[key] = mapTree(value, isLeaf, replace, path === "" ? key : `${path}/${key}`);
   }
   return result;
+}
+
+/**
+ * @param leaf what a leaf is, in words; `path` what the tree is.
+ * @throws UserError where there is neither a leaf nor a record.
+ */
+export function checkTree<T>(
+  tree: unknown,
+  isLeaf: (value: unknown) => value is T,
+  leaf: string,
+  path: string,
+): asserts tree is Tree<T> {
+  if (isLeaf(tree)) return;
+  if (!isObject(tree))
+    throw new UserError(`${path} must be ${leaf} or an object of such, got ${shown(tree)}`);
+  for (const [key, value] of Object.entries(tree)) checkTree(value, isLeaf, leaf, `${path}.${key}`);
 }

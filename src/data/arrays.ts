@@ -1,6 +1,9 @@
 /** A data set of one's own, from typed arrays. */
-import { shown, UserError } from "../errors.js";
+import { UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
+import { checkKnown, checkOptions, objectOf, optional, text, whole } from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
+import { checkAugmentation, checkTypes, shapeRule } from "./check.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 
@@ -17,20 +20,23 @@ export interface ArraysOptions {
   readonly augmentation?: Augmentation;
 }
 
+const arraysRule = objectOf("an object with images and labels");
+const perChannelRule: Rule = { allowed: "an array of numbers, one a channel", test: Array.isArray };
+const rules: Rules<ArraysOptions> = {
+  name: optional(text),
+  train: arraysRule,
+  test: arraysRule,
+  shape: shapeRule,
+  classes: whole(2, 65_536),
+  mean: optional(perChannelRule),
+  std: optional(perChannelRule),
+  augmentation: optional(objectOf("an object, such as { flip: true }")),
+};
+
 /** Checks the arrays and makes them a data set; they are not copied. Throws `UserError`. */
 export function fromArrays(options: ArraysOptions): Dataset {
+  checkOptions("fromArrays", options, rules);
   const { name = "arrays", shape, classes, augmentation } = options;
-  if (
-    shape.length !== 3 ||
-    !shape.every((extent) => Number.isInteger(extent) && extent >= 1 && extent <= 65536)
-  ) {
-    throw new UserError(
-      `shape must be [height, width, channels], each from 1 to 65536, got [${shape.join(", ")}]`,
-    );
-  }
-  if (!Number.isInteger(classes) || classes < 2 || classes > 65536) {
-    throw new UserError(`classes must be an integer from 2 to 65536, got ${classes}`);
-  }
   const channels = shape[2];
   const mean = perChannel("mean", options.mean ?? Array<number>(channels).fill(0), channels);
   const std = perChannel("std", options.std ?? Array<number>(channels).fill(1), channels);
@@ -48,16 +54,13 @@ export function fromArrays(options: ArraysOptions): Dataset {
 
 function imageSet(
   name: string,
-  { images, labels }: Partial<Omit<ImageSet, "count">> = {},
+  given: Omit<ImageSet, "count">,
   shape: readonly number[],
   classes: number,
 ): ImageSet {
-  if (!(images instanceof Uint8Array || images instanceof Float32Array)) {
-    throw new UserError(`${name}.images must be a Uint8Array or a Float32Array`);
-  }
-  if (!(labels instanceof Uint8Array || labels instanceof Int32Array)) {
-    throw new UserError(`${name}.labels must be a Uint8Array or an Int32Array`);
-  }
+  checkKnown(name, Object.keys(given), ["images", "labels"]);
+  checkTypes(name, given);
+  const { images, labels } = given;
   const count = labels.length;
   const expected = count * shape[0] * shape[1] * shape[2];
   if (count === 0) throw new UserError(`${name}.labels is empty; give at least one image`);
@@ -88,22 +91,4 @@ function perChannel(name: string, values: readonly number[], channels: number): 
     );
   }
   return values;
-}
-
-function checkAugmentation(augmentation: Augmentation = {}): void {
-  const { rotation = 0, cropPadding = 0, padding = "zeros", flip = false } = augmentation;
-  if (!(rotation >= 0 && rotation <= 180)) {
-    throw new UserError(`augmentation.rotation must be from 0 to 180 degrees, got ${rotation}`);
-  }
-  if (!Number.isInteger(cropPadding) || cropPadding < 0 || cropPadding > 65536) {
-    throw new UserError(
-      `augmentation.cropPadding must be an integer of 0 or more pixels, got ${cropPadding}`,
-    );
-  }
-  if (!["zeros", "reflection"].includes(padding)) {
-    throw new UserError(`augmentation.padding must be zeros or reflection, got ${shown(padding)}`);
-  }
-  if (typeof flip !== "boolean") {
-    throw new UserError(`augmentation.flip must be true or false, got ${shown(flip)}`);
-  }
 }

@@ -218,7 +218,7 @@ describe("own arrays are refused when", () => {
     [
       "padding is of another kind",
       { augmentation: { padding: "edge" as "zeros" } },
-      /^augmentation\.padding must be zeros or reflection, got "edge"/,
+      /^augmentation\.padding must be one of zeros, reflection, got "edge"/,
     ],
     [
       "flipping is no yes or no",

@@ -1,5 +1,6 @@
 /** The shipped part of CIFAR-10: two pictures, each of 40 images a row, class after class. */
 import { fileURLToPath } from "node:url";
+import { checkOptions } from "../errors/options.js";
 import { cifar10Protocol as protocol } from "./cifar10.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
@@ -10,7 +11,8 @@ const columns = 40;
 const rowBytes = side * 3;
 
 /** The shipped 1,600 training and 400 test images of CIFAR-10 (see data/cifar10-sample/README.md). */
-export async function cifar10Sample(): Promise<Dataset> {
+export async function cifar10Sample(options: Readonly<Record<string, never>> = {}): Promise<Dataset> {
+  checkOptions("cifar10Sample", options, {});
   const [train, test] = await Promise.all([cut("train.webp", 160), cut("test.webp", 40)]);
   return {
     name: "cifar10-sample",

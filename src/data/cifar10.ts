@@ -6,12 +6,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { checkOptions } from "../errors/options.js";
 import type { ArchiveFile } from "./archive.js";
 import { archiveFiles, readArchive } from "./archive.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf, ofDirectory } from "./dataset.js";
 import { findFile, isDirectory } from "./paths.js";
 import type { LocalFile, RemoteOptions } from "./remote.js";
+import { remoteRules } from "./remote.js";
 import { readUnpacked } from "./unpack.js";
 
 const classNames = [
@@ -42,7 +44,9 @@ export interface Cifar10Options extends RemoteOptions {
 }
 
 /** CIFAR-10's 50,000 training and 10,000 test images from a directory or an archive, or else downloaded. */
-export async function cifar10({ directory, ...options }: Cifar10Options = {}): Promise<Dataset> {
+export async function cifar10(given: Cifar10Options = {}): Promise<Dataset> {
+  checkOptions("cifar10", given, remoteRules);
+  const { directory, ...options } = given;
   if (directory === undefined) return assemble((await downloadCifar10(options)).files);
   return ofDirectory(async () => assemble(await readFiles(directory)));
 }

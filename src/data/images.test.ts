@@ -404,8 +404,8 @@ describe("a folder is refused", () => {
 
   test.each<[readonly [number, number, number], string]>([
     [[8, 8, 2], "images have 1 channel (grey) or 3 (red, green, blue), not 2"],
-    [[0, 8, 1], "shape must have a height and width from 1 to 65536, got [0, 8, 1]"],
-    [[8, 1.5, 1], "shape must have a height and width from 1 to 65536, got [8, 1.5, 1]"],
+    [[0, 8, 1], "shape must be [height, width, channels], each from 1 to 65536, got [0,8,1]"],
+    [[8, 1.5, 1], "shape must be [height, width, channels], each from 1 to 65536, got [8,1.5,1]"],
   ])("for the shape %j", async (wrong, message) => {
     await expect(load({ shape: wrong })).rejects.toThrow(message);
   });

@@ -1,6 +1,9 @@
 /** A folder of images by class as a data set. */
 import { existsSync, realpathSync } from "node:fs";
 import { UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, objectOf, optional, text } from "../errors/options.js";
+import { listenerRules, shapeRule } from "./check.js";
 import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import { decodeImages } from "./decode.js";
@@ -33,6 +36,15 @@ export interface ImagesOptions extends LoadListeners {
   readonly rules?: DecodeRules;
 }
 
+const optionRules: Rules<ImagesOptions> = {
+  ...listenerRules,
+  directory: text,
+  shape: shapeRule,
+  preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
+  trainedOn: optional(objectOf("an object with directory and checksum")),
+  rules: optional(objectOf("an object of rules { resize, grey }")),
+};
+
 /**
  * Images in folders named by their classes, decoded and resized (see `decode.ts`), with the training
  * images' mean and standard deviation. Augmentation: a crop after padding by an eighth of a side.
@@ -43,12 +55,10 @@ export interface ImagesOptions extends LoadListeners {
  * @throws UserError for folders that are not laid out so, and for images that cannot be read.
  */
 export async function images(options: ImagesOptions): Promise<Dataset> {
+  checkOptions("images", options, optionRules);
   const { directory, shape, preparation, onProgress, onWarning } = options;
   const rules = rulesOf(options.rules ?? preparation ?? decodeRules);
   const [height, width, channels] = shape;
-  if (![height, width].every((side) => Number.isInteger(side) && side >= 1 && side <= 65536)) {
-    throw new UserError(`shape must have a height and width from 1 to 65536, got [${shape.join(", ")}]`);
-  }
   if (channels !== 1 && channels !== 3) {
     throw new UserError(`images have 1 channel (grey) or 3 (red, green, blue), not ${channels}`, "channels");
   }

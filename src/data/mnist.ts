@@ -2,12 +2,13 @@
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
+import { checkOptions } from "../errors/options.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf, ofDirectory } from "./dataset.js";
 import { checkCounts, parseImages, parseLabels } from "./idx.js";
 import { findFile, isDirectory } from "./paths.js";
 import type { LocalFile, RemoteFile, RemoteOptions } from "./remote.js";
-import { remoteFiles } from "./remote.js";
+import { remoteFiles, remoteRules } from "./remote.js";
 import { readUnpacked } from "./unpack.js";
 
 const classes = 10;
@@ -27,7 +28,9 @@ export interface MnistOptions extends RemoteOptions {
 }
 
 /** MNIST's 60,000 training and 10,000 test images from the four files of a directory, or else downloaded. */
-export async function mnist({ directory, ...options }: MnistOptions = {}): Promise<Dataset> {
+export async function mnist(given: MnistOptions = {}): Promise<Dataset> {
+  checkOptions("mnist", given, remoteRules);
+  const { directory, ...options } = given;
   if (directory === undefined) return assemble("mnist", (await downloadMnist(options)).files);
   return ofDirectory(() => readFolder(directory));
 }
@@ -45,7 +48,8 @@ async function readFolder(directory: string): Promise<Dataset> {
 }
 
 /** The shipped 10,000 training and 2,000 test images of MNIST (see data/digits/README.md). */
-export async function digits(): Promise<Dataset> {
+export async function digits(options: Readonly<Record<string, never>> = {}): Promise<Dataset> {
+  checkOptions("digits", options, {});
   const shipped = (name: string) => fileURLToPath(new URL(`../../data/digits/${name}`, import.meta.url));
   return load("digits", [
     shipped("train-images.idx3.gz"),

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { checkPath, UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
+import { flag, notNegative, optional, positive, whole } from "../errors/options.js";
 import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
+import { listenerRules } from "./check.js";
 import type { LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import type { DownloadOptions } from "./download.js";
@@ -27,6 +30,29 @@ export interface RemoteOptions extends LoadListeners, Partial<Omit<DownloadOptio
   /** Downloads what is there already, too. */
   readonly force?: boolean;
 }
+
+const text: Rule = {
+  allowed: "the path of a folder",
+  test: (value) => typeof value === "string" && value !== "",
+};
+
+/** The rules of a data set that is downloaded, with the folder that may have it already. */
+export const remoteRules: Rules<RemoteOptions & { readonly directory?: string }> = {
+  ...listenerRules,
+  directory: optional(text),
+  cache: optional(text),
+  force: optional(flag),
+  mirrors: optional({
+    allowed: "http or https URLs of folders, at least one",
+    test: (urls) =>
+      Array.isArray(urls) && urls.length > 0 && urls.every((url) => typeof url === "string" && isMirror(url)),
+  }),
+  retries: optional(whole(0, 1000)),
+  backoffMilliseconds: optional(notNegative),
+  stallMilliseconds: optional(positive),
+  maximumBytes: optional(positive),
+  signal: optional({ allowed: "an AbortSignal", test: (value) => value instanceof AbortSignal }),
+};
 
 export interface LocalFile {
   readonly path: string;

@@ -1,4 +1,7 @@
 /** The oracle: runs a graph op by op with the reference loops, every value in memory of its own. */
+import { shown, UserError } from "../errors.js";
+import { checkValue, oneOf } from "../errors/options.js";
+import { checkTensors } from "./node.js";
 import type { Data, View } from "./op.js";
 import { ops } from "./ops.js";
 import { topologicalOrder } from "./order.js";
@@ -14,6 +17,13 @@ export function evaluate(
   bindings: ReadonlyMap<Tensor, View>,
   precision: "f32" | "f64" = "f32",
 ): View[] {
+  if (!Array.isArray(outputs))
+    throw new UserError(`evaluate takes an array of tensors, got ${shown(outputs)}`);
+  checkTensors("evaluate", ...(outputs as readonly Tensor[]));
+  if (!(bindings instanceof Map)) {
+    throw new UserError(`evaluate: bindings must be a Map of tensors to arrays, got ${shown(bindings)}`);
+  }
+  checkValue("precision", precision, oneOf("f32", "f64"), "evaluate: ");
   const values = new Map(bindings);
   const order = topologicalOrder(outputs, (tensor) => (bindings.has(tensor) ? [] : valueInputs(tensor)));
   // The last node that reads a value gives its memory back: weights of 100 MB pass a dozen nodes.

@@ -1,8 +1,9 @@
 /** Reverse-mode differentiation, as a transformation of the graph. */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import { add, constant } from "./functions.js";
 import { broadcastTo } from "./functions/broadcasting.js";
 import { text } from "./ops/shapes.js";
+import { checkTensors } from "./node.js";
 import { rules } from "./rules.js";
 import type { Tensor } from "./tensor.js";
 import { topologicalOrder } from "./order.js";
@@ -12,6 +13,10 @@ import { topologicalOrder } from "./order.js";
  * `of` does not depend on it. Throws a UserError where `of` is not a scalar.
  */
 export function gradients(of: Tensor, withRespectTo: readonly Tensor[]): Tensor[] {
+  if (!Array.isArray(withRespectTo)) {
+    throw new UserError(`gradients takes an array of tensors, got ${shown(withRespectTo)}`);
+  }
+  checkTensors("gradients", of, ...(withRespectTo as readonly Tensor[]));
   if (of.shape.length !== 0) {
     throw new UserError(
       `gradients: the value must be a scalar, got the shape ${text(of.shape)}; take its mean or sum`,

@@ -3,5 +3,6 @@ export * from "./evaluate.js";
 export * from "./functions.js";
 export * from "./gradients.js";
 export type { HostArray } from "./host.js";
+export { isTensor } from "./node.js";
 export type { View } from "./op.js";
 export * from "./tensor.js";

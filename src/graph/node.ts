@@ -1,4 +1,4 @@
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import { ops } from "./ops.js";
 import type { Attributes, OpName, Tensor } from "./tensor.js";
 import { mostElements, sizeOf } from "./tensor.js";
@@ -7,6 +7,7 @@ let nodes = 0;
 
 /** Records a node of the graph. Throws a UserError where the op does not take these inputs. */
 export function node(op: OpName, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
+  checkTensors(op, ...inputs);
   const inferred = ops[op].infer(inputs, attributes);
   if (sizeOf(inferred.shape) > mostElements) {
     throw new UserError(
@@ -14,4 +15,16 @@ export function node(op: OpName, inputs: readonly Tensor[], attributes: Attribut
     );
   }
   return { id: nodes++, op, inputs, attributes, ...inferred };
+}
+
+/** Whether a value is a node of the graph. */
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === "object" && value !== null && "op" in value && "inputs" in value;
+}
+
+/** @throws UserError for what is no tensor, as what a function without `return` gives. */
+export function checkTensors(op: string, ...values: readonly unknown[]): void {
+  values.forEach((value, i) => {
+    if (!isTensor(value)) throw new UserError(`${op}: input ${i} must be a tensor, got ${shown(value)}`);
+  });
 }

@@ -5,6 +5,8 @@
  * Gradients (`gradients.ts`) and the compiler read the recorded graph.
  */
 
+import { shown, UserError } from "../errors.js";
+
 /** Element type as the user sees it. How a value is stored is the compiler's choice. */
 export type DType = "f32" | "i32";
 
@@ -131,7 +133,8 @@ export const mostExtent = 2 ** 31 - 1;
 
 /** Number of elements of a shape. */
 export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, extent) => product * extent, 1);
+  if (!Array.isArray(shape)) throw new UserError(`a shape must be an array of numbers, got ${shown(shape)}`);
+  return (shape as Shape).reduce((product, extent) => product * extent, 1);
 }
 
 /** Elements of images [N, H, W, C] that a window walks over: with their padding, or one stride where that is more. */

@@ -9,7 +9,8 @@ const deepest = 1202;
 /** The depths that there are, in words. */
 export const depths = `6n + 2 from 8 to ${deepest}, as 20, 32 or 56`;
 
-export const isDepth = (depth: number): boolean => depth % 6 === 2 && depth >= 8 && depth <= deepest;
+export const isDepth = (depth: unknown): boolean =>
+  typeof depth === "number" && depth % 6 === 2 && depth >= 8 && depth <= deepest;
 
 /**
  * depth = 6n + 2: a 3x3 convolution to 16 channels; three stages of n residual blocks with 16, 32 and 64

@@ -9,7 +9,15 @@ export type {
   NetworkBuilder,
   PoolLayerOptions,
 } from "./layers.js";
-export { apply, fitted, hasCodes, hasResidualBlocks, network, quantizedInputs } from "./network.js";
+export {
+  apply,
+  checkNetwork,
+  fitted,
+  hasCodes,
+  hasResidualBlocks,
+  network,
+  quantizedInputs,
+} from "./network.js";
 export type { ApplyOptions, Network, Tensors, Variables } from "./network.js";
 export { gradientTypes } from "./rounding.js";
 export type { GradientType } from "./rounding.js";

@@ -1,5 +1,6 @@
 /** Initial values: what a parameter starts from, and drawing it. */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
 import type { HostArray, Shape } from "../graph/index.js";
 import { sizeOf } from "../graph/index.js";
 import { uniforms } from "../random/philox.js";
@@ -20,16 +21,24 @@ export interface ParameterSpec {
 /** Chooses the distribution of weights [rows, columns, inputs, outputs] or [inputs, outputs]. */
 export type Initialiser = (shape: Shape) => Initial;
 
+/** The shape of weights, if it is one. @throws UserError */
+function weightShape(shape: Shape): Shape {
+  if (Array.isArray(shape) && shape.length >= 2) return shape as Shape;
+  throw new UserError(
+    `an initialiser takes the shape of weights, such as [3, 3, 16, 32], got ${shown(shape)}`,
+  );
+}
+
 /** U(±1/√fanIn), fanIn = rows·columns·inputs. */
 export const uniformFanIn: Initialiser = (shape) => ({
   kind: "uniform",
-  bound: 1 / Math.sqrt(sizeOf(shape.slice(0, -1))),
+  bound: 1 / Math.sqrt(sizeOf(weightShape(shape).slice(0, -1))),
 });
 
 /** N(0, √(2/fanOut)), fanOut = rows·columns·outputs (He et al. 2015, arXiv 1502.01852, eq. 14): for residual networks. */
 export const normalFanOut: Initialiser = (shape) => ({
   kind: "normal",
-  deviation: Math.sqrt(2 / (sizeOf(shape.slice(0, -2)) * shape.at(-1)!)),
+  deviation: Math.sqrt(2 / (sizeOf(weightShape(shape).slice(0, -2)) * shape.at(-1)!)),
 });
 
 /**
@@ -37,8 +46,9 @@ export const normalFanOut: Initialiser = (shape) => ({
  * alone, so that adding a layer leaves the others' values as they were.
  */
 export function initialise(specs: readonly ParameterSpec[], seed: number): Record<string, HostArray> {
+  checkSpecs(specs);
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new UserError(`seed must be an integer from 0 to 2^53 - 1, got ${String(seed)}`, "seed");
+    throw new UserError(`seed must be an integer from 0 to 2^53 - 1, got ${shown(seed)}`, "seed");
   }
   const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
   return Object.fromEntries(
@@ -58,6 +68,14 @@ function draw(initial: Initial, count: number, key: readonly [number, number], s
     const radius = Math.sqrt(-2 * Math.log(1 - pairs[2 * i]));
     return initial.deviation * radius * Math.cos(2 * Math.PI * pairs[2 * i + 1]);
   });
+}
+
+/** @throws UserError for what describes no parameters. */
+function checkSpecs(specs: unknown): asserts specs is readonly ParameterSpec[] {
+  const isSpec = (spec: unknown) =>
+    isObject(spec) && typeof spec.name === "string" && Array.isArray(spec.shape) && isObject(spec.initial);
+  if (Array.isArray(specs) && specs.every(isSpec)) return;
+  throw new UserError(`initialise takes parameters as describe() lists them, got ${shown(specs)}`);
 }
 
 /** FNV-1a over the UTF-16 units. */

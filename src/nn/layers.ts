@@ -1,5 +1,19 @@
 /** The layers that a network is built from, with a method's hooks where they belong. */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import {
+  callback,
+  checkOptions,
+  count,
+  flag,
+  fraction,
+  isObject,
+  objectOf,
+  oneOf,
+  optional,
+  positive,
+  text,
+} from "../errors/options.js";
 import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor, WindowShape } from "../graph/index.js";
 import {
   add,
@@ -7,6 +21,7 @@ import {
   convolution,
   div,
   ge,
+  isTensor,
   matmul,
   maxPool,
   moments,
@@ -21,9 +36,11 @@ import {
   transpose,
   where,
 } from "../graph/index.js";
+import { convolutionRules, pair, poolRules, windowSize } from "../graph/functions/windows.js";
 import type { Bits, LayerInfo, Method } from "../quantization/index.js";
 import type { BlockContext, BlockOptions, ResidualOptions } from "./blocks.js";
 import { block, residual } from "./blocks.js";
+import { fromHook, numberFromHook, wrongHook } from "./hooks.js";
 import type { Initialiser, ParameterSpec } from "./initialise.js";
 import { uniformFanIn } from "./initialise.js";
 import type { GradientType } from "./rounding.js";
@@ -116,7 +133,29 @@ export interface BuildContext {
   variable(spec: ParameterSpec, role: "parameters" | "statistics"): Tensor;
 }
 
-const pair = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
+const convolutionLayerRules: Rules<ConvolutionLayerOptions> = {
+  channels: count,
+  kernel: windowSize,
+  ...convolutionRules,
+  initial: optional(callback),
+};
+const linearRules: Rules<LinearOptions> = { features: count, initial: optional(callback) };
+const batchNormRules: Rules<BatchNormOptions> = { affine: optional(flag), epsilon: optional(positive) };
+const poolLayerRules: Rules<PoolLayerOptions> = {
+  ...poolRules,
+  kind: optional(oneOf("average", "maximum")),
+};
+const residualRules: Rules<ResidualOptions> = {
+  channels: count,
+  stride: optional(count),
+  initial: optional(callback),
+};
+/** What a block adds to the options of its layer. */
+const blockRules = {
+  norm: optional(objectOf('an object with a name, such as { name: "bn1" }', { name: "string" })),
+  pool: optional(objectOf("an object with a size, such as { size: 2 }")),
+};
+const normRules: Rules<BatchNormOptions & { readonly name: string }> = { name: text, ...batchNormRules };
 
 /** Weight of the batch in the running statistics. */
 const statisticsMomentum = 0.1;
@@ -138,6 +177,7 @@ export class Builder implements NetworkBuilder {
   }
 
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor {
+    this.checkLayer(name, x, options, convolutionLayerRules);
     const { stride = 1, padding = 0 } = options;
     const info = this.describe(name, x, options);
     const window = {
@@ -155,14 +195,21 @@ export class Builder implements NetworkBuilder {
   }
 
   linear(name: string, x: Tensor, options: LinearOptions): Tensor {
+    this.checkLayer(name, x, options, linearRules);
     return this.product(this.describe(name, x, options), x, options.initial, matmul);
   }
 
   block(name: string, x: Tensor, options: BlockOptions): Tensor {
+    const isLinear = "features" in Object(options);
+    const rules = { ...(isLinear ? linearRules : convolutionLayerRules), ...blockRules };
+    this.checkLayer<BlockOptions>(name, x, options, rules as Rules<BlockOptions>);
+    if (options.norm !== undefined) this.check(`${name}'s norm`, options.norm, normRules);
+    if (options.pool !== undefined) this.check(`${name}'s pool`, options.pool, poolLayerRules);
     return block(this.blocks, name, x, options);
   }
 
   residual(name: string, x: Tensor, options: ResidualOptions): Tensor {
+    this.checkLayer(name, x, options, residualRules);
     this.residualBlocks++;
     return residual(this.blocks, name, x, options);
   }
@@ -180,7 +227,6 @@ export class Builder implements NetworkBuilder {
     const place = { name, index: this.layers.length, count: this.context.count ?? 0 };
     if ("channels" in options) {
       this.expectRank(name, x, 4, "a convolution takes [N, H, W, C]");
-      this.expectCount(name, "channels", options.channels);
       return {
         ...place,
         kind: "convolution",
@@ -188,12 +234,15 @@ export class Builder implements NetworkBuilder {
       };
     }
     this.expectRank(name, x, 2, "a linear layer takes [N, features]; flatten() images before");
-    this.expectCount(name, "features", options.features);
     return { ...place, kind: "linear", shape: [x.shape[1], options.features] };
   }
 
   private isQuantized(info: LayerInfo): boolean {
-    return this.context.count !== undefined && !this.context.method.fullPrecision(info);
+    if (this.context.count === undefined) return false;
+    const full: unknown = this.context.method.fullPrecision(info);
+    if (typeof full !== "boolean")
+      throw wrongHook(this.context.method, "fullPrecision", info, "true or false", full);
+    return !full;
   }
 
   private product(
@@ -208,7 +257,8 @@ export class Builder implements NetworkBuilder {
     const { method, training, gradients } = this.context;
     const quantized = this.isQuantized(info);
 
-    const bound = quantized ? method.initialBound?.(info) : undefined;
+    const given = quantized ? method.initialBound?.(info) : undefined;
+    const bound = given === undefined ? given : numberFromHook(method, "initialBound", info, given);
     const latent = this.context.variable(
       {
         name: `${name}.weight`,
@@ -218,15 +268,19 @@ export class Builder implements NetworkBuilder {
       "parameters",
     );
     const own = quantized ? this.own(info) : {};
-    const weights = quantized ? method.weights(latent, info, own) : latent;
-    const input = quantized ? method.activations(x, info, own) : x;
+    const hook = (part: string, value: Tensor, shape: Shape) => fromHook(method, part, info, value, shape);
+    const weights = quantized ? hook("weights", method.weights(latent, info, own), shape) : latent;
+    const input = quantized ? hook("activations", method.activations(x, info, own), x.shape) : x;
     let output = multiply(input, weights);
     const coded = quantized && (isCoded(weights) || isCoded(input));
     // The product's own gradient: after those of K and of DoReFa's low-bit gradients.
     if (coded && training && gradients === "bf16") output = roundGradient(output);
-    if (quantized && method.output) output = method.output(output, x, info, window);
+    if (quantized && method.output) {
+      output = hook("output", method.output(output, x, info, window), output.shape);
+    }
     if (quantized && training && method.outputGradient) {
-      output = method.outputGradient(output, info, this.randomKey(`${method.name}'s gradients`));
+      const key = this.randomKey(`${method.name}'s gradients`);
+      output = hook("outputGradient", method.outputGradient(output, info, key), output.shape);
     }
     this.layers.push({
       info,
@@ -244,7 +298,18 @@ export class Builder implements NetworkBuilder {
 
   /** A layer's trained scalars, parameters of the name `conv1.own.NAME`. */
   private own(layer: LayerInfo): Record<string, Tensor> {
-    const initial = this.context.method.own?.(layer) ?? {};
+    const { method } = this.context;
+    const initial = method.own === undefined ? {} : method.own(layer);
+    const isNumbers = isObject(initial) && Object.values(initial).every(Number.isFinite);
+    if (!isNumbers) {
+      throw wrongHook(
+        this.context.method,
+        "own",
+        layer,
+        "an object of numbers, such as { scale: 1 },",
+        initial,
+      );
+    }
     return Object.fromEntries(
       Object.entries(initial).map(([name, value]) => [
         name,
@@ -253,7 +318,9 @@ export class Builder implements NetworkBuilder {
     );
   }
 
-  batchNorm(name: string, x: Tensor, { affine = true, epsilon = 1e-5 }: BatchNormOptions = {}): Tensor {
+  batchNorm(name: string, x: Tensor, options: BatchNormOptions = {}): Tensor {
+    this.checkLayer(name, x, options, batchNormRules);
+    const { affine = true, epsilon = 1e-5 } = options;
     this.claim(name);
     const channels = x.shape.at(-1)!;
     const runningMean = this.filled(`${name}.mean`, [channels], 0, "statistics");
@@ -278,24 +345,31 @@ export class Builder implements NetworkBuilder {
   }
 
   nonlinearity(x: Tensor): Tensor {
+    this.expectTensor("nonlinearity", x);
     const last = this.layers.at(-1);
-    return (last && this.context.method.nonlinearity?.(x, last.info)) ?? relu(x);
+    const { method } = this.context;
+    if (last === undefined || method.nonlinearity === undefined) return relu(x);
+    return fromHook(method, "nonlinearity", last.info, method.nonlinearity(x, last.info));
   }
 
-  pool(x: Tensor, { kind, ...window }: PoolLayerOptions): Tensor {
+  pool(x: Tensor, options: PoolLayerOptions): Tensor {
+    this.checkLayer("pool", x, options, poolLayerRules);
+    const { kind, ...window } = options;
     const pool = (kind ?? this.context.method.pooling ?? "average") === "average" ? averagePool : maxPool;
     return pool(x, window);
   }
 
   flatten(x: Tensor): Tensor {
+    this.expectTensor("flatten", x);
     if (x.shape.length === 2) return x;
     const [count] = x.shape;
     return reshape(transpose(x, [0, 3, 1, 2]), [count, sizeOf(x.shape) / count]);
   }
 
   dropout(x: Tensor, rate = this.context.method.dropout ?? 0): Tensor {
-    if (!(rate >= 0 && rate < 1))
-      throw this.mistake(`dropout's rate must be a number from 0 to below 1, got ${rate}`);
+    this.expectTensor("dropout", x);
+    if (!fraction.test(rate))
+      throw this.mistake(`dropout's rate must be ${fraction.allowed}, got ${shown(rate)}`);
     const stream = firstDropoutStream + this.dropouts++;
     if (!this.context.training || rate === 0) return x;
     const kept = ge(random(this.randomKey("dropout"), x.shape, stream), rate);
@@ -326,14 +400,23 @@ export class Builder implements NetworkBuilder {
     this.names.add(name);
   }
 
-  private expectRank(name: string, x: Tensor, rank: number, takes: string): void {
-    if (x.shape.length !== rank) throw this.mistake(`${name}: ${takes}, got [${x.shape.join(", ")}]`);
+  /** Checks what a layer is given. */
+  private checkLayer<T extends object>(name: string, x: unknown, options: unknown, rules: Rules<T>): void {
+    this.expectTensor(name, x);
+    this.check(name, options, rules);
   }
 
-  private expectCount(name: string, option: string, value: number): void {
-    if (!Number.isInteger(value) || value < 1) {
-      throw this.mistake(`${name}: ${option} must be a positive integer, got ${value}`);
-    }
+  private check<T extends object>(name: string, options: unknown, rules: Rules<T>): void {
+    const of = `network ${this.context.network}: ${name}`;
+    checkOptions<T>(of, options, rules, `${of}: `);
+  }
+
+  private expectTensor(name: string, x: unknown): void {
+    if (!isTensor(x)) throw this.mistake(`${name}: the input must be a tensor, got ${shown(x)}`);
+  }
+
+  private expectRank(name: string, x: Tensor, rank: number, takes: string): void {
+    if (x.shape.length !== rank) throw this.mistake(`${name}: ${takes}, got [${x.shape.join(", ")}]`);
   }
 
   private mistake(message: string): UserError {

@@ -4,15 +4,29 @@
  * A network is built twice: once to count its layers, so that a method knows which is the last, and
  * once for real. Its `build` must therefore do the same each time.
  */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
+import {
+  callback,
+  checkOptions,
+  checkValue,
+  count,
+  flag,
+  isObject,
+  objectOf,
+  oneOf,
+  optional,
+  text,
+} from "../errors/options.js";
 import type { Shape, Tensor } from "../graph/index.js";
-import { leaf } from "../graph/index.js";
+import { isTensor, leaf } from "../graph/index.js";
 import type { Method } from "../quantization/index.js";
-import { baseline } from "../quantization/index.js";
+import { baseline, checkMethod } from "../quantization/index.js";
 import type { ParameterSpec } from "./initialise.js";
 import type { BuildContext, BuiltLayer, NetworkBuilder } from "./layers.js";
 import { Builder } from "./layers.js";
 import type { GradientType } from "./rounding.js";
+import { gradientTypes } from "./rounding.js";
 
 export interface Network {
   readonly name: string;
@@ -41,22 +55,45 @@ export interface ApplyOptions {
   readonly gradients?: GradientType;
 }
 
+const shapeRules: Rules<Pick<Network, "input" | "classes">> = {
+  input: {
+    allowed: "[height, width, channels], three positive integers",
+    test: (value) => Array.isArray(value) && value.length === 3 && value.every(count.test),
+  },
+  classes: count,
+};
+const networkRules: Rules<Network> = { name: text, ...shapeRules, build: callback };
+const tensors: Rule = objectOf("an object of tensors by name");
+const applyRules: Rules<ApplyOptions> = {
+  training: flag,
+  random: optional({ allowed: "a tensor, i32 [2]", test: isTensor }),
+  gradients: optional(oneOf(...gradientTypes)),
+};
+
 /** A network from its layers. @throws UserError for an input shape or number of classes that is none. */
 export function network(
   name: string,
-  { input, classes }: Pick<Network, "input" | "classes">,
+  options: Pick<Network, "input" | "classes">,
   build: Network["build"],
 ): Network {
-  const isCount = (value: number) => Number.isInteger(value) && value > 0;
-  if (input.length !== 3 || !input.every(isCount)) {
+  const of = `network ${String(name)}`;
+  checkOptions(of, options, shapeRules, `${of}: `);
+  const { input, classes } = options;
+  const made = { name, input, classes, build };
+  checkNetwork(made);
+  return made;
+}
+
+/** @throws UserError for what is no network, and for a network with a property that none has. */
+export function checkNetwork(value: unknown, key = "model"): asserts value is Network {
+  if (!isObject(value) || typeof value.name !== "string" || typeof value.build !== "function") {
+    if (isObject(value) && "build" in value) checkOptions("network", value, networkRules, "network: ");
     throw new UserError(
-      `network ${name}: input must be [height, width, channels], got [${input.join(", ")}]`,
+      `${key} must be a network, such as models.lenet5 or what network() returns, got ${shown(value)}`,
+      key,
     );
   }
-  if (!isCount(classes)) {
-    throw new UserError(`network ${name}: classes must be a positive integer, got ${classes}`);
-  }
-  return { name, input, classes, build };
+  checkOptions(`network ${value.name}`, value, networkRules, `network ${value.name}: `);
 }
 
 /**
@@ -65,7 +102,11 @@ export function network(
  *
  * @throws UserError if it cannot be built so, as where the image is too small for its layers.
  */
-export function fitted(original: Network, { input, classes }: Pick<Network, "input" | "classes">): Network {
+export function fitted(original: Network, to: Pick<Network, "input" | "classes">): Network {
+  checkNetwork(original);
+  const { input, classes } = Object(to) as typeof to;
+  checkValue("input", input, shapeRules.input, "fitted: ");
+  checkValue("classes", classes, shapeRules.classes, "fitted: ");
   if (original.input.join() === input.join() && original.classes === classes) return original;
   const { name } = original;
   const other = network(name, { input, classes }, (net, x) => original.build(net, x));
@@ -106,16 +147,16 @@ export function quantizedInputs(...network: Parameters<typeof apply>): Record<st
   return Object.fromEntries(quantizing.map(({ info, multiplied }) => [info.name, multiplied]));
 }
 
-function record(
-  network: Network,
-  method: Method,
-  variables: Variables,
-  x: Tensor,
-  { training, random, gradients }: ApplyOptions,
-) {
-  if (x.shape.length !== 4 || x.shape.slice(1).join() !== network.input.join()) {
+function record(network: Network, method: Method, variables: Variables, x: Tensor, options: ApplyOptions) {
+  checkNetwork(network);
+  checkMethod(method);
+  checkValue("parameters", (Object(variables) as Partial<Variables>).parameters, tensors);
+  checkValue("statistics", (Object(variables) as Partial<Variables>).statistics, tensors);
+  checkOptions("apply", options, applyRules);
+  const { training, random, gradients } = options;
+  if (!isTensor(x) || x.shape.length !== 4 || x.shape.slice(1).join() !== network.input.join()) {
     throw new UserError(
-      `network ${network.name} takes images [N, ${network.input.join(", ")}], got [${x.shape.join(", ")}]`,
+      `network ${network.name} takes images [N, ${network.input.join(", ")}], got ${isTensor(x) ? `[${x.shape.join(", ")}]` : shown(x)}`,
     );
   }
   return build(network, x, {
@@ -137,6 +178,8 @@ export interface Declared {
 }
 
 export function declare(network: Network, method: Method): Declared {
+  checkNetwork(network);
+  checkMethod(method);
   const specs = { parameters: [] as ParameterSpec[], statistics: [] as ParameterSpec[] };
   const { builder } = build(network, oneImage(network), {
     method,
@@ -169,6 +212,11 @@ function build(network: Network, x: Tensor, context: Omit<BuildContext, "network
   const builder = new Builder({ network: network.name, classes: network.classes, ...context });
   const logits = network.build(builder, x);
   const expected: Shape = [x.shape[0], network.classes];
+  if (!isTensor(logits)) {
+    throw new UserError(
+      `network ${network.name}: build must return the tensor of its logits [${expected.join(", ")}], got ${shown(logits)}`,
+    );
+  }
   if (logits.shape.join() !== expected.join()) {
     throw new UserError(
       `network ${network.name} must return logits [${expected.join(", ")}], got [${logits.shape.join(", ")}]`,

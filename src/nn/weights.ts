@@ -2,13 +2,17 @@
 import type { Tensor } from "../graph/index.js";
 import { add, mul, sub } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
+import { fromHook, numberFromHook } from "./hooks.js";
 import type { Network, Tensors } from "./network.js";
 import { declare } from "./network.js";
 
 /** The parameters with latent weights as the method constrains them, at the start and after an update (QNN clamps, XNOR-Net also centres them). */
 export function constrainWeights(network: Network, method: Method, parameters: Tensors): Tensors {
   if (method.constrain === undefined) return parameters;
-  return { ...parameters, ...mapWeights(network, method, parameters, method.constrain.bind(method)) };
+  return {
+    ...parameters,
+    ...mapWeights(network, method, parameters, "constrain", method.constrain.bind(method)),
+  };
 }
 
 /** The gradients as the method has them for an optimizer: those of latent weights times a number. */
@@ -22,7 +26,9 @@ export function scaleGradients(
   const { gradientFactor } = method;
   return {
     ...gradients,
-    ...mapWeights(network, method, gradients, (g, layer) => times(g, gradientFactor(layer, optimizer))),
+    ...mapWeights(network, method, gradients, "gradientFactor", (g, layer) =>
+      times(g, numberFromHook(method, "gradientFactor", layer, gradientFactor(layer, optimizer))),
+    ),
   };
 }
 
@@ -35,8 +41,8 @@ export function scaleSteps(
 ): Record<string, Tensor> {
   if (method.stepFactor === undefined) return after;
   const { stepFactor } = method;
-  const scaled = mapWeights(network, method, after, (w, layer) => {
-    const factor = stepFactor(layer);
+  const scaled = mapWeights(network, method, after, "stepFactor", (w, layer) => {
+    const factor = numberFromHook(method, "stepFactor", layer, stepFactor(layer));
     const start = before[`${layer.name}.weight`];
     return factor === 1 ? w : add(start, mul(sub(w, start), factor));
   });
@@ -47,7 +53,7 @@ const times = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : mul(x, 
 
 /** The weights that each convolution and linear layer multiplies with, by the name of its parameter. */
 export function quantizedWeights(network: Network, method: Method, parameters: Tensors): Tensors {
-  return mapWeights(network, method, parameters, (w, layer) => {
+  return mapWeights(network, method, parameters, "weights", (w, layer) => {
     const own = Object.keys(method.own?.(layer) ?? {});
     const scalars = own.map((name) => [name, parameters[`${layer.name}.own.${name}`]] as const);
     return method.weights(w, layer, Object.fromEntries(scalars));
@@ -59,11 +65,14 @@ function mapWeights(
   network: Network,
   method: Method,
   parameters: Tensors,
+  hook: string,
   f: (w: Tensor, layer: LayerInfo) => Tensor,
 ): Tensors {
+  const of = (name: string, info: LayerInfo) =>
+    fromHook(method, hook, info, f(parameters[name], info), info.shape);
   const mapped = declare(network, method).layers.map(({ info, quantized }) => {
     const name = `${info.name}.weight`;
-    return [name, quantized ? f(parameters[name], info) : parameters[name]] as const;
+    return [name, quantized ? of(name, info) : parameters[name]] as const;
   });
   return Object.fromEntries(mapped);
 }

@@ -1,6 +1,7 @@
 /** Adam: Kingma and Ba 2015, arXiv 1412.6980, with the bias corrections where PyTorch has them. */
+import type { Rules } from "../errors/options.js";
+import { checkOptions, checkValue, fraction, notNegative, optional, positive } from "../errors/options.js";
 import { add, div, mul, sqrt, square, sub } from "../graph/index.js";
-import { checkFraction, checkKnown, checkNotNegative, checkPositive } from "./options.js";
 import type { Optimizer } from "./optimizer.js";
 import { decayed, mapRecord, zerosLike } from "./records.js";
 
@@ -14,26 +15,25 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
+const rules: Rules<AdamOptions> = {
+  learningRate: positive,
+  betas: optional({ allowed: "two numbers", test: (value) => Array.isArray(value) && value.length === 2 }),
+  epsilon: optional(positive),
+  weightDecay: optional(notNegative),
+};
+
 /**
  * g' = g + weightDecay·p; m = β1·m + (1 - β1)·g'; v = β2·v + (1 - β2)·g'²; at step t
  * p = p - learningRate/(1 - β1^t) · m / (√v/√(1 - β2^t) + ε).
  *
  * @throws UserError for an option out of range.
  */
-export function adam({
-  learningRate,
-  betas = [0.9, 0.999],
-  epsilon = 1e-8,
-  weightDecay = 0,
-  ...unknown
-}: AdamOptions): Optimizer {
+export function adam(options: AdamOptions): Optimizer {
+  checkOptions("adam", options, rules);
+  const { learningRate, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 } = options;
   const [beta1, beta2] = betas;
-  checkKnown("adam", unknown, ["learningRate", "betas", "epsilon", "weightDecay"]);
-  checkPositive("learningRate", learningRate);
-  checkFraction("betas[0]", beta1);
-  checkFraction("betas[1]", beta2);
-  checkPositive("epsilon", epsilon);
-  checkNotNegative("weightDecay", weightDecay);
+  checkValue("betas[0]", beta1, fraction);
+  checkValue("betas[1]", beta2, fraction);
   return {
     name: "adam",
     options: { learningRate, betas, epsilon, weightDecay },

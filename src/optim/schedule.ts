@@ -1,5 +1,17 @@
 /** Learning rate schedules: functions of the epoch. */
-import { checkCount, checkPositive } from "./options.js";
+import { shown, UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import {
+  callback,
+  checkOptions,
+  count,
+  isObject,
+  notNegative,
+  optional,
+  plain,
+  positive,
+  text,
+} from "../errors/options.js";
 
 export interface Schedule {
   readonly name: string;
@@ -9,21 +21,59 @@ export interface Schedule {
   rate(base: number, epoch: number): number;
 }
 
-export function constant(): Schedule {
+/** A rate that stays as it is. */
+export function constant(options: Readonly<Record<string, never>> = {}): Schedule {
+  checkOptions("constant", options, {});
   return { name: "constant", options: {}, rate: (base) => base };
 }
+
+export interface StepDecayOptions {
+  /** Epochs between two changes. */
+  readonly every: number;
+  /** What the rate is multiplied by; 0.1 unless said. */
+  readonly factor?: number;
+}
+
+const rules: Rules<StepDecayOptions> = { every: count, factor: optional(positive) };
 
 /**
  * The rate times `factor` at the start of epochs `every`, 2·`every`, ...
  *
  * @throws UserError unless `every` is a positive integer and `factor` a positive number.
  */
-export function stepDecay({ every, factor = 0.1 }: { every: number; factor?: number }): Schedule {
-  checkCount("every", every);
-  checkPositive("factor", factor);
+export function stepDecay(options: StepDecayOptions): Schedule {
+  checkOptions("stepDecay", options, rules);
+  const { every, factor = 0.1 } = options;
   return {
     name: "stepDecay",
     options: { every, factor },
     rate: (base, epoch) => base * factor ** Math.floor(epoch / every),
   };
+}
+
+const scheduleRules: Rules<Schedule> = {
+  name: text,
+  options: plain,
+  rate: callback,
+};
+
+/** @throws UserError for what is no schedule, and for one with a property that none has. */
+export function checkSchedule(schedule: unknown): asserts schedule is Schedule {
+  if (!isObject(schedule) || typeof schedule.name !== "string" || typeof schedule.rate !== "function") {
+    const allowed = "a schedule, such as optim.stepDecay({ every: 10 })";
+    throw new UserError(`schedule must be ${allowed}, got ${shown(schedule)}`, "schedule");
+  }
+  const of = `schedule ${schedule.name}`;
+  checkOptions(of, schedule, scheduleRules, `${of}: `);
+}
+
+/** The rate in an epoch, counted from 0. @throws UserError unless the schedule gives a number that is one. */
+export function rateOf(schedule: Schedule | undefined, base: number, epoch: number): number {
+  if (schedule === undefined) return base;
+  const rate = schedule.rate(base, epoch);
+  if (notNegative.test(rate)) return rate;
+  throw new UserError(
+    `schedule ${schedule.name}: rate must return ${notNegative.allowed}, got ${shown(rate)} for epoch ${epoch}`,
+    "schedule",
+  );
 }

@@ -1,6 +1,7 @@
 /** Stochastic gradient descent with momentum, in PyTorch's form: no dampening, no Nesterov step. */
+import type { Rules } from "../errors/options.js";
+import { checkOptions, fraction, notNegative, optional, positive } from "../errors/options.js";
 import { add, mul, sub } from "../graph/index.js";
-import { checkFraction, checkKnown, checkNotNegative, checkPositive } from "./options.js";
 import type { Optimizer } from "./optimizer.js";
 import { decayed, mapRecord, zerosLike } from "./records.js";
 
@@ -12,16 +13,20 @@ export interface SgdOptions {
   readonly weightDecay?: number;
 }
 
+const rules: Rules<SgdOptions> = {
+  learningRate: positive,
+  momentum: optional(fraction),
+  weightDecay: optional(notNegative),
+};
+
 /**
  * g' = g + weightDecay·p; v = momentum·v + g', v = 0 before the first step; p = p - learningRate·v.
  *
  * @throws UserError for an option out of range.
  */
-export function sgd({ learningRate, momentum = 0.9, weightDecay = 0, ...unknown }: SgdOptions): Optimizer {
-  checkKnown("sgd", unknown, ["learningRate", "momentum", "weightDecay"]);
-  checkPositive("learningRate", learningRate);
-  checkFraction("momentum", momentum);
-  checkNotNegative("weightDecay", weightDecay);
+export function sgd(options: SgdOptions): Optimizer {
+  checkOptions("sgd", options, rules);
+  const { learningRate, momentum = 0.9, weightDecay = 0 } = options;
   const own = <T>(velocity: T): Record<string, T> => (momentum === 0 ? {} : { velocity });
   return {
     name: "sgd",

@@ -1,7 +1,10 @@
 /** Full precision: every layer as it is. */
+import { checkOptions } from "../errors/options.js";
 import type { Method } from "./method.js";
 
-export function baseline(): Method {
+/** The method that quantizes nothing. It has no options. */
+export function baseline(options: Readonly<Record<string, never>> = {}): Method {
+  checkOptions("baseline", options, {});
   return {
     name: "baseline",
     options: {},

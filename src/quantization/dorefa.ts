@@ -2,6 +2,8 @@
  * DoReFa-Net: Zhou et al. 2016, "DoReFa-Net: Training low bitwidth convolutional neural networks with
  * low bitwidth gradients", arXiv 1606.06160. q_k(x) = round(n·x)/n of x in [0, 1], n = 2^k - 1.
  */
+import type { Rules } from "../errors/options.js";
+import { checkOptions, optional } from "../errors/options.js";
 import type { Tensor } from "../graph/index.js";
 import {
   abs,
@@ -26,7 +28,7 @@ import {
 } from "../graph/index.js";
 import type { LayerInfo, Method } from "./method.js";
 import { isFirst, isLast } from "./method.js";
-import { checkBits, checkPreset } from "./options.js";
+import { bits, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { centredCodes, signCodes, steps, unitCodes } from "./primitives.js";
 
@@ -43,17 +45,17 @@ export interface DorefaOptions {
   readonly preset?: Preset;
 }
 
-/** @throws UserError for bits other than 1 to 8 or 32, and for an unknown preset. */
-export function dorefa({
-  weightBits,
-  activationBits,
-  gradientBits = 32,
-  preset = "paper",
-}: DorefaOptions): Method {
-  checkBits("weightBits", weightBits);
-  checkBits("activationBits", activationBits);
-  checkBits("gradientBits", gradientBits);
-  checkPreset("dorefa", preset);
+const rules: Rules<DorefaOptions> = {
+  weightBits: bits,
+  activationBits: bits,
+  gradientBits: optional(bits),
+  preset: presetOf("dorefa"),
+};
+
+/** @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
+export function dorefa(options: DorefaOptions): Method {
+  checkOptions("dorefa", options, rules);
+  const { weightBits, activationBits, gradientBits = 32, preset = "paper" } = options;
   return {
     name: "dorefa",
     options: { weightBits, activationBits, gradientBits, preset },

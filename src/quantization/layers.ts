@@ -1,6 +1,9 @@
 /** A method with other bits in some layers. */
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, isObject, optional, positive } from "../errors/options.js";
 import type { Bits, LayerInfo, Method } from "./method.js";
+import { checkMethod } from "./method.js";
 
 /** The bits to change, by the layer's name. */
 export type LayerOverrides = Readonly<Record<string, Partial<Bits>>>;
@@ -11,6 +14,13 @@ export type LayerOverrides = Readonly<Record<string, Partial<Bits>>>;
  * Bits that the method does not allow are a UserError when a network is built with it.
  */
 export function withLayers(method: Method, layers: LayerOverrides, create: (bits: Bits) => Method): Method {
+  checkMethod(method);
+  if (!isObject(layers)) {
+    throw new UserError(`layers must be an object of bits by layer, got ${shown(layers)}`, "layers");
+  }
+  for (const [name, bits] of Object.entries(layers))
+    checkOptions(`layer ${name}`, bits, rules, `layer ${name}: `);
+  if (typeof create !== "function") throw new UserError(`create must be a function, got ${shown(create)}`);
   if (Object.keys(layers).length === 0) return method;
   const isNamed = ({ name }: LayerInfo): boolean => Object.hasOwn(layers, name);
   const of = (layer: LayerInfo): Method => {
@@ -38,11 +48,15 @@ export function withLayers(method: Method, layers: LayerOverrides, create: (bits
   };
 }
 
+const rules: Rules<Bits> = { weightBits: optional(positive), activationBits: optional(positive) };
+
 const full: Bits = { weightBits: 32, activationBits: 32 };
 
 function createFor(layer: string, create: () => Method): Method {
   try {
-    return create();
+    const made: unknown = create();
+    checkMethod(made);
+    return made;
   } catch (error) {
     throw error instanceof UserError ? new UserError(`${error.message} in layer ${layer}`, "layers") : error;
   }

@@ -1,6 +1,22 @@
 /** What a quantization method is, and a quantizer written as in a paper: its forward and its backward. */
+import { shown, UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import {
+  callback,
+  checkOptions,
+  checkValue,
+  flag,
+  fraction,
+  isObject,
+  objectOf,
+  oneOf,
+  optional,
+  plain,
+  positive,
+  text,
+} from "../errors/options.js";
 import type { Lattice, Tensor, WindowShape } from "../graph/index.js";
-import { codes, customGradient } from "../graph/index.js";
+import { codes, customGradient, isTensor } from "../graph/index.js";
 
 /** A convolution or linear layer as a method sees it. */
 export interface LayerInfo {
@@ -13,8 +29,19 @@ export interface LayerInfo {
   readonly shape: readonly number[];
 }
 
-export const isFirst = ({ index }: LayerInfo): boolean => index === 0;
-export const isLast = ({ index, count }: LayerInfo): boolean => index === count - 1;
+const layerRule = objectOf("a layer, as hooks of a method get it", { index: "number", count: "number" });
+
+/** Whether a layer is the first of its network. */
+export function isFirst(layer: LayerInfo): boolean {
+  checkValue("layer", layer, layerRule);
+  return layer.index === 0;
+}
+
+/** Whether a layer is the last of its network. */
+export function isLast(layer: LayerInfo): boolean {
+  checkValue("layer", layer, layerRule);
+  return layer.index === layer.count - 1;
+}
 
 /** The bits of one layer; 32 is full precision. */
 export interface Bits {
@@ -70,6 +97,43 @@ export interface Method {
   bits?(layer: LayerInfo): Bits;
 }
 
+const rules: Rules<Method> = {
+  name: text,
+  options: plain,
+  weightBits: positive,
+  activationBits: positive,
+  fullPrecision: callback,
+  weights: callback,
+  activations: callback,
+  outputGradient: optional(callback),
+  constrain: optional(callback),
+  output: optional(callback),
+  initialBound: optional(callback),
+  stepFactor: optional(callback),
+  gradientFactor: optional(callback),
+  own: optional(callback),
+  ownMomentum: optional(flag),
+  nonlinearity: optional(callback),
+  pooling: optional(oneOf("average", "maximum")),
+  normalisation: optional(oneOf("before", "after")),
+  normalisesEveryInput: optional(flag),
+  residual: optional(oneOf("original", "preactivation")),
+  dropout: optional(fraction),
+  bits: optional(callback),
+};
+
+/** @throws UserError for what is no method, and for a method with a property that none has. */
+export function checkMethod(method: unknown): asserts method is Method {
+  if (!isObject(method) || typeof method.name !== "string" || typeof method.weights !== "function") {
+    throw new UserError(
+      `method must be a method, such as quant.dorefa(...) gives, got ${shown(method)}`,
+      "method",
+    );
+  }
+  const of = `method ${method.name}`;
+  checkOptions(of, method, rules, `${of}: `);
+}
+
 export interface QuantizerRule {
   /** The quantized value of x, of its shape. */
   forward(x: Tensor): Tensor;
@@ -88,9 +152,23 @@ export interface QuantizerRule {
  *   backward: (g, w) => where(le(abs(w), 1), g, 0),
  * });
  */
-export function quantizer({ forward, backward, lattice }: QuantizerRule): (x: Tensor) => Tensor {
+export function quantizer(rule: QuantizerRule): (x: Tensor) => Tensor {
+  checkOptions("quantizer", rule, quantizerRules, "quantizer: ");
+  const { forward, backward, lattice } = rule;
   return (x) => {
-    const value = forward(x);
-    return customGradient(lattice ? codes(value, lattice) : value, [x], (g) => [backward(g, x)]);
+    const value = returned("forward", forward(x));
+    const coded = lattice ? codes(value, lattice) : value;
+    return customGradient(coded, [x], (g) => [returned("backward", backward(g, x))]);
   };
+}
+
+const quantizerRules: Rules<QuantizerRule> = {
+  forward: callback,
+  backward: callback,
+  lattice: optional(objectOf("a lattice { lo, hi, step }")),
+};
+
+function returned(part: string, value: unknown): Tensor {
+  if (isTensor(value)) return value;
+  throw new UserError(`quantizer: ${part} must return a tensor, got ${shown(value)}`);
 }

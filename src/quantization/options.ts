@@ -1,40 +1,28 @@
-/** Checks of the options that methods take. */
-import { suggestion, UserError } from "../errors.js";
+/** Rules of the options that methods take. */
+import type { Rule } from "../errors/options.js";
+import { optional } from "../errors/options.js";
 
 /** The bits that uniform quantizers take; 32 is full precision. */
 export const uniformBits: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 32];
 
-/** @throws UserError unless `bits` is an integer from 1 to 8 or 32. */
-export function checkBits(field: string, bits: unknown): void {
-  if (!uniformBits.includes(bits as number)) {
-    throw new UserError(`${field} must be an integer from 1 to 8 or 32, got ${String(bits)}`, field);
-  }
-}
+/** Bits of a uniform quantizer. */
+export const bits: Rule = {
+  allowed: "an integer from 1 to 8 or 32",
+  test: (value) => uniformBits.includes(value as number),
+};
 
-/** @throws UserError unless `value` is one of those allowed. */
-export function checkChoice(
-  method: string,
-  field: string,
-  value: unknown,
-  allowed: readonly unknown[],
-): void {
-  if (!allowed.includes(value)) {
-    throw new UserError(
-      `${field} must be ${allowed.join(" or ")} for ${method}, got ${String(value)}`,
-      field,
-    );
-  }
-}
+/** One of a few values, for a method as it is named in the message. */
+export const choice = (method: string, allowed: readonly unknown[]): Rule => ({
+  allowed: `${allowed.join(" or ")} for ${method}`,
+  test: (value) => allowed.includes(value),
+});
 
 export const presets = ["paper", "redbit"] as const;
 
-/** @throws UserError for a preset that is none of a method's. */
-export function checkPreset(method: string, preset: unknown, allowed: readonly string[] = presets): void {
-  if (!allowed.includes(preset as string)) {
-    const names = allowed.map((name) => `"${name}"`).join(" or ");
-    throw new UserError(
-      `preset must be ${names} for ${method}, got "${String(preset)}"${suggestion(preset, allowed)}`,
-      "preset",
-    );
-  }
-}
+/** A preset of a method; one may leave it out. */
+export const presetOf = (method: string, allowed: readonly string[] = presets): Rule =>
+  optional({
+    allowed: `${allowed.map((name) => `"${name}"`).join(" or ")} for ${method}`,
+    test: (value) => allowed.includes(value as string),
+    names: allowed,
+  });

@@ -3,6 +3,8 @@
  * weights and activations", arXiv 1609.07061. k > 1 bits are two's complement fractions:
  * clamp(round(n·x)/n, -1, 1 - 1/n), n = 2^(k-1).
  */
+import type { Rules } from "../errors/options.js";
+import { checkOptions } from "../errors/options.js";
 import type { Tensor } from "../graph/index.js";
 import {
   abs,
@@ -17,7 +19,7 @@ import {
   where,
 } from "../graph/index.js";
 import type { Method } from "./method.js";
-import { checkBits, checkPreset } from "./options.js";
+import { bits, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { passWithinOne, signCodes, signedCodes } from "./primitives.js";
 
@@ -29,11 +31,12 @@ export interface QnnOptions {
   readonly preset?: Preset;
 }
 
-/** @throws UserError for bits other than 1 to 8 or 32, and for an unknown preset. */
-export function qnn({ weightBits, activationBits, preset = "paper" }: QnnOptions): Method {
-  checkBits("weightBits", weightBits);
-  checkBits("activationBits", activationBits);
-  checkPreset("qnn", preset);
+const rules: Rules<QnnOptions> = { weightBits: bits, activationBits: bits, preset: presetOf("qnn") };
+
+/** @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
+export function qnn(options: QnnOptions): Method {
+  checkOptions("qnn", options, rules);
+  const { weightBits, activationBits, preset = "paper" } = options;
   const open = preset === "redbit";
   return {
     name: "qnn",

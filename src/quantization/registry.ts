@@ -1,10 +1,22 @@
 /** The methods by name, as the command line and configuration files give them. */
-import { suggestion, UserError } from "../errors.js";
+import { shown, suggestion, UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
+import {
+  callback,
+  checkKnown,
+  checkOptions,
+  checkValue,
+  isObject,
+  objectOf,
+  optional,
+  text,
+} from "../errors/options.js";
 import { baseline } from "./baseline.js";
 import type { DorefaOptions } from "./dorefa.js";
 import { dorefa } from "./dorefa.js";
 import type { Method } from "./method.js";
-import { checkPreset, presets, uniformBits } from "./options.js";
+import { checkMethod } from "./method.js";
+import { presetOf, presets, uniformBits } from "./options.js";
 import type { QnnOptions } from "./qnn.js";
 import { qnn } from "./qnn.js";
 import type { TtqOptions } from "./ttq.js";
@@ -97,7 +109,7 @@ const all: Record<string, MethodEntry> = {
     presets,
     options: [],
     defaults: { weightBits: 2, activationBits: 32 },
-    create: (options) => twn(options as TwnOptions),
+    create: ({ weightBits, preset }) => twn({ weightBits, preset } as TwnOptions),
   },
   ttq: {
     title: "TTQ",
@@ -108,7 +120,7 @@ const all: Record<string, MethodEntry> = {
     presets,
     options: [],
     defaults: { weightBits: 2, activationBits: 32 },
-    create: (options) => ttq(options as TtqOptions),
+    create: ({ weightBits, preset }) => ttq({ weightBits, preset } as TtqOptions),
   },
 };
 
@@ -118,8 +130,27 @@ export const methods: Readonly<Record<string, MethodEntry>> = all;
 /** What an entry must say; the rest has a default. */
 export type NewMethod = Partial<MethodEntry> & Pick<MethodEntry, "weightBits" | "activationBits" | "create">;
 
+const listOf = (allowed: string, type: string): Rule => ({
+  allowed: `an array of ${allowed}`,
+  test: (value) => Array.isArray(value) && value.every((item) => typeof item === type),
+});
+const string: Rule = { allowed: "a text", test: (value) => typeof value === "string" };
+const entryRules: Rules<MethodEntry> = {
+  title: optional(string),
+  description: optional(string),
+  paper: optional(string),
+  weightBits: listOf("the bits that it allows", "number"),
+  activationBits: listOf("the bits that it allows", "number"),
+  presets: optional(listOf("names", "string")),
+  options: optional(listOf("names of options", "string")),
+  defaults: optional(objectOf("an object with weightBits, activationBits or both")),
+  create: callback,
+};
+
 /** Makes a method known under a name, on the command line the path of its file. */
 export function registerMethod(name: string, entry: NewMethod): void {
+  checkValue("name", name, text);
+  checkOptions<MethodEntry>(`method ${name}`, entry, entryRules, `method ${name}: `);
   const plain = { title: name, description: "", paper: "", presets: ["paper"], options: [], defaults: {} };
   all[name] = { ...plain, ...entry };
 }
@@ -133,35 +164,36 @@ export function createMethod(name: string, options: MethodOptions = {}): Method 
   if (!Object.hasOwn(methods, name)) {
     const names = Object.keys(methods);
     throw new UserError(
-      `method must be one of ${names.join(", ")}, got "${name}"${suggestion(name, names)}`,
+      `method must be one of ${names.join(", ")}, got ${shown(name)}${suggestion(name, names)}`,
       "method",
     );
   }
+  if (!isObject(options)) {
+    throw new UserError(`the options of ${name} must be an object, got ${shown(options)}`);
+  }
   const entry = methods[name];
-  const { preset, ...rest } = { ...entry.defaults, ...given(options) };
+  const asked = { ...entry.defaults, ...given(options) };
+  // Full precision is what a method without this option has.
+  if (!entry.options.includes("gradientBits") && asked.gradientBits === 32) delete asked.gradientBits;
+  checkKnown(name, Object.keys(asked), ["weightBits", "activationBits", "preset", ...entry.options]);
   for (const field of ["weightBits", "activationBits"] as const) {
     const allowed = entry[field];
-    const value = rest[field];
+    const value = asked[field];
     if (value === undefined) {
       throw new UserError(`${field} is needed for method ${name}; give ${bitsText(allowed)}`, field);
     }
     if (!allowed.includes(value)) {
-      throw new UserError(`${field} must be ${bitsText(allowed)} for ${name}, got ${String(value)}`, field);
+      throw new UserError(`${field} must be ${bitsText(allowed)} for ${name}, got ${shown(value)}`, field);
     }
   }
-  for (const [field, value] of Object.entries(rest)) {
-    const known = field === "weightBits" || field === "activationBits";
-    const neutral = field === "gradientBits" && value === 32;
-    if (known || neutral || entry.options.includes(field as OptionName)) continue;
-    const has = entry.options.length === 0 ? "" : `; it has ${entry.options.join(", ")}`;
-    throw new UserError(`${name} has no option "${field}"${has}`, field);
-  }
-  if (preset !== undefined) checkPreset(name, preset, entry.presets);
-  return entry.create({ ...rest, preset });
+  if (asked.preset !== undefined) checkValue("preset", asked.preset, presetOf(name, entry.presets));
+  const method = entry.create(asked);
+  checkMethod(method);
+  return method;
 }
 
 /** The options that have a value. */
-function given(options: MethodOptions): MethodOptions {
+function given(options: MethodOptions): { -readonly [K in OptionName]?: MethodOptions[K] } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 

@@ -2,11 +2,13 @@
  * TTQ: Zhu et al. 2016, "Trained ternary quantization", arXiv 1612.01064. Weights {-n, 0, p}, where p
  * and n are trained for each layer; activations in full precision.
  */
+import type { Rules } from "../errors/options.js";
+import { checkOptions, optional } from "../errors/options.js";
 import type { Tensor } from "../graph/index.js";
 import { abs, customGradient, gt, lt, mul, neg, reduceMax, sum, where } from "../graph/index.js";
 import type { LayerInfo, Method } from "./method.js";
 import { isFirst, isLast } from "./method.js";
-import { checkChoice, checkPreset } from "./options.js";
+import { choice, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 
 export interface TtqOptions {
@@ -16,10 +18,15 @@ export interface TtqOptions {
   readonly preset?: Preset;
 }
 
-/** @throws UserError for other bits, and for an unknown preset. */
-export function ttq({ weightBits = 2, preset = "paper" }: TtqOptions = {}): Method {
-  checkChoice("ttq", "weightBits", weightBits, [2, 32]);
-  checkPreset("ttq", preset);
+const rules: Rules<TtqOptions> = {
+  weightBits: optional(choice("ttq", [2, 32])),
+  preset: presetOf("ttq"),
+};
+
+/** @throws UserError for other bits, an unknown preset, and options that there are not. */
+export function ttq(options: TtqOptions = {}): Method {
+  checkOptions("ttq", options, rules);
+  const { weightBits = 2, preset = "paper" } = options;
   return {
     name: "ttq",
     options: { weightBits, preset },

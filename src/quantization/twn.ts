@@ -1,4 +1,6 @@
 /** TWN: Li et al. 2016, "Ternary weight networks", arXiv 1605.04711. Weights α·{-1, 0, 1}, activations in full precision. */
+import type { Rules } from "../errors/options.js";
+import { checkOptions, optional } from "../errors/options.js";
 import type { Tensor } from "../graph/index.js";
 import {
   abs,
@@ -16,7 +18,7 @@ import {
   sum,
 } from "../graph/index.js";
 import type { Method } from "./method.js";
-import { checkChoice, checkPreset } from "./options.js";
+import { choice, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { ternaryCodes } from "./primitives.js";
 
@@ -27,10 +29,15 @@ export interface TwnOptions {
   readonly preset?: Preset;
 }
 
-/** @throws UserError for other bits, and for an unknown preset. */
-export function twn({ weightBits = 2, preset = "paper" }: TwnOptions = {}): Method {
-  checkChoice("twn", "weightBits", weightBits, [2, 32]);
-  checkPreset("twn", preset);
+const rules: Rules<TwnOptions> = {
+  weightBits: optional(choice("twn", [2, 32])),
+  preset: presetOf("twn"),
+};
+
+/** @throws UserError for other bits, an unknown preset, and options that there are not. */
+export function twn(options: TwnOptions = {}): Method {
+  checkOptions("twn", options, rules);
+  const { weightBits = 2, preset = "paper" } = options;
   return {
     name: "twn",
     options: { weightBits, preset },

@@ -4,6 +4,8 @@
  *
  * Batch normalisation stands before the signs that a quantized layer multiplies, not after the layer.
  */
+import type { Rules } from "../errors/options.js";
+import { checkOptions, checkValue, flag, optional } from "../errors/options.js";
 import type { Tensor, WindowShape } from "../graph/index.js";
 import {
   abs,
@@ -24,7 +26,7 @@ import {
 } from "../graph/index.js";
 import type { LayerInfo, Method } from "./method.js";
 import { isFirst, isLast } from "./method.js";
-import { checkChoice, checkPreset } from "./options.js";
+import { choice, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { passWithinOne, signCodes } from "./primitives.js";
 
@@ -41,23 +43,26 @@ export interface XnorOptions {
   readonly inputScale?: boolean;
 }
 
-/** @throws UserError for other bits, an unknown preset, and options that do not go together. */
-export function xnor({
-  weightBits = 1,
-  activationBits = 1,
-  preset = "paper",
-  reluAfterConvolution = preset === "redbit" || activationBits === 32,
-  inputScale = false,
-}: XnorOptions = {}): Method {
-  checkChoice("xnor", "weightBits", weightBits, [1, 32]);
-  checkChoice("xnor", "activationBits", activationBits, [1, 32]);
-  checkPreset("xnor", preset);
+const rules: Rules<XnorOptions> = {
+  weightBits: optional(choice("xnor", [1, 32])),
+  activationBits: optional(choice("xnor", [1, 32])),
+  preset: presetOf("xnor"),
+  reluAfterConvolution: optional(flag),
+  inputScale: optional(flag),
+};
+
+/** @throws UserError for other bits, an unknown preset, options that there are not and that do not go together. */
+export function xnor(options: XnorOptions = {}): Method {
+  checkOptions("xnor", options, rules);
+  const { weightBits = 1, activationBits = 1, preset = "paper", inputScale = false } = options;
+  const { reluAfterConvolution = preset === "redbit" || activationBits === 32 } = options;
   if (activationBits === 32) {
-    checkChoice("xnor with activations of 32 bits", "reluAfterConvolution", reluAfterConvolution, [true]);
+    const rule = choice("xnor with activations of 32 bits", [true]);
+    checkValue("reluAfterConvolution", reluAfterConvolution, rule);
   }
   if (preset === "redbit" || activationBits === 32) {
     const where = preset === "redbit" ? "preset redbit" : "activations of 32 bits";
-    checkChoice(`xnor with ${where}`, "inputScale", inputScale, [false]);
+    checkValue("inputScale", inputScale, choice(`xnor with ${where}`, [false]));
   }
   const fullPrecision = (layer: LayerInfo) => isFirst(layer) || isLast(layer);
   return {

@@ -1,5 +1,7 @@
 /** Chooses an executor: the native one where it is built and the CPU has the instructions, else WebAssembly. */
 import { UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, oneOf, optional, whole } from "../errors/options.js";
 import { defaultThreads, mostThreads } from "../machine.js";
 import type { Executor, ExecutorName } from "./executor.js";
 import { setDefaultExecutor } from "./executor.js";
@@ -26,12 +28,16 @@ export interface ExecutorOptions {
   readonly threads?: number;
 }
 
+/** The rules of options that choose an executor. */
+export const executorRules: Rules<ExecutorOptions> = {
+  executor: optional(oneOf("native", "wasm", "reference")),
+  threads: optional(whole(1, mostThreads)),
+};
+
 /** @throws UserError if the executor that is asked for cannot run, or threads is not from 1 to 64. */
-export function chooseExecutor({ executor: asked, threads }: ExecutorOptions = {}): ExecutorChoice {
-  const count = threads ?? defaultThreads();
-  if (!Number.isInteger(count) || count < 1 || count > mostThreads) {
-    throw new UserError(`threads must be an integer from 1 to ${mostThreads}, got ${count}`, "threads");
-  }
+export function chooseExecutor(options: ExecutorOptions = {}): ExecutorChoice {
+  checkOptions("chooseExecutor", options, executorRules);
+  const { executor: asked, threads: count = defaultThreads() } = options;
   const why = asked === undefined ? "the fastest that runs here" : "as asked";
   if (asked === "reference") {
     return { executor: createReferenceExecutor(), reason: `the reference executor, ${why}` };

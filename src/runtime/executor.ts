@@ -1,5 +1,7 @@
 /** What an executor is: something that runs Programs. One run at a time; the caller awaits it. */
 import { UserError } from "../errors.js";
+import type { Rule } from "../errors/options.js";
+import { objectOf } from "../errors/options.js";
 import type { Program, Segment } from "./program.js";
 
 export type ExecutorName = "native" | "wasm" | "reference";
@@ -31,6 +33,13 @@ export interface Executor {
   /** Verifies the program and prepares it. Programs loaded by one executor share its scratch memory. */
   load(program: Program): LoadedProgram;
 }
+
+/** What is an executor, where users hand one in. */
+export const executorRule: Rule = objectOf("an executor, such as chooseExecutor().executor", {
+  name: "string",
+  allocate: "function",
+  load: "function",
+});
 
 export type SegmentBuffers = Readonly<Record<Segment, ArrayBuffer>>;
 

@@ -1,7 +1,7 @@
 /** A Program as text: what runs, on what shapes, from and to which memory, and what it costs. */
 import { sizeOf } from "../graph/tensor.js";
 import type { Instruction, MapInstruction, Operand, Program } from "./program.js";
-import { segments, storageBytes } from "./program.js";
+import { checkProgram, segments, storageBytes } from "./program.js";
 
 /** What an instruction costs, estimated from shapes. */
 export interface Cost {
@@ -37,6 +37,7 @@ export function nameOf(instruction: Instruction): string {
  * and estimated operations; below a map its register operations.
  */
 export function explain(program: Program): string {
+  checkProgram(program);
   const lines = segments.map((segment) => `${segment.padEnd(10)} ${count(program.bytes[segment])} B`);
   program.instructions.forEach((instruction, i) => {
     const { operations, bytes } = costOf(instruction);

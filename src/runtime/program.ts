@@ -4,6 +4,8 @@
  * The compiler emits it, `verify.ts` proves its accesses, executors run it. Offsets are in bytes
  * from the start of a segment and multiples of 4; every value is dense and row-major.
  */
+import { shown, UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
 
 /**
  * constants: fixed when compiled. state: parameters and optimizer; its layout does not depend on
@@ -179,4 +181,10 @@ export interface Program {
   readonly names: Readonly<Record<string, Operand>>;
   /** What the constants segment holds. */
   readonly constants: Uint8Array;
+}
+
+/** @throws UserError for what has not the parts of a Program; `verify` proves the rest. */
+export function checkProgram(program: unknown): asserts program is Program {
+  if (isObject(program) && Array.isArray(program.instructions) && isObject(program.bytes)) return;
+  throw new UserError(`a Program is needed, such as step.program(state, batch), got ${shown(program)}`);
 }

@@ -18,10 +18,11 @@ import type {
   Storage,
   WindowInstruction,
 } from "./program.js";
-import { mapOps, segments, storageBytes } from "./program.js";
+import { checkProgram, mapOps, segments, storageBytes } from "./program.js";
 
 /** Throws an Error that names the instruction and what is wrong with it. */
 export function verify(program: Program): void {
+  checkProgram(program);
   check(program.constants.byteLength <= program.bytes.constants, "constants exceed their segment");
   for (const segment of segments) {
     checkCount(program.bytes[segment], `bytes of ${segment}`, 0);

@@ -6,6 +6,8 @@
  * A program's memory is one linear memory, which only the program that runs occupies: segments are
  * copied in before a run and out after it.
  */
+import { shown, UserError } from "../errors.js";
+import { checkValue, positive } from "../errors/options.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn, runHere } from "./executor.js";
@@ -45,6 +47,11 @@ const addressable = 2 ** 32 - 2 ** 24;
  * @param memoryLimit bytes that one program should use at most; default: what WebAssembly can address, 4 GiB.
  */
 export function createWasmExecutor(module: WasmModule, memoryLimit = addressable): Executor {
+  if (!(module instanceof WebAssembly.Module)) {
+    const allowed = "a WebAssembly.Module, such as await fetchWasm() gives";
+    throw new UserError(`createWasmExecutor takes ${allowed}, got ${shown(module)}`);
+  }
+  checkValue("memoryLimit", memoryLimit, positive);
   const kernels = new WebAssembly.Instance(module).exports as Kernels;
   const enqueue = inTurn();
   /** The program in memory, and where its segments begin. */

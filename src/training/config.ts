@@ -6,6 +6,8 @@ import { z } from "zod";
 import type { Dataset, ImagesOptions, LoadListeners } from "../data/index.js";
 import { datasets, isMirror } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
+import type { Rule } from "../errors/options.js";
+import { checkedBy } from "../errors/options.js";
 import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelNamed, modelNames, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
@@ -155,21 +157,13 @@ function shippedData(model: unknown): Parsed["data"] {
   return input[2] === 1 ? "digits" : "cifar10-sample";
 }
 
-/** Checks the numbers that `train` takes too. @throws UserError as `parseRunOptions` does. */
-export function checkRunNumbers(values: Record<"epochs" | "batchSize" | "seed", number>): void {
-  check(runSchema.pick({ epochs: true, batchSize: true, seed: true }), values);
-}
-
-/** The same for what a run is logged as. */
-export function checkLog(log: readonly LogKind[] | undefined): void {
-  check(runSchema.pick({ log: true }), { log });
-}
-
-function check(schema: z.ZodType, values: object): void {
-  const result = schema.safeParse(values);
-  if (result.success) return;
-  const [{ path, message }] = result.error.issues;
-  throw new UserError(`${String(path[0])} ${message}`, String(path[0]));
+/** The rule of a key that `train` takes too, for the options of code. */
+export function runRule(key: "epochs" | "batchSize" | "seed" | "validation" | "log"): Rule {
+  const schema = runSchema.shape[key].unwrap(); // without its default
+  return checkedBy((value) => {
+    const result = schema.safeParse(value);
+    if (!result.success) throw new UserError(`${key} ${result.error.issues[0].message}`, key);
+  });
 }
 
 /** The data sets of the published table, and the shipped parts of them. */
@@ -279,8 +273,9 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
 export async function resolveData(
   { data, dataDir, mirrors, augment }: RunOptions,
   { input }: Pick<Network, "input">,
-  { preparation, trainedOn, rules, ...listeners }: ResolveDataOptions = {},
+  { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
+  const listeners = { onProgress, onWarning };
   if ((data === "digits" || data === "cifar10-sample") && dataDir !== undefined) {
     const shipped = data === "digits" ? "digits need" : "sample of CIFAR-10 needs";
     throw new UserError(

@@ -3,7 +3,9 @@ import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
 import { evaluationBatches } from "../data/batches.js";
 import type { Dataset, ImageSet } from "../data/dataset.js";
-import { UserError } from "../errors.js";
+import { checkDataset } from "../data/check.js";
+import { shown, UserError } from "../errors.js";
+import { checkOptions, checkValue, whole } from "../errors/options.js";
 import type { HostArray } from "../graph/host.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
@@ -15,6 +17,7 @@ import { answerOf, countAnswers, mostClasses, noCounts } from "./confusion.js";
 import { checkFits, feed } from "./feed.js";
 import type { Scores, Sums } from "./metrics.js";
 import { addBatch, noImages, scoresOf } from "./metrics.js";
+import { evaluateRules, evaluateRunRules, trainedRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
 import type { WeightTensors } from "./step.js";
@@ -64,27 +67,35 @@ export async function score(
   return complete ? { scores: scoresOf(sums), counts } : undefined;
 }
 
+export interface EvaluateOptions extends ExecutorOptions {
+  /** Images that are scored at a time; the scores do not depend on it. Default 128. */
+  readonly batchSize?: number;
+}
+
 /** Loss and accuracies (percent) of a trained network on the test images. */
 export async function evaluateTrained(
-  { model, method, weights }: Trained,
+  trained: Trained,
   data: Dataset,
-  options: ExecutorOptions & { readonly batchSize?: number } = {},
+  asked: EvaluateOptions = {},
 ): Promise<Scores> {
+  const { model, method, weights } = onlyTrained(trained);
+  checkDataset(data);
+  checkOptions<EvaluateOptions>("evaluateTrained", asked, evaluateRules);
+  const { batchSize, ...options } = asked;
   checkFits(model, data);
   const { executor } = chooseExecutor(options);
   const state = createState<WeightTensors>(plain(weights), { executor });
   const step = compileScores(model, method, executor);
-  const scored = await score(step, state, data, data.test, options.batchSize ?? 128);
+  const scored = await score(step, state, data, data.test, batchSize ?? 128);
   return (scored as Scored).scores;
 }
 
-export interface EvaluateRunOptions extends ExecutorOptions {
+export interface EvaluateRunOptions extends EvaluateOptions {
   readonly model: Network;
   readonly method: Method;
   readonly data: Dataset;
   /** Default "best". */
   readonly which?: Which;
-  readonly batchSize?: number;
 }
 
 /**
@@ -95,8 +106,10 @@ export interface EvaluateRunOptions extends ExecutorOptions {
  */
 export async function evaluateRun(
   directory: string,
-  { model, method, data, which = "best", ...options }: EvaluateRunOptions,
+  asked: EvaluateRunOptions,
 ): Promise<Scores & { readonly epoch: number }> {
+  checkOptions<EvaluateRunOptions>("evaluateRun", asked, evaluateRunRules);
+  const { model, method, data, which = "best", ...options } = asked;
   const { preparation } = readConfig(directory);
   const { weights, epoch } = loadWeights(directory, which, model, method);
   const [trained, given] = [preparation, data].map((of) => of?.classNames?.join(", "));
@@ -121,11 +134,15 @@ export interface Answer {
 
 /** The answers to the test images at the given indices. */
 export async function classify(
-  { model, method, weights }: Trained,
+  trained: Trained,
   data: Dataset,
   indices: readonly number[],
   options: ExecutorOptions = {},
 ): Promise<Answer[]> {
+  const { model, method, weights } = onlyTrained(trained);
+  checkDataset(data);
+  checkFits(model, data);
+  checkIndices(indices, data.test.count);
   const { executor } = chooseExecutor(options);
   const state = createState<WeightTensors>(plain(weights), { executor });
   const step = compileLogits(model, method, executor);
@@ -143,6 +160,21 @@ export async function classify(
     });
   }
   return answers;
+}
+
+/** @throws UserError for an index that no test image has. */
+function checkIndices(indices: readonly number[], count: number): void {
+  if (!Array.isArray(indices)) throw new UserError(`indices must be an array, got ${shown(indices)}`);
+  const rule = whole(0, count - 1);
+  indices.forEach((index, i) => checkValue(`indices[${i}]`, index, rule));
+}
+
+/** What a trained network is, of an object that may hold more, as a run does. @throws UserError for what is none. */
+function onlyTrained(trained: Trained): Trained {
+  const { model, method, weights } = Object(trained) as Trained;
+  const only = { model, method, weights };
+  checkOptions<Trained>("a trained network", only, trainedRules);
+  return only;
 }
 
 /** Images that `classify` takes in one go: the memory that it needs does not grow with their number. */

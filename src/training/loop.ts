@@ -9,6 +9,7 @@ import { DivergenceError } from "../errors.js";
 import type { TieRule } from "../graph/index.js";
 import type { GradientType, LayerSummary, Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
+import { rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
@@ -225,7 +226,7 @@ export class Training {
 
   private batchOf(batch: ImageBatch, number: number) {
     const key = Int32Array.from(keyFor(this.job.seed, "step", number), (word) => word | 0);
-    const scalars = this.job.optimizer.scalars(number, this.learningRate());
+    const scalars = scalarsOf(this.job.optimizer, number, this.learningRate());
     return { ...batch, random: { data: key, shape: [2] }, scalars };
   }
 
@@ -289,7 +290,7 @@ export class Training {
 
   private learningRate(epoch = this.epoch): number {
     const { optimizer, schedule } = this.job;
-    return schedule === undefined ? optimizer.learningRate : schedule.rate(optimizer.learningRate, epoch);
+    return rateOf(schedule, optimizer.learningRate, epoch);
   }
 
   private diverged(what: string, where: string): DivergenceError {

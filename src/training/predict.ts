@@ -1,11 +1,13 @@
 /** What a stored run's network answers to image files. */
 import { decodeImages } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import { checkOptions, checkValue, text } from "../errors/options.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { classify } from "./evaluate.js";
+import { predictRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
 
@@ -44,8 +46,12 @@ export interface Predictions {
 export async function predictRun(
   directory: string,
   files: readonly string[],
-  { model, method, which = "best", invert, ...options }: PredictOptions,
+  given: PredictOptions,
 ): Promise<Predictions> {
+  checkOptions<PredictOptions>("predictRun", given, predictRules);
+  const { model, method, which = "best", invert, ...options } = given;
+  if (!Array.isArray(files)) throw new UserError(`files must be an array of paths, got ${shown(files)}`);
+  (files as readonly unknown[]).forEach((file, i) => checkValue(`files[${i}]`, file, text));
   const { preparation } = readConfig(directory);
   if (preparation === undefined) {
     throw new UserError(
@@ -56,7 +62,7 @@ export async function predictRun(
   const { input: shape, classes } = model;
   const images = await decodeImages(files, { shape, invert, rules: rulesOf(preparation) });
   const set = { images, labels: new Uint8Array(files.length), count: files.length };
-  const data = { name: "files", classes, shape, ...preparation, train: set, test: set, checksum: "" };
+  const data = { name: "files", classes, shape, ...preparation, train: set, test: set, checksum: "files" };
   const indices = files.map((_, index) => index);
   const answers = await classify({ model, method, weights }, data, indices, options);
   const unanswered = answers.findIndex(({ answer }) => answer === -1);

@@ -3,16 +3,19 @@ import { createState } from "../compiler/state.js";
 import type { Batches } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
+import { checkOptions } from "../errors/options.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
+import { initialOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import { costOf, nameOf } from "../runtime/explain.js";
 import { measurePeak } from "../runtime/native.js";
 import type { Instruction } from "../runtime/program.js";
-import { feed } from "./feed.js";
+import { checkFits, feed } from "./feed.js";
+import { profileRules } from "./options.js";
 import { compileStep } from "./step.js";
 import type { TrainingTensors } from "./step.js";
 
@@ -69,14 +72,16 @@ function timed(all: Batches) {
 
 /** Trains on real batches from the initial weights, as `train` does, timing each instruction and each batch. */
 export async function profileStep(options: ProfileOptions): Promise<Profile> {
+  checkOptions<ProfileOptions>("profileStep", options, profileRules);
   const { model, method, optimizer, data, batchSize, steps = 40 } = options;
-  const { executor } = chooseExecutor(options);
+  checkFits(model, data);
+  const { executor } = chooseExecutor({ executor: options.executor, threads: options.threads });
   const specs = describe(model, method);
   const parameters = initialise(specs.parameters, 1);
   const values = {
     parameters,
     statistics: initialise(specs.statistics, 1),
-    optimizer: optimizer.initial(parameters),
+    optimizer: initialOf(optimizer, parameters),
   };
   let state = createState<TrainingTensors>(values, { executor });
   const step = compileStep(model, method, optimizer, executor, options.gradients);
@@ -90,7 +95,7 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
       const batch = {
         ...{ images, labels },
         random: { data: Int32Array.of(1, 1), shape: [2] },
-        scalars: optimizer.scalars(1, optimizer.learningRate),
+        scalars: scalarsOf(optimizer, 1, optimizer.learningRate),
       };
       if (instructions.length === 0) {
         ({ instructions } = step.program(state, batch));

@@ -11,9 +11,11 @@ import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
 import type { Preparation } from "../data/images.js";
 import { checkPath, shown, UserError } from "../errors.js";
+import { checkValue, oneOf } from "../errors/options.js";
 import type { GradientType, Network } from "../nn/index.js";
-import { describe, gradientTypes, initialise } from "../nn/index.js";
+import { checkNetwork, describe, gradientTypes, initialise } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
+import { checkMethod } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
 import { nonFinite, readWeights } from "./checkpoint.js";
@@ -112,7 +114,10 @@ export interface StoredRun {
   readonly summary: Summary | undefined;
 }
 
-/** @param previous what a run that goes on has in its directory. */
+/**
+ * @param previous what a run that goes on has in its directory.
+ * @throws UserError for a configuration that could not be read again.
+ */
 export function makeConfig(
   recipe: Recipe,
   epochs: number,
@@ -120,7 +125,7 @@ export function makeConfig(
   options: RunConfig["options"],
   previous?: Pick<RunConfig, "recipe">,
 ): RunConfig {
-  return {
+  const config: RunConfig = {
     formatVersion: 1,
     fewbit: packageVersion(),
     ...recipe,
@@ -132,6 +137,12 @@ export function makeConfig(
     cpu: cpus()[0]?.model ?? "unknown",
     ...(options === undefined ? {} : { options }),
   };
+  const wrong = wrongPlace(JSON.parse(JSON.stringify(config)));
+  if (wrong === undefined) return config;
+  const value = wrong
+    .split(".")
+    .reduce<unknown>((at, key) => (Object(at) as Record<string, unknown>)[key], config);
+  throw new UserError(`a run with ${wrong} ${shown(value)} could not be read again from its config.json`);
 }
 
 function hashOf(recipe: Recipe): string {
@@ -158,6 +169,9 @@ export function loadWeights(
   model: Network,
   method: Method,
 ): { weights: Weights; epoch: number } {
+  checkValue("which", which, oneOf("best", "last"));
+  checkNetwork(model);
+  checkMethod(method);
   const config = readConfig(directory);
   refuseOtherRules(config.revision, { model, method, optimizer: config.optimizer }, "answer", directory);
   const path = join(directory, which === "best" ? fileNames.best : fileNames.checkpoint);
@@ -208,10 +222,16 @@ export function readConfig(directory: string): RunConfig {
   if (config?.formatVersion !== 1) {
     throw new UserError(`${path} has formatVersion ${shown(config?.formatVersion)}; this fewbit reads 1`);
   }
+  const wrong = wrongPlace(config);
+  if (wrong === undefined) return configSchema.parse(config) as RunConfig;
+  throw new UserError(`${path} is damaged: "${wrong}" is not what a run writes`);
+}
+
+/** Where a configuration is not what a run writes, such as "schedule.options"; undefined if it is. */
+function wrongPlace(config: unknown): string | undefined {
   const { data, error } = configSchema.safeParse(config);
-  if (error === undefined && isPrepared(data as RunConfig)) return data as RunConfig;
-  const place = error?.issues[0].path.join(".") ?? "preparation";
-  throw new UserError(`${path} is damaged: "${place}" is not what a run writes`);
+  if (error !== undefined) return error.issues[0].path.join(".");
+  return isPrepared(data as RunConfig) ? undefined : "preparation";
 }
 
 /** Whether mean, deviation and names are of as many channels and classes as the network has. */

@@ -9,6 +9,9 @@
  */
 import { checksumOf } from "../data/dataset.js";
 import { shown, UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, isObject, objectOf } from "../errors/options.js";
+import { sizeOf } from "../graph/tensor.js";
 
 export type TensorData =
   | Float64Array
@@ -63,8 +66,26 @@ const maximumHeaderBytes = 100_000_000; // the format's own bound
 const checksumKey = "sha256";
 const metadataKey = "__metadata__";
 
+const fileRules: Rules<TensorFile> = {
+  tensors: objectOf("an object of tensors by name"),
+  metadata: {
+    allowed: "an object of texts",
+    test: (value) => isObject(value) && Object.values(value).every((item) => typeof item === "string"),
+  },
+};
+
 /** A file's bytes; see `encodeParts`. */
 export function encodeTensors(file: TensorFile): Uint8Array {
+  checkOptions("encodeTensors", file, fileRules);
+  for (const [name, tensor] of Object.entries(file.tensors)) {
+    const { data, shape } = Object(tensor) as StoredTensor;
+    const isStored = Object.values(arrayTypes).some((type) => data instanceof type) && Array.isArray(shape);
+    if (!isStored || sizeOf(shape) !== data.length) {
+      throw new UserError(
+        `tensor ${name} must be { data, shape } of a typed array that its shape fits, got ${shown(tensor)}`,
+      );
+    }
+  }
   return new Uint8Array(Buffer.concat(encodeParts(file)));
 }
 
@@ -95,6 +116,9 @@ export function encodeParts({ tensors, metadata }: TensorFile): Uint8Array[] {
 
 /** Reads a file's bytes; `file` is its name in messages. Throws `UserError` at the first thing that is wrong. */
 export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new UserError(`decodeTensors takes a file's bytes as a Uint8Array, got ${shown(bytes)}`);
+  }
   const bad = (reason: string) => new UserError(`${file} is not a sound safetensors file: ${reason}`);
   if (bytes.length < lengthBytes) throw bad(`it has only ${bytes.length} bytes`);
   const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));

@@ -14,7 +14,7 @@ import {
   scaleSteps,
 } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
-import { isOwn } from "../optim/index.js";
+import { checkUpdate, isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 
@@ -86,6 +86,7 @@ export function updated(
   const steady = (name: string) => method.ownMomentum === false && isOwn(name);
   const slopes = scaleGradients(network, method, gradients, optimizer.name);
   const after = optimizer.update(before, slopes, own, scalars, steady);
+  checkUpdate(optimizer, after);
   return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
 }
 

@@ -71,7 +71,15 @@ test("a network learns, and the run says how well", async () => {
 
   for (const which of ["best", "last"] as const) {
     const { loss, top1, top5, epoch } = run[which];
-    const scores = await evaluateRun(directory, { ...base, method: baseline(), which, batchSize: 16 });
+    const asked = {
+      model: base.model,
+      data: base.data,
+      method: baseline(),
+      which,
+      batchSize: 16,
+      executor: base.executor,
+    };
+    const scores = await evaluateRun(directory, asked);
     expect(scores).toEqual({ loss, top1, top5, epoch });
   }
   const answers = await classify(run, data, [...Array(30).keys()], { executor: "reference" });

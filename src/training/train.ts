@@ -4,10 +4,12 @@ import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { DecodeRules } from "../data/rules.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
-import { checkPath, UserError } from "../errors.js";
+import { UserError } from "../errors.js";
+import { checkOptions } from "../errors/options.js";
 import type { GradientType, LayerSummary, Network, Tensors } from "../nn/index.js";
 import { describe, hasCodes, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
+import { initialOf, rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorName } from "../runtime/executor.js";
 import type { Executor } from "../runtime/executor.js";
@@ -15,7 +17,6 @@ import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { withoutData } from "./checkpoint.js";
 import type { LogKind } from "./config.js";
-import { checkLog, checkRunNumbers } from "./config.js";
 import { RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { lastStepWarning } from "./last-step.js";
@@ -27,6 +28,7 @@ import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
 import type { Recipe, RunConfig } from "./run.js";
 import { identityOf, makeConfig, readConfig } from "./run.js";
+import { trainRules } from "./options.js";
 import { refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
 import { compileStart } from "./step.js";
 
@@ -102,7 +104,9 @@ export interface Run {
  * @throws DivergenceError when the loss is no longer a number; the last checkpoint is kept.
  */
 export async function train(options: TrainOptions): Promise<Run> {
-  const settings = { gradients: "f32" as const, batchSize: 128, seed: 1, validation: 0, ...options };
+  checkOptions<TrainOptions>("train", options, trainRules);
+  const { gradients = "f32", batchSize = 128, seed = 1, validation: heldOut = 0 } = options;
+  const settings = { ...options, gradients, batchSize, seed, validation: heldOut };
   check(settings);
   const { training, job, config } = await begin(settings);
   const { model, method, data, layers, validation, directory } = job;
@@ -128,7 +132,10 @@ async function begin(settings: Settings) {
   const { model, method, optimizer, schedule, epochs, gradients, batchSize, seed } = settings;
   const { directory: path, onWarning = () => {}, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
-  const { executor, warning: fewerThreads } = chooseExecutor(settings);
+  const { executor, warning: fewerThreads } = chooseExecutor({
+    executor: settings.executor,
+    threads: settings.threads,
+  });
   if (fewerThreads !== undefined) onWarning(fewerThreads);
   if (gradients === "bf16" && !executor.bf16Products) {
     onWarning(
@@ -142,7 +149,7 @@ async function begin(settings: Settings) {
   const initial: TrainingValues = {
     parameters,
     statistics: initialise(statistics, seed),
-    optimizer: optimizer.initial(parameters),
+    optimizer: initialOf(optimizer, parameters),
   };
   // A run goes on by the rules that it began with, or not at all.
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
@@ -218,21 +225,18 @@ function check({
   model,
   method,
   data,
+  optimizer,
+  schedule,
   gradients,
   epochs,
-  batchSize,
-  seed,
   validation,
   resume,
   overwrite,
   directory,
   log,
 }: Settings): void {
-  checkRunNumbers({ epochs, batchSize, seed });
-  if (directory !== undefined) checkPath("directory", directory);
-  checkLog(log);
   const most = data.train.count - 1;
-  if (!Number.isInteger(validation) || validation < 0 || validation > most) {
+  if (validation > most) {
     throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
   }
   checkFits(model, data);
@@ -242,6 +246,8 @@ function check({
       "gradients",
     );
   }
+  for (let epoch = 0; epoch < epochs; epoch++) rateOf(schedule, optimizer.learningRate, epoch);
+  scalarsOf(optimizer, 1, rateOf(schedule, optimizer.learningRate, 0));
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
   }

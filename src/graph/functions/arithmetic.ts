@@ -53,7 +53,8 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
 }
 
 /** Marks whole numbers as the codes of a lattice, so that the compiler may store and multiply them as such. */
-export const codes = (x: Value, lattice: Lattice): Tensor => node("codes", [toTensor(x)], { lattice });
+export const codes = (x: Value, lattice: Lattice): Tensor =>
+  node("codes", [toTensor("codes", x)], { lattice });
 
 /** codes · scale, the value of a quantized tensor. The scale broadcasts to the codes. */
 export const coded = (codes: Tensor, scale: Value): Tensor => elementwise("coded", codes, scale);

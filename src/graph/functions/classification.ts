@@ -1,5 +1,6 @@
 /** Losses and scores of a classifier: logits [N, classes], labels i32 [N]. */
 import { UserError } from "../../errors.js";
+import { checkTensors } from "../node.js";
 import { checkRank, text } from "../ops/shapes.js";
 import type { Tensor } from "../tensor.js";
 import { eq, exp, log, lt, sub, where } from "./arithmetic.js";
@@ -10,6 +11,7 @@ import { mean, reduceMax, sum } from "./reductions.js";
 
 /** [N, classes]: 1 at each label. */
 function oneHot(op: string, logits: Tensor, labels: Tensor): Tensor {
+  checkTensors(op, logits, labels);
   checkRank(op, "the logits", logits.shape, "N, classes");
   const [count, classes] = logits.shape;
   if (labels.dtype !== "i32" || labels.shape.length !== 1 || labels.shape[0] !== count) {

@@ -1,10 +1,12 @@
 /** What layers are made of: convolution, matrix product, pooling. Images are NHWC. */
 import { UserError } from "../../errors.js";
-import { node } from "../node.js";
+import { checkOptions } from "../../errors/options.js";
+import { checkTensors, node } from "../node.js";
 import { checkRank, text } from "../ops/shapes.js";
 import type { Tensor, WindowShape } from "../tensor.js";
 import { div } from "./arithmetic.js";
 import { reshape } from "./broadcasting.js";
+import { convolutionRules, pair, poolRules } from "./windows.js";
 
 /** One number for height and width, or one for each. */
 export type Pair = number | readonly [number, number];
@@ -22,14 +24,11 @@ export interface PoolOptions extends ConvolutionOptions {
   readonly stride?: Pair;
 }
 
-const pair = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
-
 /** x [N, H, W, C], w [rows, columns, C, outputs] -> [N, H', W', outputs], H' = ⌊(H + 2·padding - rows) / stride⌋ + 1. */
-export function convolution(
-  x: Tensor,
-  w: Tensor,
-  { stride = 1, padding = 0 }: ConvolutionOptions = {},
-): Tensor {
+export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
+  checkTensors("convolution", x, w);
+  checkOptions("convolution", options, convolutionRules, "convolution: ");
+  const { stride = 1, padding = 0 } = options;
   checkRank("convolution", "the filter", w.shape, "rows, columns, C, outputs");
   const [rows, columns] = w.shape;
   return node("convolution", [x, w], {
@@ -39,6 +38,7 @@ export function convolution(
 
 /** a [N, K] times b [K, M] -> [N, M]. */
 export function matmul(a: Tensor, b: Tensor): Tensor {
+  checkTensors("matmul", a, b);
   checkRank("matmul", "the first input", a.shape, "N, K");
   checkRank("matmul", "the second input", b.shape, "K, M");
   const [[n, k], [rows, m]] = [a.shape, b.shape];
@@ -50,18 +50,18 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return reshape(convolution(reshape(a, [n, 1, 1, k]), reshape(b, [1, 1, k, m])), [n, m]);
 }
 
-const windowOf = ({ size, stride = size, padding = 0 }: PoolOptions): WindowShape => ({
-  size: pair(size),
-  stride: pair(stride),
-  padding: pair(padding),
-});
+function windowOf(op: string, options: PoolOptions): WindowShape {
+  checkOptions(op, options, poolRules, `${op}: `);
+  const { size, stride = size, padding = 0 } = options;
+  return { size: pair(size), stride: pair(stride), padding: pair(padding) };
+}
 
 /** The mean over each window; padding counts as zeros. */
 export function averagePool(x: Tensor, options: PoolOptions): Tensor {
-  const window = windowOf(options);
+  const window = windowOf("averagePool", options);
   return div(node("windowSum", [x], { window }), window.size[0] * window.size[1]);
 }
 
 /** The maximum over each window; padding never wins, and the gradient goes to the first maximum in row order. */
 export const maxPool = (x: Tensor, options: PoolOptions): Tensor =>
-  node("windowMax", [x], { window: windowOf(options) });
+  node("windowMax", [x], { window: windowOf("maxPool", options) });

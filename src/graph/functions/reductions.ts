@@ -1,6 +1,6 @@
 /** Reductions over some axes (negative ones count from the last), or over all of them. */
-import { UserError } from "../../errors.js";
-import { node } from "../node.js";
+import { shown, UserError } from "../../errors.js";
+import { checkTensors, node } from "../node.js";
 import { text } from "../ops/shapes.js";
 import type { OpName, Tensor } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
@@ -10,9 +10,13 @@ import { reshape } from "./broadcasting.js";
 type Axes = number | readonly number[];
 
 function normalise(op: string, x: Tensor, axes: Axes | undefined): number[] {
+  checkTensors(op, x);
   const rank = x.shape.length;
   if (axes === undefined) return x.shape.map((_, axis) => axis);
   const given = typeof axes === "number" ? [axes] : axes;
+  if (!Array.isArray(given)) {
+    throw new UserError(`${op}: axes must be a number or an array of numbers, got ${shown(given)}`);
+  }
   const counted = given.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b);
   if (counted.some((axis, i) => !(axis >= 0 && axis < rank) || axis === counted[i - 1])) {
     throw new UserError(

@@ -1,5 +1,7 @@
 /** Ops that compute each element of the output from the same elements of inputs of one shape. */
-import { UserError } from "../../errors.js";
+import { shown, UserError } from "../../errors.js";
+import type { Rule, Rules } from "../../errors/options.js";
+import { checkOptions } from "../../errors/options.js";
 import type { Case, Data, Inferred, Op, Sampler, View } from "../op.js";
 import type { Attributes, Lattice, Tensor } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
@@ -167,9 +169,17 @@ function identity(infer: (a: Attributes) => Partial<Inferred>, sample?: Op["samp
 
 const oneInput = (random: Sampler): Case => ({ inputs: apart(random, 1), attributes: {} });
 
+const code: Rule = { allowed: "a whole number", test: Number.isSafeInteger };
+const latticeRules: Rules<Lattice> = {
+  lo: code,
+  hi: code,
+  step: { allowed: "1 or 2", test: (value) => value === 1 || value === 2 },
+};
+
 const codes = identity(({ lattice }) => {
-  if (lattice === undefined || lattice.lo > lattice.hi || (lattice.hi - lattice.lo) % lattice.step !== 0) {
-    throw new UserError(`codes: the lattice ${JSON.stringify(lattice)} must reach hi from lo in whole steps`);
+  checkOptions("codes' lattice", lattice, latticeRules, "codes: ");
+  if (lattice.lo > lattice.hi || (lattice.hi - lattice.lo) % lattice.step !== 0) {
+    throw new UserError(`codes: the lattice ${shown(lattice)} must reach hi from lo in whole steps`);
   }
   return { lattice };
 });

@@ -1,5 +1,5 @@
 /** Ops that start a graph: values from outside, constants, counters and random numbers. */
-import { UserError } from "../../errors.js";
+import { shown, UserError } from "../../errors.js";
 import { uniforms } from "../../random/philox.js";
 import type { Op } from "../op.js";
 import { sizeOf } from "../tensor.js";
@@ -15,9 +15,14 @@ const leaf: Op = {
 const constant: Op = {
   infer(_, { value, data, shape = [] }) {
     if (data === undefined) {
-      if (value === undefined) throw new UserError("constant: give a number or an array");
+      if (typeof value !== "number") {
+        throw new UserError(`constant: give a number or an array, got ${shown(value)}`);
+      }
       const lattice = Number.isSafeInteger(value) ? ({ lo: value, hi: value, step: 1 } as const) : undefined;
       return { shape: [], dtype: "f32", lattice };
+    }
+    if (!(data instanceof Float32Array || data instanceof Int32Array)) {
+      throw new UserError(`constant: the array must be a Float32Array or an Int32Array, got ${shown(data)}`);
     }
     if (sizeOf(checkShape("constant", shape)) !== data.length) {
       throw new UserError(

@@ -1,5 +1,5 @@
 /** What the shape rules and loops of several ops share. */
-import { UserError } from "../../errors.js";
+import { shown, UserError } from "../../errors.js";
 import type { Shape } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
 
@@ -34,10 +34,11 @@ export function offsets(extents: Shape, strides: readonly number[]): Int32Array 
 }
 
 export function checkShape(op: string, shape: Shape | undefined): Shape {
-  if (shape === undefined || !shape.every((extent) => Number.isInteger(extent) && extent > 0)) {
-    throw new UserError(`${op}: the shape ${shape && text(shape)} must be a list of whole numbers from 1`);
+  if (!Array.isArray(shape) || !shape.every((extent) => Number.isInteger(extent) && extent > 0)) {
+    const given = Array.isArray(shape) ? text(shape) : shown(shape);
+    throw new UserError(`${op}: the shape ${given} must be a list of whole numbers from 1`);
   }
-  return shape;
+  return shape as Shape;
 }
 
 export function checkRank(op: string, what: string, shape: Shape, layout: string): void {

@@ -1,0 +1,89 @@
+/** What users hand in as data: rules, and the check that a data set is one. */
+import { shown, UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
+import {
+  callback,
+  checkOptions,
+  checkValue,
+  count,
+  flag,
+  isObject,
+  notNegative,
+  objectOf,
+  oneOf,
+  optional,
+  text,
+} from "../errors/options.js";
+import type { Augmentation } from "./augment.js";
+import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
+
+/** Whoever listens to a load. */
+export const listenerRules: Rules<LoadListeners> = {
+  onProgress: optional(callback),
+  onWarning: optional(callback),
+};
+
+const side = 65_536;
+const isExtent = (value: unknown) => count.test(value) && (value as number) <= side;
+
+/** Height, width and channels of an image. */
+export const shapeRule: Rule = {
+  allowed: `[height, width, channels], each from 1 to ${side}`,
+  test: (value) => Array.isArray(value) && value.length === 3 && value.every(isExtent),
+};
+
+const augmentationRules: Rules<Augmentation> = {
+  rotation: optional({
+    allowed: "from 0 to 180 degrees",
+    test: (value) => notNegative.test(value) && (value as number) <= 180,
+  }),
+  cropPadding: optional({
+    allowed: "an integer of 0 or more pixels",
+    test: (value) => value === 0 || isExtent(value),
+  }),
+  padding: optional(oneOf("zeros", "reflection")),
+  flip: optional(flag),
+};
+
+/** @throws UserError for an augmentation that there is not. */
+export function checkAugmentation(augmentation: unknown): void {
+  if (augmentation !== undefined) {
+    checkOptions("augmentation", augmentation, augmentationRules, "augmentation.");
+  }
+}
+
+const numbers: Rule = {
+  allowed: "an array of numbers, one a channel",
+  test: (value) => Array.isArray(value) && value.every((item) => Number.isFinite(item)),
+};
+const setRule = objectOf("an image set { images, labels, count }", { count: "number" });
+
+/** @throws UserError for what is no data set, such as the Promise of one. */
+export function checkDataset(data: unknown): asserts data is Dataset {
+  if (!isObject(data) || !("train" in data) || !("test" in data)) {
+    const allowed = "a data set, such as await datasets.digits() gives";
+    throw new UserError(`data must be ${allowed}, got ${shown(data)}`, "data");
+  }
+  const { name, classes, shape, mean, std, checksum, augmentation } = data as Partial<Dataset>;
+  checkValue("name", name, text, "data.");
+  checkValue("classes", classes, count, "data.");
+  checkValue("shape", shape, shapeRule, "data.");
+  checkValue("mean", mean, numbers, "data.");
+  checkValue("std", std, numbers, "data.");
+  checkValue("checksum", checksum, text, "data.");
+  checkAugmentation(augmentation);
+  for (const key of ["train", "test"] as const) {
+    checkValue(key, data[key], setRule, "data.");
+    checkTypes(`data.${key}`, data[key] as Partial<ImageSet>);
+  }
+}
+
+/** @throws UserError for arrays that are of no type that images or labels have. */
+export function checkTypes(name: string, { images, labels }: Partial<ImageSet>): void {
+  if (!(images instanceof Uint8Array || images instanceof Float32Array)) {
+    throw new UserError(`${name}.images must be a Uint8Array or a Float32Array, got ${shown(images)}`);
+  }
+  if (!(labels instanceof Uint8Array || labels instanceof Int32Array)) {
+    throw new UserError(`${name}.labels must be a Uint8Array or an Int32Array, got ${shown(labels)}`);
+  }
+}
