@@ -385,7 +385,7 @@ describe("configuration files", () => {
     ["train --config nowhere.json", "cannot read nowhere.json: there is no such file (from --config)"],
     [
       "train --config torn.json",
-      'torn.json must hold one JSON object, as {"model": "lenet5"} (from --config)',
+      "torn.json is not JSON: it ends in line 1 where a name in double quotes should be (from --config)",
     ],
     [
       "train --config array.json",

@@ -1,5 +1,4 @@
 /** Flags that several commands share, how they become a configuration, and where each value came from. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { UserError } from "../errors.js";
@@ -8,6 +7,7 @@ import { parseRunOptions, runKeys } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import type { RunCode } from "./code.js";
 import { codeFor } from "./code.js";
+import { readJson } from "./json-file.js";
 import { loadMethod } from "./method-file.js";
 
 /** A text that is no number stays as it is, for the schema to refuse. */
@@ -266,19 +266,7 @@ export async function parse(from: Given): Promise<RunOptions> {
 }
 
 function readConfigFile(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = code === "ENOENT" ? "there is no such file" : code;
-    throw new UserError(`cannot read ${path}: ${reason} (from --config)`);
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
-  } catch {
-    // Reported below, like JSON that is not an object.
-  }
+  const value = readJson(path, { flag: "--config" });
+  if (isObject(value)) return value;
   throw new UserError(`${path} must hold one JSON object, as {"model": "lenet5"} (from --config)`);
 }

@@ -217,7 +217,9 @@ test.each([
   ["sweep study.json --jobs 0", "jobs must be an integer from 1 on, got 0 (from --jobs)"],
   [
     "sweep mnist/train-images-idx3-ubyte.gz",
-    expect.stringContaining("is not JSON; give a study as JSON") as string,
+    expect.stringMatching(
+      / is not JSON: line 1, column 1 has .* where a value should be; give a study as JSON/,
+    ) as string,
   ],
   ["reproduce mnist --epochs 0", "epochs must be an integer from 1 on, got 0 (from --epochs)"],
   ["reproduce mnist --data-dir nowhere --epochs 1", expect.stringContaining("nowhere") as string],

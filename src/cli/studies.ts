@@ -1,8 +1,6 @@
 /** `fewbit reproduce` and `fewbit sweep`. */
-import { readFileSync } from "node:fs";
 import { basename, dirname, extname, isAbsolute, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { reasonOf } from "../data/decode.js";
 import { firstLineOf, printable, UserError } from "../errors.js";
 import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
 import {
@@ -32,6 +30,7 @@ import { settled } from "./code.js";
 import { exitCodes } from "./exit.js";
 import { loadMethod } from "./method-file.js";
 import { onInterrupt } from "./interrupt.js";
+import { readJson } from "./json-file.js";
 import { createStudyDisplay } from "./study-display.js";
 import { duration, pc, percent, quoted, table, warn } from "./text.js";
 
@@ -313,17 +312,7 @@ async function readStudyFile(path: string): Promise<unknown> {
       throw new UserError(`cannot load ${path}: ${firstLineOf(error)}`);
     }
   }
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UserError(`cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
-  }
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, "")); // some editors begin files with a mark of their byte order
-  } catch {
-    throw new UserError(
-      `${path} is not JSON; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default`,
-    );
-  }
+  return readJson(path, {
+    remedy: "; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default",
+  });
 }
