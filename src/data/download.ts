@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.js";
+import { checkProxies, throughProxy } from "./proxy.js";
 
 export interface DownloadOptions {
   /** Folders as URLs, tried in this order. */
@@ -59,6 +60,7 @@ export async function download<T>(
   options: DownloadOptions,
 ): Promise<{ result: T; url: string }> {
   const { mirrors, retries = 2, backoffMilliseconds = 1000, signal } = options;
+  checkProxies();
   const failures: string[] = [];
   for (const mirror of mirrors) {
     const url = new URL(name, mirror.endsWith("/") ? mirror : `${mirror}/`).href;
@@ -92,7 +94,7 @@ async function bytesOf(
   const stall = new AbortController();
   const timer = setTimeout(() => stall.abort(), stallMilliseconds);
   try {
-    const response = await fetch(url, {
+    const response = await throughProxy(url, {
       signal: AbortSignal.any(signal === undefined ? [stall.signal] : [stall.signal, signal]),
       headers: { "accept-encoding": "identity" }, // a .gz file is packed already
     });
