@@ -10,8 +10,24 @@ export interface Loading extends Required<LoadListeners> {
 export function showLoading(quiet: boolean): Loading {
   if (quiet) return { onProgress: () => {}, onWarning: warn, stop: () => {} };
   if (isFancy()) return bar();
-  return { onProgress: (progress) => downloaded(progress), onWarning: warn, stop: () => {} };
+  return { onProgress: lines(), onWarning: warn, stop: () => {} };
 }
+
+/** A line for each downloaded file, and, as images of a large folder are read, one at the beginning and one each tenth. */
+function lines(): Loading["onProgress"] {
+  let tenths = -1;
+  return (progress) => {
+    const { what, unit, done, total = 0 } = progress;
+    if (unit === "bytes") return downloaded(progress);
+    const now = Math.floor((10 * done) / total);
+    if (total < fewestTold || now === tenths) return;
+    tenths = now;
+    console.log(`${what}  ${done.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} images read`);
+  };
+}
+
+/** Images that take long enough for a line. */
+const fewestTold = 1000;
 
 function downloaded({ what, done, from }: LoadProgress): void {
   if (from !== undefined) console.log(`${what}  ${bytesText(done)} from ${from}`);

@@ -1,6 +1,6 @@
 /** Where downloaded data is kept, and how a file gets there whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -55,6 +55,22 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
   } catch (error) {
     await rm(temporary, { force: true });
     throw unwritable(path, whyUnwritten(error));
+  }
+}
+
+/** Files that processes of long ago left half-written: a file takes minutes at most. */
+const staleMilliseconds = 3_600_000;
+
+/** Removes what killed processes left of `writeWhole` in a directory, where that may be done. */
+export function removeStale(directory: string): void {
+  try {
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name);
+      if (!/\.\d+-[0-9a-f]{8}\.tmp$/.test(name)) continue;
+      if (Date.now() - statSync(path).mtimeMs > staleMilliseconds) rmSync(path);
+    }
+  } catch {
+    // No such directory yet, one that is read alone, or another process was faster.
   }
 }
 

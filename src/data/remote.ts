@@ -7,7 +7,7 @@ import { gzip } from "node:zlib";
 import { checkPath, UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
 import { flag, notNegative, optional, positive, whole } from "../errors/options.js";
-import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
+import { cacheDirectory, checkWritable, removeStale, writeWhole } from "./cache.js";
 import { listenerRules } from "./check.js";
 import type { LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
@@ -93,7 +93,9 @@ export function cacheFor(
   }
   const { cache = cacheDirectory() } = options;
   checkPath("cache", cache);
-  return { directory: join(cache, set), from };
+  const directory = join(cache, set);
+  removeStale(directory);
+  return { directory, from };
 }
 
 async function remoteFile(
