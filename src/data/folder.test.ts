@@ -81,6 +81,13 @@ describe("a network is scored on", () => {
     expect((await load({ ...inFolder("part"), preparation, trainedOn })).test.count).toBe(49);
   });
 
+  test("all images, and warned of it, if what it was trained on is not said", async () => {
+    expect((await load({ ...inFolder("own"), preparation })).test.count).toBe(50);
+    expect(warnings).toEqual([
+      "all 50 images of DIR/own are scored; with trainedOn not those that the network was trained on",
+    ]);
+  });
+
   test("the test images of another folder that has some", async () => {
     await fill("other/train/cat", 5, 0);
     await fill("other/test/cat", 3, 9);

@@ -11,7 +11,7 @@ import { doubtsOf } from "./doubts.js";
 import type { ImageFile } from "./folder.js";
 import { listImages } from "./folder.js";
 import type { DecodeRules } from "./rules.js";
-import { decodeRules, rulesOf } from "./rules.js";
+import { decodeRules, isRules, rulesOf } from "./rules.js";
 
 /** How a network's images were prepared, which all that it is asked about must be too. */
 export interface Preparation extends DecodeRules {
@@ -29,7 +29,7 @@ export interface ImagesOptions extends LoadListeners {
   readonly preparation?: Preparation;
   /**
    * What such a network was trained on, by its checksum and where it was. In a folder of classes alone the
-   * images that were held out of this are scored; of any other folder, all.
+   * images that were held out of this are scored; of any other folder, and without this of any, all.
    */
   readonly trainedOn?: { readonly directory?: string; readonly checksum: string };
   /** By which rules files become pixels, to resume a run of before; default those of `preparation`, or of new runs. */
@@ -42,7 +42,7 @@ const optionRules: Rules<ImagesOptions> = {
   shape: shapeRule,
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   trainedOn: optional(objectOf("an object with directory and checksum")),
-  rules: optional(objectOf("an object of rules { resize, grey }")),
+  rules: optional({ allowed: 'rules of { resize: "centred", grey: "rec601" }, both or less', test: isRules }),
 };
 
 /**
@@ -101,6 +101,11 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   }
   const { mean, std } = preparation;
   const nothing = imageSet([], pixels.subarray(0, 0));
+  if (isHeldOut && options.trainedOn === undefined) {
+    onWarning?.(
+      `all ${files.length} images of ${directory} are scored; with trainedOn not those that the network was trained on`,
+    );
+  }
   const isOwn = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;
   const scored = isOwn ? testSet : imageSet(files, pixels);
   return { ...all, mean, std, train: nothing, test: scored, testIsAll: !isOwn, augmentation };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, expect, test } from "vitest";
 import { decodeImages } from "./decode.js";
+import { images } from "./images.js";
 
 interface Golden {
   readonly enlarged: readonly {
@@ -103,3 +104,13 @@ test("grey is what Pillow makes of colours, bit for bit", async () => {
   const pure = await written([255, 0, 0, 0, 255, 0, 0, 0, 255], 1, 3, 3);
   expect(Array.from(await decodeImages([pure], { shape: [1, 3, 1] }))).toEqual([76, 150, 29]);
 });
+
+test.each([{ grey: "bt709" }, { resize: true }, { gray: "rec601" }, "rec601"])(
+  "rules %j are refused",
+  async (rules) => {
+    const loading = images({ directory: folder, shape: [8, 8, 1], rules: rules as never });
+    await expect(loading).rejects.toThrow(
+      /^rules must be rules of \{ resize: "centred", grey: "rec601" \}, both or less, got /,
+    );
+  },
+);

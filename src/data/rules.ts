@@ -1,4 +1,5 @@
 /** By which rules image files become pixels. */
+import { isObject } from "../errors/options.js";
 
 /**
  * The rules of a run, which hold for all images that its network is ever asked about. A rule that is
@@ -16,3 +17,10 @@ export const decodeRules: Required<DecodeRules> = { resize: "centred", grey: "re
 
 /** The rules alone of an object that holds them, such as a stored run's preparation; undefined holds those of the first versions. */
 export const rulesOf = ({ resize, grey }: DecodeRules = {}): DecodeRules => ({ resize, grey });
+
+/** Whether a value is rules that this fewbit knows. */
+export const isRules = (value: unknown): boolean =>
+  isObject(value) &&
+  Object.entries(value).every(
+    ([key, rule]) => rule === undefined || decodeRules[key as keyof DecodeRules] === rule,
+  );

@@ -224,6 +224,13 @@ describe("of many files", () => {
     expect(rest).toEqual(paths.slice(0, 20).map((path) => `  ${path}: it is empty`));
   });
 
+  test("a name that the command line did not take for UTF-8 is told as such", async () => {
+    const path = join(folder, "caf\ufffd.png");
+    expect(await refusal(path)).toBe(
+      `cannot read ${path}: there is no such file; a name that is not UTF-8 can only be read from the folder around it`,
+    );
+  });
+
   test("those that cannot be opened are told too", async () => {
     const lost = ["lost.png", "gone.png"].map((name) => join(folder, name));
     expect(await refusal(lost[0])).toBe(`cannot read ${lost[0]}: there is no such file`);
