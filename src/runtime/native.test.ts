@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
@@ -75,6 +76,21 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     const buffers = buffersFor(executor, 100_000);
     await Promise.all([large.run(buffers), small.run(buffers), large.run(buffers)]);
     expect(new Float32Array(buffers.outputs)[99_999]).toBe(99_999.5);
+  });
+
+  test.skipIf(process.platform !== "linux")("dropped executors leave no threads", async () => {
+    const threads = () => readdirSync("/proc/self/task").length;
+    const use = async () => {
+      const executor = createNativeExecutor({ threads: 24 });
+      expect(executor.threads).toBe(24);
+      await executor.load(addition(10)).run(buffersFor(executor, 10));
+    };
+    await use();
+    const before = threads();
+    for (let i = 0; i < 200; i++) await use();
+    await Promise.all(Array.from({ length: 3 }, use));
+    // Three runs at a time have three pools.
+    expect(threads()).toBeLessThanOrEqual(before + 2 * 23);
   });
 
   test("takes the instruction set from the environment, and refuses one that the CPU has not", () => {
