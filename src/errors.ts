@@ -101,6 +101,12 @@ export function isPlainObject(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** A size for people, in KiB, MiB or GiB. */
+export function memoryText(bytes: number, digits = 1): string {
+  const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;
+  return `${(bytes / 1024 ** power).toFixed(digits)} ${["", "KiB", "MiB", "GiB"][power]}`;
+}
+
 /** "; did you mean NAME?" for the name that a misspelt one is nearest to; empty if none is near. */
 export function suggestion(given: unknown, names: readonly string[]): string {
   if (typeof given !== "string" || given.length > 50) return "";
@@ -130,17 +136,4 @@ function editDistance(a: string, b: string): number {
 export function checkPath(field: string, path: unknown): void {
   if (typeof path === "string" && path !== "") return;
   throw new UserError(`${field} must be a text that is not empty, got ${shown(path)}`, field);
-}
-
-/** Why a file could not be written, by the system's code, and what mends it where that is known. */
-export function whyUnwritten(error: unknown): { readonly reason: string; readonly remedy?: string } {
-  const { code, message } = error as { readonly code?: string; readonly message: string };
-  const known: Readonly<Record<string, readonly [reason: string, remedy: string]>> = {
-    ENOSPC: ["no space is left on the disk", "make room"],
-    EDQUOT: ["the quota of disk space is used up", "make room"],
-    EFBIG: ["the file would be larger than files may be here", "allow larger files, as with ulimit -f"],
-  };
-  if (code === undefined || !Object.hasOwn(known, code)) return { reason: code ?? message };
-  const [reason, remedy] = known[code];
-  return { reason: `${reason} (${code})`, remedy };
 }

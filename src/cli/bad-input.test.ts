@@ -481,7 +481,7 @@ describe("where a run is kept", () => {
     [`${training} --out notes.txt`, "notes.txt is not a directory (from --out)"],
     [
       `${training} --out notes.txt/run`,
-      "cannot write to notes.txt/run: ENOTDIR; choose a directory that you may write to (from --out)",
+      "cannot write to notes.txt/run: a part of its path is a file; choose a directory that you may write to (from --out)",
     ],
     [
       `${training} --out mnist --overwrite`,
@@ -521,7 +521,7 @@ describe("where a run is kept", () => {
   test.runIf(process.platform === "linux")("a place where no folder can be made", async () => {
     await refused(
       `${training} --out /proc/run`,
-      "cannot write to /proc/run: ENOENT; choose a directory that you may write to (from --out)",
+      "cannot write to /proc/run: nothing can be made there; choose a directory that you may write to (from --out)",
     );
   });
 });
@@ -536,10 +536,10 @@ describe("runs to resume", () => {
       "train --resume skipped --epochs 3",
       "skipped/checkpoint.safetensors is not a sound safetensors file: it does not have the checksum that its header says, so it was damaged after it was written",
     ],
-    ["train --resume blocked --epochs 3", "cannot read blocked/checkpoint.safetensors: EISDIR"],
+    ["train --resume blocked --epochs 3", "cannot read blocked/checkpoint.safetensors: it is a folder"],
     [
       "train --resume locked --epochs 3",
-      "cannot write to locked: EISDIR; choose a directory that you may write to (from --resume)",
+      "cannot read locked/lock: it is a folder; remove it if no training is at work there (from --resume)",
     ],
     [
       "train --resume linked --epochs 3",

@@ -3,9 +3,9 @@
  * that was typed. A run's folder may be a stranger's, so what it names is shown and never loaded.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
+import { largest, readBytes } from "../files/read.js";
 import { isMethodFile } from "../quantization/index.js";
 import type { RunConfig } from "../training/index.js";
 import type { Given } from "./flags.js";
@@ -23,7 +23,7 @@ export interface RunCode {
 
 /** By which a run knows its code again: the first 16 digits of the SHA-256 of the file, without what it imports. */
 export const checksumOfCode = (path: string): string =>
-  createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
+  createHash("sha256").update(readBytes(path, largest.json)).digest("hex").slice(0, 16);
 
 /**
  * The method's file that a command names for a stored run, if the run has one.

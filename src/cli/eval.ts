@@ -4,6 +4,7 @@ import { resolveData } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
 import { tieRuleOf } from "../training/revision.js";
+import { checkStored } from "../training/run.js";
 import { given, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";
 import { storedRun } from "./stored.js";
@@ -19,6 +20,8 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const { last, quiet = false, json = false } = command.opts<Flags>();
   const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()");
   const { from, options, model, method, config, summary } = run;
+  const which = last === true ? "last" : "best";
+  checkStored(folder, which, model, method);
   const loading = showLoading(quiet || json);
   const { preparation } = config;
   const trainedOn = { directory: ownFolder(config), checksum: config.data.checksum };
@@ -26,7 +29,6 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
     resolveData(options, model, { preparation, trainedOn, ...loading }),
   ).finally(loading.stop);
   const { executor, threads } = options;
-  const which = last === true ? "last" : "best";
   const scores = await withSourceAsync(from, () =>
     evaluateRun(folder, { model, method, data, which, executor, threads }),
   );

@@ -1,7 +1,6 @@
 /** JSON that a user wrote, so that a mistake in it is told by its place. */
-import { readFileSync } from "node:fs";
-import { reasonOf } from "../data/decode.js";
-import { shown, UserError } from "../errors.js";
+import { firstLineOf, shown, UserError } from "../errors.js";
+import { largest, readText } from "../files/read.js";
 
 /**
  * What a JSON file holds; a mark of the byte order, with which some editors begin files, is passed over.
@@ -17,9 +16,9 @@ export function readJson(
   const source = flag === undefined ? "" : ` (from ${flag})`;
   let text: string;
   try {
-    text = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+    text = readText(path, largest.json);
   } catch (error) {
-    throw new UserError(`cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}${source}`);
+    throw new UserError(`${firstLineOf(error)}${source}`);
   }
   try {
     return JSON.parse(text);

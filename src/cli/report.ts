@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { UserError } from "../errors.js";
 import { collectRuns } from "../experiments/index.js";
 import { buildReport, csv, fewestWords, json, markdown, page } from "../report/index.js";
-import { makeDirectories, writeAtomically } from "../training/files.js";
+import { makeDirectories, writeAtomically } from "../files/write.js";
 import { warn } from "./text.js";
 
 interface ReportFlags {

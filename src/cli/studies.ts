@@ -23,7 +23,7 @@ import {
 } from "../experiments/index.js";
 import { threadsEach, usableCpus } from "../machine.js";
 import { isMethodFile } from "../quantization/index.js";
-import { writeAtomically } from "../training/files.js";
+import { writeAtomically } from "../files/write.js";
 import { resolveNetwork, runName } from "../training/config.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
 import { settled } from "./code.js";

@@ -1,6 +1,6 @@
 /** How results read: accuracies with what they were chosen on, tables, numbers for people. */
 import picocolors from "picocolors";
-import { memoryText } from "../runtime/executor.js";
+import { memoryText } from "../errors.js";
 import type { LayerSummary, NetworkSummary } from "../nn/index.js";
 import type { Run, Split } from "../training/index.js";
 

@@ -4,13 +4,13 @@
  * The function is traced once for each set of shapes it is called with. The Programs of one
  * function, and of different functions, may share a state: its layout depends on its own shapes only.
  */
-import { shown, UserError } from "../errors.js";
+import { memoryText, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, isObject, optional, positive } from "../errors/options.js";
 import { node } from "../graph/node.js";
 import type { Tensor } from "../graph/tensor.js";
 import type { Executor, LoadedProgram } from "../runtime/executor.js";
-import { defaultExecutor, executorRule, memoryText } from "../runtime/executor.js";
+import { defaultExecutor, executorRule } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
 import { emit } from "./emit.js";
 import type { Layout } from "./state.js";

@@ -1,5 +1,4 @@
 /** What a run's page shows beside its curves: configuration, layers over the epochs, confusion matrices. */
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
 import { grouped } from "../experiments/index.js";
@@ -9,7 +8,6 @@ import { readLayers } from "../training/layers.js";
 import { fileNames, readConfig } from "../training/run.js";
 import type { ConfusionMatrix, LayerHistory, RunDetails } from "./api.js";
 import type { WatchedRun } from "./watched-run.js";
-import { largest } from "./follow.js";
 import { short } from "./watched-run.js";
 
 /** Counts in all matrices that are sent. */
@@ -28,20 +26,12 @@ export function detailsOf({ id, directory }: WatchedRun): RunDetails {
     }
   };
   const config = readConfig(directory);
-  const layers = orNone(() => historiesOf(readLayers(bounded(directory, fileNames.layers), Infinity)));
-  const confusion = orNone(() => matrices(bounded(directory, fileNames.confusion), config.model.classes));
+  const layers = orNone(() => historiesOf(readLayers(join(directory, fileNames.layers), Infinity)));
+  const confusion = orNone(() => matrices(join(directory, fileNames.confusion), config.model.classes));
   // As many as a matrix that was read has rows: what the configuration says may be any number.
   const numbers = (confusion[0]?.counts ?? []).map((_, i) => String(i));
   const classNames = config.preparation?.classNames ?? numbers;
   return { id, config: { ...config }, layers, confusion, classNames, warnings };
-}
-
-/** The path of a file of a run. @throws UserError for one that is too large to be read at once. */
-function bounded(directory: string, name: string): string {
-  const path = join(directory, name);
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size <= largest) return path;
-  throw new UserError(`${path} is damaged: it is larger than ${largest / 2 ** 20} MiB`);
 }
 
 /** In the order of the network. */

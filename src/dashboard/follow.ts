@@ -1,8 +1,8 @@
 /** Reads a growing JSON-lines file: each time only what was appended since. */
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
+import { memoryText } from "../errors.js";
+import { largest, openRegularAside } from "../files/read.js";
 
-/** A file of this size is no run's. */
-export const largest = 256 * 2 ** 20;
 const chunkBytes = 2 ** 20;
 
 export interface Reading {
@@ -35,7 +35,7 @@ export class LineFollower {
     const restarted = before !== undefined && (before.file !== file || size <= before.size);
     if (restarted) this.position = 0;
     if (!found.isFile()) throw new Error("is not a file");
-    if (size > largest) throw new Error(`is larger than ${largest / 2 ** 20} MiB`);
+    if (size > largest.lines) throw new Error(`is larger than ${memoryText(largest.lines, 0)}`);
     const lines = await this.linesUpTo(size);
     // Only now: what could not be read is tried again.
     this.stamp = { file, size, changed };
@@ -44,7 +44,7 @@ export class LineFollower {
 
   /** A last line without an end stays unread: it is read again once it has one. */
   private async linesUpTo(size: number): Promise<string[]> {
-    const file = await open(this.path, "r");
+    const file = await openRegularAside(this.path);
     try {
       const pieces: Buffer[] = [];
       for (let at = this.position; at < size;) {

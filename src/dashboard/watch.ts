@@ -2,11 +2,12 @@
  * Watches a folder of runs by looking at it again and again: the systems' notices of changes do not
  * reach shared file systems. A look costs a few questions a run, and reads only what was appended.
  */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { firstLineOf, printable, UserError } from "../errors.js";
-import type { Collection } from "../experiments/index.js";
+import { whyUnread } from "../files/reasons.js";
+import type { Collection, FoundFolders } from "../experiments/index.js";
 import { linkWarnings } from "../experiments/index.js";
 import type { RunUpdate, Snapshot } from "./api.js";
 import { Feed } from "./feed.js";
@@ -34,6 +35,11 @@ export class Watch {
         `${folder} is not a folder; give one that holds runs, or train one: fewbit train lenet5 --out ${folder}/first`,
       );
     }
+    try {
+      readdirSync(folder);
+    } catch (error) {
+      throw new UserError(`cannot read ${folder}: ${whyUnread(error)}; give a folder that you may read`);
+    }
   }
 
   /** Looks again and again, at least a second apart, and with four times the rest that a look takes. */
@@ -51,8 +57,8 @@ export class Watch {
 
   /** One look at everything, whose changes are published. */
   async look(): Promise<void> {
-    const { runs: found, links } = await this.find();
-    const warnings = linkWarnings(links).map(printable);
+    const { runs: found, links, unread } = await this.find();
+    const warnings = [...unread, ...linkWarnings(links)].map(printable);
     const changed: RunUpdate[] = [];
     const present = new Set<string>();
     const refresh = async (run: WatchedRun): Promise<void> => {
@@ -105,9 +111,9 @@ export class Watch {
   }
 
   /** Those of before, with all that is known of them, and the new ones. */
-  private async find(): Promise<{ runs: readonly WatchedRun[]; links: readonly string[] }> {
+  private async find(): Promise<Omit<FoundFolders, "runs"> & { readonly runs: readonly WatchedRun[] }> {
     const found = new Map<string, WatchedRun>();
-    const { runs, links } = await findRuns(this.folder);
+    const { runs, ...others } = await findRuns(this.folder);
     for (const directory of runs) {
       const path = await realpath(directory).catch(() => undefined);
       if (path === undefined) continue; // gone this moment
@@ -116,7 +122,7 @@ export class Watch {
     }
     this.known.clear();
     for (const [path, run] of found) this.known.set(path, run);
-    return { runs: [...found.values()], links };
+    return { runs: [...found.values()], ...others };
   }
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { printable, UserError } from "../errors.js";
+import { printable } from "../errors.js";
 import type { FoundRun } from "../experiments/index.js";
 import { cellOfRun } from "../experiments/index.js";
 import { LockWatch } from "../training/lock.js";
@@ -13,9 +13,6 @@ import { fileNames, readConfig } from "../training/run.js";
 import type { Curves, RunState, RunUpdate } from "./api.js";
 import { isThere } from "./find.js";
 import { LineFollower } from "./follow.js";
-
-/** A configuration of this size is no run's. */
-const largestConfig = 4 * 2 ** 20;
 
 export class WatchedRun {
   /** Says nothing of the path, and is the same in each process. */
@@ -104,7 +101,6 @@ export class WatchedRun {
     const { size, mtimeMs, ino } = statSync(path);
     const stamp = `${size} ${mtimeMs} ${ino}`;
     if (this.config !== undefined && stamp === this.configStamp) return;
-    if (size > largestConfig) throw new UserError(`${path} is damaged: it is larger than 4 MiB`);
     this.config = readConfig(this.directory);
     this.configStamp = stamp;
   }

@@ -1,8 +1,8 @@
 /** The files of a packed tar archive: from the archive, or from the cache, into which it is downloaded and unpacked. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { largest, readBytesAside } from "../files/read.js";
 import { checkWritable, writeWhole } from "./cache.js";
 import { checksumOf } from "./dataset.js";
 import { Unfit, download } from "./download.js";
@@ -43,7 +43,7 @@ export async function archiveFiles(
   if (!force && files.every((file) => existsSync(place(file)))) {
     const cached: LocalFile[] = [];
     for (const file of files) {
-      const bytes = await readFile(place(file));
+      const bytes = await readBytesAside(place(file), largest.data);
       if (checksumOf(bytes) !== file.sha256) {
         onWarning?.(`${place(file)} does not count and is downloaded again: it is damaged`);
         break;
@@ -68,7 +68,7 @@ export async function archiveFiles(
       onProgress: ({ bytes: done, total }) => onProgress?.({ what: name, unit: "bytes", done, total }),
     },
   );
-  for (const [i, file] of files.entries()) await writeWhole(place(file), result[i]);
+  for (const [i, file] of files.entries()) writeWhole(place(file), result[i]);
   onProgress?.({ what: name, unit: "bytes", done: sentBytes, total: sentBytes, from: url });
   return { directory, files: files.map((file, i) => ({ path: place(file), bytes: result[i], from: url })) };
 }

@@ -1,10 +1,10 @@
 /** Where downloaded data is kept, and how a file gets there whole or not at all. */
-import { randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { UserError, whyUnwritten } from "../errors.js";
+import { UserError } from "../errors.js";
+import { whyUnwritten } from "../files/reasons.js";
+import { makeDirectories, replaceFile } from "../files/write.js";
 
 /**
  * FEWBIT_CACHE, else the folder `fewbit` in the system's for caches: XDG_CACHE_HOME or ~/.cache, on
@@ -36,41 +36,13 @@ export function checkWritable(directory: string): void {
   }
 }
 
-/**
- * Writes a file so that its name never stands for half of it: under a name of this process's own,
- * flushed, then renamed. Of two processes that write it, the later one's stays.
- */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+/** Writes a file whole or not at all, in a folder that is made if it is not there. @throws UserError if it cannot. */
+export function writeWhole(path: string, bytes: Uint8Array): void {
   try {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(temporary, "wx");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    makeDirectories(dirname(path));
+    replaceFile(path, bytes);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw unwritable(path, whyUnwritten(error));
-  }
-}
-
-/** Files that processes of long ago left half-written: a file takes minutes at most. */
-const staleMilliseconds = 3_600_000;
-
-/** Removes what killed processes left of `writeWhole` in a directory, where that may be done. */
-export function removeStale(directory: string): void {
-  try {
-    for (const name of readdirSync(directory)) {
-      const path = join(directory, name);
-      if (!/\.\d+-[0-9a-f]{8}\.tmp$/.test(name)) continue;
-      if (Date.now() - statSync(path).mtimeMs > staleMilliseconds) rmSync(path);
-    }
-  } catch {
-    // No such directory yet, one that is read alone, or another process was faster.
   }
 }
 

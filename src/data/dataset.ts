@@ -1,6 +1,7 @@
 /** What a data set is: images and labels in memory, and what is done to them before the network sees them. */
 import { createHash } from "node:crypto";
 import { UserError } from "../errors.js";
+import { pieceBytes } from "../files/read.js";
 import type { Augmentation } from "./augment.js";
 import type { DecodeRules } from "./rules.js";
 
@@ -62,9 +63,6 @@ export async function ofDirectory<T>(load: () => Promise<T>): Promise<T> {
     throw error instanceof UserError ? new UserError(error.message, "dataDirectory") : error;
   }
 }
-
-/** What one call of Node's takes: 2 GiB and more are refused, whether hashed, read or written. */
-export const pieceBytes = 2 ** 30;
 
 /** The SHA-256 of arrays' bytes, one after another, in hexadecimal digits. */
 export function checksumOf(...parts: readonly ArrayBufferView[]): string {

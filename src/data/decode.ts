@@ -4,9 +4,10 @@
  * Turned as the camera says, on white where transparent, scaled so that the shorter side fits and cut
  * to the middle, grey by ITU-R BT.601. The decoder is loaded when the first image is read.
  */
-import { readFile } from "node:fs/promises";
 import type { Metadata, default as Sharp } from "sharp";
 import { UserError } from "../errors.js";
+import { largest, readFileAside } from "../files/read.js";
+import { whyUnread } from "../files/reasons.js";
 import { arrayProblem, usableCpus, usableMemory } from "../machine.js";
 import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
@@ -117,8 +118,8 @@ async function decode(
   [height, width, channels]: DecodeOptions["shape"],
   { resize, grey }: DecodeRules,
 ): Promise<Uint8Array> {
-  const bytes = await readFile(onDisk(path)).catch((error: NodeJS.ErrnoException) => {
-    throw new Unreadable(path, reasonOf(error), null);
+  const bytes = await readFileAside(onDisk(path), largest.data).catch((error: unknown) => {
+    throw new Unreadable(path, whyUnread(error), null);
   });
   if (bytes.length === 0) throw new Unreadable(path, "it is empty");
   // `check` knows the limit, and says which it is.
@@ -232,22 +233,6 @@ function byDecoder(path: string, { message }: Error): Unreadable {
     `there is no thread or no memory left for the decoder, which says "${words}"`,
     "the file may be sound; close other programs, or raise the limits of processes and memory",
   );
-}
-
-/** Why a file or folder cannot be read, in words. */
-export function reasonOf({ code, message, path = "" }: NodeJS.ErrnoException): string {
-  // What the command line does not take for UTF-8 stands as this character in its arguments.
-  if (code === "ENOENT" && path.includes("\ufffd")) {
-    return "there is no such file; a name that is not UTF-8 can only be read from the folder around it";
-  }
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: "there is no such file",
-    EACCES: "reading it is not allowed",
-    EISDIR: "it is a folder",
-    ERR_FS_FILE_TOO_LARGE: "it has 2 GiB or more",
-    ELOOP: "its symbolic links go in a circle",
-  };
-  return reasons[code ?? ""] ?? code ?? message;
 }
 
 function allocate(count: number, shape: DecodeOptions["shape"]): Uint8Array {

@@ -7,7 +7,8 @@ import type { Dirent } from "node:fs";
 import { readdirSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { UserError } from "../errors.js";
-import { extensions, reasonOf } from "./decode.js";
+import { whyUnread } from "../files/reasons.js";
+import { extensions } from "./decode.js";
 import { bytesOf, isDirectory, nameOf, onDisk } from "./paths.js";
 
 /** An image file and the index of its class. */
@@ -173,7 +174,7 @@ function entriesOf(directory: string): { name: string; kind: "file" | "folder" }
     const listed = readdirSync(onDisk(directory), { withFileTypes: true, encoding: "buffer" });
     entries = listed.map((entry) => ({ name: nameOf(entry.name), entry }));
   } catch (error) {
-    throw problem(`cannot read ${directory}: ${reasonOf(error as NodeJS.ErrnoException)}`);
+    throw problem(`cannot read ${directory}: ${whyUnread(error)}`);
   }
   return entries
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -187,7 +188,7 @@ function isDirectoryOrThrow(path: string): boolean {
   try {
     return statSync(onDisk(path)).isDirectory();
   } catch (error) {
-    throw problem(`cannot read ${path}, a symbolic link: ${reasonOf(error as NodeJS.ErrnoException)}`);
+    throw problem(`cannot read ${path}, a symbolic link: ${whyUnread(error)}`);
   }
 }
 

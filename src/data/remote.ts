@@ -1,14 +1,15 @@
 /** Files that are downloaded when they are first asked for, and known by their contents ever after. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { checkPath, UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
 import { flag, notNegative, optional, positive, whole } from "../errors/options.js";
-import { cacheDirectory, checkWritable, removeStale, writeWhole } from "./cache.js";
+import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import { listenerRules } from "./check.js";
+import { largest, readBytesAside } from "../files/read.js";
+import { removeTemporaries } from "../files/write.js";
 import type { LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import type { DownloadOptions } from "./download.js";
@@ -94,7 +95,7 @@ export function cacheFor(
   const { cache = cacheDirectory() } = options;
   checkPath("cache", cache);
   const directory = join(cache, set);
-  removeStale(directory);
+  removeTemporaries(directory);
   return { directory, from };
 }
 
@@ -107,7 +108,7 @@ async function remoteFile(
   const path = join(directory, name);
   if (!force && existsSync(path)) {
     try {
-      return { path, bytes: await contents(file, await readFile(path)), from: undefined };
+      return { path, bytes: await contents(file, await readBytesAside(path, largest.data)), from: undefined };
     } catch (error) {
       onWarning?.(`${path} does not count and is downloaded again: ${(error as Error).message}`);
     }
@@ -127,7 +128,7 @@ async function remoteFile(
     },
   );
   const { bytes, packed } = result;
-  await writeWhole(path, packed);
+  writeWhole(path, packed);
   onProgress?.({ what: name, unit: "bytes", done: packed.length, total: packed.length, from: url });
   return { path, bytes, from: url };
 }

@@ -1,9 +1,8 @@
 /** Unpacking gzip, xz and tar, which data sets come in. What is packed tells so by its first bytes, not its name. */
-import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { UserError } from "../errors.js";
-import { reasonOf } from "./decode.js";
+import { largest, readBytesAside } from "../files/read.js";
 
 /** Why bytes do not unpack; `isTooLarge` if they would, to more than was allowed. */
 export class UnpackError extends Error {
@@ -60,9 +59,7 @@ async function unpackXz(bytes: Uint8Array, maximumBytes: number): Promise<Uint8A
 
 /** Reads a file and unpacks it if it is packed. @throws UserError that names it */
 export async function readUnpacked(path: string, maximumBytes = mostBytes): Promise<Uint8Array> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`cannot read ${path}: ${reasonOf(error)}`);
-  });
+  const bytes = await readBytesAside(path, largest.data);
   return unpack(bytes, maximumBytes).catch((error: unknown) => {
     if (!(error instanceof UnpackError)) throw error;
     const remedy = error.isTooLarge ? "" : "; the file is corrupt or cut short, fetch it again";

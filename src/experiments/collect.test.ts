@@ -71,7 +71,7 @@ test("runs are found below folders, each once, and what cannot be read is told",
   expect(warnings).toEqual([
     `left out: ${join(lost, "config.json")} has formatVersion 7; this fewbit reads 1`,
     `left out: ${join(none, "config.json")} is damaged: "epochs" is not what a run writes`,
-    `left out: cannot read ${join(pipe, "metrics.jsonl")}: it is not a file`,
+    `left out: cannot read ${join(pipe, "metrics.jsonl")}: it is a pipe, a socket or a device, and no file`,
     expect.stringContaining("metrics.jsonl is damaged: line 1"),
   ]);
 });

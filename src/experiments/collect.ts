@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { firstLineOf, UserError } from "../errors.js";
+import { whyUnread } from "../files/reasons.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
@@ -65,7 +66,7 @@ export function collectRuns(folders: readonly string[]): Collection {
         warnings.push(`left out: ${firstLineOf(error)}`);
       }
     }
-    warnings.push(...linkWarnings(found.links));
+    warnings.push(...found.unread, ...linkWarnings(found.links));
   }
   return { runs: [...runs.values()], warnings };
 }
@@ -83,18 +84,20 @@ export interface FoundFolders {
   readonly runs: string[];
   /** That lead to runs, or to folders of runs, outside the folder. They are not followed: no run is read there. */
   readonly links: string[];
+  /** Why folders could not be looked into. */
+  readonly unread: string[];
 }
 
 function runFolders(folder: string, levels: number): FoundFolders {
-  const found: FoundFolders = { runs: [], links: [] };
+  const found: FoundFolders = { runs: [], links: [], unread: [] };
   const look = (directory: string, depth: number): void => {
     if (existsSync(join(directory, fileNames.config))) return void found.runs.push(directory);
     if (depth === 0) return;
     let entries;
     try {
       entries = readdirSync(directory, { withFileTypes: true });
-    } catch {
-      return; // not ours to read
+    } catch (error) {
+      return void found.unread.push(unreadText(directory, error));
     }
     for (const entry of entries.sort(byName)) {
       const path = join(directory, entry.name);
@@ -121,6 +124,10 @@ export function leadsToRuns(link: string, outside: string): boolean {
 /** Orders the entries of a folder. */
 export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : 1;
+
+/** A line for a folder that cannot be looked into. */
+export const unreadText = (folder: string, error: unknown): string =>
+  `left out: cannot read ${folder}: ${whyUnread(error)}`;
 
 /** A line where there are links to runs. */
 export function linkWarnings(links: readonly string[]): string[] {

@@ -8,6 +8,7 @@ export {
   linkWarnings,
   readFound,
   runDepth,
+  unreadText,
 } from "./collect.js";
 export { grouped } from "./grouped.js";
 export { measureEpoch } from "./estimate.js";

@@ -1,9 +1,9 @@
 /** What happens to the runs of a study, a file a run beside their folders: `logs/NAME.log`, a line an event. */
-import { appendFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { printable } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
-import { makeDirectories } from "../training/files.js";
+import { whyUnwritten } from "../files/reasons.js";
+import { appendFile, makeDirectories } from "../files/write.js";
 import { machine } from "../training/lock.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
 import type { Standing } from "./standing.js";
@@ -60,11 +60,11 @@ export class RunLog {
     try {
       makeDirectories(resolve(this.folder));
       const lines = [`${new Date().toISOString()} ${first}`, ...rest.map((line) => `  ${line}`)];
-      appendFileSync(this.path, `${lines.join("\n")}\n`);
+      appendFile(this.path, `${lines.join("\n")}\n`);
     } catch (error) {
       this.failed = true;
-      const { code, message } = error as NodeJS.ErrnoException;
-      this.onWarning(`cannot write ${this.path}: ${code ?? message}; the run goes on without a log`);
+      const { reason } = whyUnwritten(error);
+      this.onWarning(`cannot write ${this.path}: ${reason}; the run goes on without a log`);
     }
   }
 }

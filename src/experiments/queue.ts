@@ -4,7 +4,6 @@
  * in the study's folder alone, which all machines share, so the server may lose everything it has.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, JobsOptions, JobType, Queue } from "bullmq";
@@ -12,7 +11,9 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import { printable, UserError } from "../errors.js";
 import { isMethodFile } from "../quantization/index.js";
-import { makeDirectories } from "../training/files.js";
+import { isThere, largest, readText } from "../files/read.js";
+import { whyUnwritten } from "../files/reasons.js";
+import { createFile, makeDirectories } from "../files/write.js";
 import type { TrainProgress } from "../training/index.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
@@ -98,9 +99,10 @@ const idSchema = z.object({ formatVersion: z.literal(1), id: z.string().regex(/^
  */
 export function queueNameOf(folder: string): string | undefined {
   const path = join(folder, idFile);
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
+  const text = readText(path, largest.json);
   try {
-    const { id } = idSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+    const { id } = idSchema.parse(JSON.parse(text));
     return `${basename(resolve(folder)).replace(/[^\w.-]+/g, "-")}-${id}`;
   } catch {
     throw new UserError(`${path} is damaged; remove it, then start the study again`);
@@ -113,11 +115,10 @@ export function giveQueueName(folder: string): string {
   const content = `${JSON.stringify({ formatVersion: 1, id: randomBytes(4).toString("hex") })}\n`;
   try {
     makeDirectories(resolve(folder));
-    writeFileSync(path, content, { flag: "wx" });
+    createFile(path, content);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== "EEXIST")
-      throw new UserError(`cannot write ${path}: ${code ?? message}; choose another --out`);
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      throw new UserError(`cannot write ${path}: ${whyUnwritten(error).reason}; choose another --out`);
   }
   return queueNameOf(folder) as string;
 }

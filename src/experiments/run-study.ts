@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DivergenceError, UserError } from "../errors.js";
 import { threadsEach } from "../machine.js";
 import type { TrainProgress } from "../training/index.js";
-import { isInUse } from "../training/lock.js";
+import { isInUse, releaseStale } from "../training/lock.js";
 import { DataSets, isTaken, trainRun } from "./run.js";
 import type { Standing } from "./standing.js";
 import { isOpen, standingOf } from "./standing.js";
@@ -43,6 +43,7 @@ export interface Outcome extends Standing {
 export async function runStudy(runs: readonly PlannedRun[], options: StudyOptions): Promise<Outcome[]> {
   const { folder, jobs = 1, threads, signal } = options;
   const outcomes = runs.map((run): Outcome => standingOf(run, folder));
+  for (const { state, directory } of outcomes) if (state === "done") releaseStale(directory);
   const waiting = outcomes.flatMap((outcome, i) => (isOpen(outcome) ? [i] : []));
   const parallel = Math.max(1, Math.min(jobs, threads, waiting.length));
   const share = threadsEach(threads, parallel);

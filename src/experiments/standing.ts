@@ -1,8 +1,8 @@
 /** How far the runs of a study are, as their folders tell it. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
+import { isThere } from "../files/read.js";
 import { isMethodFile } from "../quantization/index.js";
 import type { EpochMetrics } from "../training/index.js";
 import type { RunOptions } from "../training/config.js";
@@ -30,8 +30,8 @@ export const isOpen = ({ state }: Standing): boolean => state === "open" || stat
 
 export function standingOf(run: PlannedRun, folder: string): Standing {
   const directory = join(folder, run.name);
-  if (!existsSync(join(directory, fileNames.config))) return { run, directory, state: "open", metrics: [] };
   try {
+    if (!isThere(join(directory, fileNames.config))) return { run, directory, state: "open", metrics: [] };
     // What no study needs, as layers and confusion matrices, is read where the run is resumed.
     const config = readConfig(directory);
     const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);

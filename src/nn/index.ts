@@ -15,6 +15,7 @@ export {
   fitted,
   hasCodes,
   hasResidualBlocks,
+  largestExtent,
   network,
   quantizedInputs,
 } from "./network.js";

@@ -1,5 +1,5 @@
 /** How numbers read: the one place where they are rounded. */
-import { memoryText } from "../runtime/executor.js";
+import { memoryText } from "../errors.js";
 import type { BitPair, Cell, Counts, Group, Spread } from "./report.js";
 import { tolerance } from "./statistics.js";
 

@@ -1,5 +1,5 @@
 /** What an executor is: something that runs Programs. One run at a time; the caller awaits it. */
-import { UserError } from "../errors.js";
+import { memoryText, UserError } from "../errors.js";
 import type { Rule } from "../errors/options.js";
 import { objectOf } from "../errors/options.js";
 import type { Program, Segment } from "./program.js";
@@ -75,12 +75,6 @@ export function allocateOrExplain<T>(
       `one block of ${memoryText(bytes)} of memory cannot be had here${because}; use a smaller batch, image or network`,
     );
   }
-}
-
-/** A size for people, in KiB, MiB or GiB. */
-export function memoryText(bytes: number, digits = 1): string {
-  const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;
-  return `${(bytes / 1024 ** power).toFixed(digits)} ${["", "KiB", "MiB", "GiB"][power]}`;
 }
 
 /** Runs asynchronous tasks one after the other in the order in which they are given. */

@@ -4,12 +4,12 @@
  * instruction set.
  */
 import { createRequire } from "node:module";
-import { UserError } from "../errors.js";
+import { memoryText, UserError } from "../errors.js";
 import { arrayProblem, usableMemory } from "../machine.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { allocateOrExplain, inTurn, memoryText } from "./executor.js";
+import { allocateOrExplain, inTurn } from "./executor.js";
 import { multipliesBf16 } from "./program.js";
 import { verify } from "./verify.js";
 

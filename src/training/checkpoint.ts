@@ -2,14 +2,14 @@
  * What a training run needs to go on bit for bit, and the weights of its best epoch, as safetensors
  * files. They hold no times and no machine, so equal runs have equal files.
  */
-import { existsSync } from "node:fs";
 import type { HostArray } from "../graph/host.js";
 import { UserError } from "../errors.js";
-import { readBytes, stage, writeAtomically } from "./files.js";
+import { isThere, readBytes } from "../files/read.js";
+import { sizeOf, stage, writeAtomically } from "../files/write.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
-import type { StoredTensor } from "./safetensors.js";
-import { decodeTensors, encodeParts, isRecord, typeOf } from "./safetensors.js";
+import type { StoredTensor, TensorFile } from "./safetensors.js";
+import { decodeTensors, encodeParts, isRecord, readTensorHeader, typeOf } from "./safetensors.js";
 
 export type Arrays = Readonly<Record<string, HostArray>>;
 
@@ -80,9 +80,10 @@ export function stageCheckpoint(path: string, owner: Owner, checkpoint: Checkpoi
  * and for one of another run, network, method or optimizer.
  */
 export function readCheckpoint(path: string, owner: Owner, expected: Expected): Checkpoint {
-  const { tensors, metadata } = read(path, ["fewbit checkpoint"], owner);
   const signTensors = mapValues(expected.signs, (data) => ({ data, shape: [data.length] }));
-  const { signs, ...values } = restore(tensors, { ...expected.values, signs: signTensors }, path);
+  const all = { ...expected.values, signs: signTensors };
+  const { tensors, metadata } = read(path, { formats: ["fewbit checkpoint"], owner, expected: all });
+  const { signs, ...values } = restore(tensors, all);
   return {
     values,
     signs: mapValues(signs, ({ data }) => data),
@@ -127,6 +128,14 @@ export function writeWeights(
   writeAtomically(path, encodeParts({ tensors: flatten({ parameters, statistics }), metadata }));
 }
 
+/** The weights in a file of their own, or as part of a checkpoint. */
+const weightsOf = (owner: Owner, { parameters, statistics }: Weights): Wanted => ({
+  formats: ["fewbit weights", "fewbit checkpoint"],
+  owner,
+  expected: { parameters, statistics },
+  beside: /^(optimizer|signs)\//,
+});
+
 /**
  * Reads the weights, and their epoch, that `writeWeights` wrote or that are part of a checkpoint.
  * Throws `UserError` as `readCheckpoint` does.
@@ -136,27 +145,83 @@ export function readWeights(
   owner: Owner,
   expected: Weights,
 ): { weights: Weights; epoch: number } {
-  const { tensors, metadata } = read(path, ["fewbit weights", "fewbit checkpoint"], owner);
+  const { tensors, metadata } = read(path, weightsOf(owner, expected));
   const { parameters, statistics } = expected;
-  const own = Object.entries(tensors).filter(([name]) => !/^(optimizer|signs)\//.test(name));
-  const weights = restore(Object.fromEntries(own), { parameters, statistics }, path);
-  return { weights, epoch: countOf(metadata.epoch, path) };
+  return { weights: restore(tensors, { parameters, statistics }), epoch: countOf(metadata.epoch, path) };
 }
 
-function read(path: string, formats: readonly string[], owner: Owner) {
-  if (!existsSync(path)) throw new UserError(`${path} does not exist`);
-  const file = decodeTensors(readBytes(path), path);
-  const { metadata } = file;
-  if (!formats.includes(metadata.format) || metadata.formatVersion !== formatVersion) {
-    throw new UserError(`${path} does not hold ${formats.join(" or ")} of version ${formatVersion}`);
+/** Compares a file's header with the weights expected, as `readWeights` does before it reads the rest. */
+export function checkWeights(path: string, owner: Owner, expected: Weights): void {
+  checkHeader(path, weightsOf(owner, expected));
+}
+
+/** What a file of tensors must be. */
+interface Wanted {
+  readonly formats: readonly string[];
+  readonly owner: Owner;
+  /** Arrays of the same names, types and shapes. */
+  readonly expected: object;
+  /** Names that may be there, too. */
+  readonly beside?: RegExp;
+}
+
+function read(path: string, wanted: Wanted): TensorFile {
+  checkHeader(path, wanted);
+  return decode(path);
+}
+
+const decode = (path: string): TensorFile => decodeTensors(readBytes(path, Infinity), path);
+
+/**
+ * Compares a file's header with what is wanted, before memory is taken for its tensors. Where it is of another network
+ * because it is damaged, that is told if the file is not large.
+ */
+function checkHeader(path: string, { formats, owner, expected, beside }: Wanted): void {
+  if (!isThere(path)) throw new UserError(`${path} does not exist`);
+  const { tensors, metadata } = readTensorHeader(path);
+  try {
+    if (!formats.includes(metadata.format) || metadata.formatVersion !== formatVersion) {
+      throw new UserError(`${path} does not hold ${formats.join(" or ")} of version ${formatVersion}`);
+    }
+    if (metadata.identity !== owner.identity) {
+      throw new UserError(`${path} is of ${metadata.identity}; this network is ${owner.identity}`);
+    }
+    if (metadata.recipe !== owner.recipe) {
+      throw new UserError(`${path} is of another run of the same network; put this run's own file back`);
+    }
+    const own = tensors.filter(({ name }) => beside?.test(name) !== true);
+    compare(
+      new Map(own.map(({ name, type, shape }) => [name, described(type, shape)])),
+      flatten(expected),
+      path,
+    );
+  } catch (error) {
+    if (sizeOf(path) <= notLarge) decode(path);
+    throw error;
   }
-  if (metadata.identity !== owner.identity) {
-    throw new UserError(`${path} is of ${metadata.identity}; this network is ${owner.identity}`);
+}
+
+const notLarge = 2 ** 28;
+
+const described = (type: string, shape: readonly number[]) => `${type} [${shape.join(", ")}]`;
+
+/** @throws UserError unless a file has tensors of just the names, types and shapes that are expected. */
+function compare(
+  stored: ReadonlyMap<string, string>,
+  expected: Readonly<Record<string, HostArray>>,
+  path: string,
+): void {
+  for (const [name, { data, shape }] of Object.entries(expected)) {
+    const wanted = described(typeOf(data), shape);
+    const found = stored.get(name) ?? "nothing";
+    if (found === wanted) continue;
+    throw new UserError(
+      `${path} is of another network: for ${name} it has ${found}, this one needs ${wanted}`,
+    );
   }
-  if (metadata.recipe !== owner.recipe) {
-    throw new UserError(`${path} is of another run of the same network; put this run's own file back`);
-  }
-  return file;
+  const strange = [...stored.keys()].find((name) => !Object.hasOwn(expected, name));
+  if (strange !== undefined)
+    throw new UserError(`${path} is of another network: it has ${strange}, which this one lacks`);
 }
 
 /** The name of an array that holds NaN or an infinity, if one does. */
@@ -177,35 +242,14 @@ function flatten(tree: object): Record<string, HostArray> {
   return flat;
 }
 
-/** The stored arrays in the structure of `expected`, which has the same names, types and shapes. */
+/** The stored arrays in the structure of `expected`. */
 function restore<T extends object>(
   stored: Readonly<Record<string, StoredTensor>>,
   expected: T,
-  path: string,
+  name = "",
 ): T {
-  const describe = ({ data, shape }: StoredTensor) => `${typeOf(data)} [${shape.join(", ")}]`;
-  const names = new Set(Object.keys(stored));
-  const visit = (value: object, name: string): unknown => {
-    if ("data" in value) {
-      const wanted = describe(value as HostArray);
-      const found = Object.hasOwn(stored, name) ? describe(stored[name]) : "nothing";
-      if (found !== wanted) {
-        throw new UserError(
-          `${path} is of another network: for ${name} it has ${found}, this one needs ${wanted}`,
-        );
-      }
-      names.delete(name);
-      return stored[name];
-    }
-    return Object.fromEntries(
-      Object.entries(value).map(([key, child]) => [
-        key,
-        visit(child as object, name === "" ? key : `${name}/${key}`),
-      ]),
-    );
-  };
-  const result = visit(expected, "") as T;
-  for (const name of names)
-    throw new UserError(`${path} is of another network: it has ${name}, which this one lacks`);
-  return result;
+  if ("data" in expected) return stored[name] as unknown as T;
+  const within = (key: string): string => (name === "" ? key : `${name}/${key}`);
+  const entries = Object.entries(expected) as [string, object][];
+  return Object.fromEntries(entries.map(([key, child]) => [key, restore(stored, child, within(key))])) as T;
 }

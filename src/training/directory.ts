@@ -9,21 +9,33 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { shown, UserError, whyUnwritten } from "../errors.js";
+import { shown, UserError } from "../errors.js";
+import { isThere } from "../files/read.js";
+import { whyUnwritten } from "../files/reasons.js";
+import {
+  appendFlushed,
+  cutBack,
+  makeDirectories,
+  removeFile,
+  removeTemporaries,
+  sizeOf,
+  writeAtomically,
+} from "../files/write.js";
 import type { Checkpoint, Expected, Owner, Weights } from "./checkpoint.js";
-import { readWeights, stageCheckpoint, writeCheckpoint, writeWeights } from "./checkpoint.js";
+import { checkWeights, readWeights, stageCheckpoint, writeCheckpoint, writeWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
 import type { EventFile } from "./events.js";
-import { appendFlushed, cutBack, makeDirectories, removeFile, sizeOf, writeAtomically } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import type { Lock } from "./lock.js";
-import { lockDirectory } from "./lock.js";
+import { lockDirectory, lockName } from "./lock.js";
 import type { EpochMetrics } from "./metrics.js";
 import { bestEpoch, formatLines, replaceIfOther } from "./metrics.js";
 import type { Resumption } from "./resumption.js";
 import { nothingYet, readResumption } from "./resumption.js";
+import type { Network } from "../nn/index.js";
+import type { Method } from "../quantization/index.js";
 import type { RunConfig } from "./run.js";
-import { fileNames as names, isEventFile, readConfig, summarise } from "./run.js";
+import { fileNames as names, isEventFile, readConfig, summarise, identityOf, weightShapes } from "./run.js";
 
 export interface OpenOptions {
   readonly resume: boolean;
@@ -125,6 +137,7 @@ export class RunDirectory {
       removeFile(this.file("stop"));
     }
     this.checkHeld();
+    for (const name of [...Object.values(names), "events"]) removeTemporaries(this.path, name, 0);
     if (!this.hasEnded()) {
       const then = resume ? undefined : "begin the run again";
       writeAtomically(this.file("config"), `${JSON.stringify(config, null, 2)}\n`, { then });
@@ -190,11 +203,10 @@ export class RunDirectory {
   /** A process that slept, or a machine that was cut off, may have been given up and its run be trained by another. */
   private checkHeld(): void {
     if (this.held?.isHeld() === true) return;
-    throw new UserError(
-      `${this.path} has been taken over by another process, which goes on with the run; this one has stopped`,
-      "directory",
-      "takenOver",
-    );
+    const why = isThere(join(this.path, lockName))
+      ? `${this.path} has been taken over by another process, which goes on with the run`
+      : `the lock of ${this.path} has been removed, so another process may train there`;
+    throw new UserError(`${why}; this one has stopped`, "directory", "takenOver");
   }
 
   /** Whether there is nothing left to train: then nothing is written but what is missing. */
@@ -235,6 +247,27 @@ export class RunDirectory {
   }
 }
 
+/**
+ * Whether a run is what a directory holds, by its configuration and the header of its checkpoint: before there is memory
+ * for a network that the directory may only say it has. @throws UserError if it is not, as `RunDirectory.open` does.
+ */
+export function checkResumable(
+  path: string,
+  config: RunConfig,
+  model: Network,
+  method: Method,
+  refuseOtherRules: OpenOptions["refuseOtherRules"],
+): void {
+  if (inspect(path) !== "run") return; // which `open` tells
+  const previous = readConfig(path);
+  checkSame(previous, config, path);
+  refuseOtherRules?.(previous);
+  const checkpoint = join(path, names.checkpoint);
+  if (!isThere(checkpoint)) return;
+  const owner = { identity: identityOf(model, method), recipe: previous.recipe };
+  checkWeights(checkpoint, owner, weightShapes(model, method));
+}
+
 /** The files that get lines at an epoch's end, in the order in which they are written. */
 const lineFiles = ["metrics", "layers", "confusion"] as const;
 
@@ -242,7 +275,8 @@ const lineFiles = ["metrics", "layers", "confusion"] as const;
 function inspect(path: string): "empty" | "run" | "foreign" {
   if (!existsSync(path)) return "empty";
   if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a directory`, "directory");
-  const passing = (name: string): boolean => name === "lock" || name === names.stop || name.endsWith(".tmp");
+  const passing = (name: string): boolean =>
+    name === lockName || name === names.stop || name.endsWith(".tmp");
   const found = readdirSync(path).filter((name) => !passing(name));
   if (found.length === 0) return "empty";
   return found.includes(names.config) ? "run" : "foreign";

@@ -8,10 +8,11 @@
  * Messages: https://github.com/tensorflow/tensorboard, `tensorboard/compat/proto/event.proto`,
  * `summary.proto`, `histogram.proto` and `tensor.proto`.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { PbfWriter } from "pbf";
-import { appendFlushed, readBytes, stage } from "./files.js";
+import { largest, readBytes } from "../files/read.js";
+import { appendFlushed, isOwn, stage } from "../files/write.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
 import type { RunConfig } from "./run.js";
@@ -53,12 +54,12 @@ export class EventFile {
     ];
     const epochs = metrics.map((line) => this.event(line, layers));
     const whole = Buffer.concat([...first, ...epochs].map(encode));
-    const there = existsSync(this.path) ? readBytes(this.path) : undefined;
+    const there = isOwn(this.path) ? readBytes(this.path, largest.lines) : undefined;
     if (there !== undefined && whole.subarray(0, there.length).equals(there)) {
       if (there.length < whole.length) appendFlushed(this.path, whole.subarray(there.length));
     } else {
       // TensorBoard would take another file with its own name's ending for a second one.
-      stage(this.path, whole, { temporary: join(this.directory, "events.tmp") })();
+      stage(this.path, whole, { temporary: join(this.directory, "events") })();
     }
   }
 

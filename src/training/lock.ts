@@ -1,27 +1,20 @@
 /** The lock of a run's directory: one process writes there, on whichever machine. */
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { randomUUID } from "node:crypto";
+import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { largest, openRegular, readFile } from "../files/read.js";
+import { whyUnread } from "../files/reasons.js";
+import { createFile } from "../files/write.js";
 
 export interface Lock {
-  /** False once another process has taken the directory over. */
+  /** False once another process has taken the directory over, or somebody has removed the lock. */
   isHeld(): boolean;
   release(): void;
 }
 
-const lockName = "lock";
+export const lockName = "lock";
 /** The owner writes its lock again so often; another machine takes one that has not been written for so long. */
 const beatMilliseconds = 20_000;
 const goneMilliseconds = 120_000;
@@ -39,16 +32,38 @@ export function lockDirectory(directory: string, queue = ""): Lock {
   const mine = [id, started, machine(), randomUUID(), queue].join(" ");
   for (let attempt = 0; attempt < 100; attempt++) {
     try {
-      return held(path, openSync(path, "wx"), mine);
+      return hold(path, openSync(path, "wx"), mine);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const owner = readIfThere(path);
+    const owner = ownerIn(path);
     if (owner === undefined) continue; // released this moment
     refuseLiving(owner, path, directory, queue);
     removeStale(path, owner);
   }
   throw new UserError(`${path} cannot be taken; remove it if no training is at work there`, "directory");
+}
+
+function ownerIn(path: string): string | undefined {
+  try {
+    return readIfThere(path);
+  } catch (error) {
+    const reason = whyUnread(error);
+    throw new UserError(
+      `cannot read ${path}: ${reason}; remove it if no training is at work there`,
+      "directory",
+    );
+  }
+}
+
+/** Removes the lock of a process that was killed after its run had ended, if there is one. */
+export function releaseStale(directory: string): void {
+  const path = join(directory, lockName);
+  try {
+    if (readIfThere(path) !== undefined && !isInUse(directory)) lockDirectory(directory).release();
+  } catch {
+    // The run is whole, whatever lies beside it.
+  }
 }
 
 /**
@@ -121,7 +136,7 @@ function isLiving(id: string, started: string): boolean {
 /** What this machine is called in locks: FEWBIT_HOST where the system's names are not unique. */
 export const machine = (): string => (process.env.FEWBIT_HOST ?? hostname()).replace(/\s+/g, "-");
 
-function held(path: string, file: number, mine: string): Lock {
+function hold(path: string, file: number, mine: string): Lock {
   // Through the open file, which stays this process's own when another has put its lock in the place.
   const write = (): number => writeSync(file, mine, 0);
   try {
@@ -138,7 +153,13 @@ function held(path: string, file: number, mine: string): Lock {
       // The next beat may succeed; a lock that is lost is noticed before anything else is written.
     }
   }, beatMilliseconds).unref();
-  const isHeld = (): boolean => readIfThere(path) === mine;
+  const isHeld = (): boolean => {
+    try {
+      return readIfThere(path) === mine;
+    } catch {
+      return false; // something that is no lock
+    }
+  };
   let open = true;
   return {
     isHeld,
@@ -170,11 +191,11 @@ function refuseLiving(content: string, path: string, directory: string, queue: s
 
 /** By the clock of whoever holds the files: that of a new file there. */
 function millisecondsSinceBeat(path: string): number {
-  const probe = `${path}.${process.pid}.tmp`;
+  const probe = besides(path);
   try {
-    writeFileSync(probe, "");
+    createFile(probe, "");
     // Opened, since a file's times are told anew then where a network's file system keeps them.
-    const file = openSync(path, "r");
+    const file = openRegular(path);
     try {
       return statSync(probe).mtimeMs - fstatSync(file).mtimeMs;
     } finally {
@@ -188,9 +209,12 @@ function millisecondsSinceBeat(path: string): number {
   }
 }
 
+/** A name that nobody can foresee, so that nothing can lie in wait there. */
+const besides = (path: string): string => `${path}.${randomBytes(6).toString("hex")}.tmp`;
+
 /** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */
 function removeStale(path: string, content: string): void {
-  const aside = `${path}.${process.pid}.tmp`;
+  const aside = besides(path);
   try {
     renameSync(path, aside);
   } catch {
@@ -220,7 +244,7 @@ function describeProcess(id: number): string {
 /** A file's text; undefined if there is none (or, under /proc, if the process has just ended). */
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readFile(path, largest.lock).toString("utf8");
   } catch (error) {
     if (["ENOENT", "ESRCH", "ESTALE"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;

@@ -57,7 +57,7 @@ describe("lines", () => {
   test("cannot be read from a directory", () => {
     mkdirSync(path);
     expect(() => readLines(path, 3, schema)).toThrow(UserError);
-    expect(() => readLines(path, 3, schema)).toThrow(`cannot read ${path}: EISDIR`);
+    expect(() => readLines(path, 3, schema)).toThrow(`cannot read ${path}: it is a folder`);
   });
 
   test("are written only where they differ", () => {

@@ -1,8 +1,8 @@
 /** What is measured each epoch, and the JSON-lines files that keep it. All accuracies are in percent. */
-import { existsSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../errors.js";
-import { readBytes, writeAtomically } from "./files.js";
+import { isThere, largest, readText } from "../files/read.js";
+import { isOwn, writeAtomically } from "../files/write.js";
 
 /** Which images the best epoch is chosen on. */
 export type Split = "test" | "validation";
@@ -90,8 +90,8 @@ export function readLines<T extends { readonly epoch: number }>(
   epochs: number,
   schema: z.ZodType<T>,
 ): T[] {
-  if (!existsSync(path)) return [];
-  const lines = readBytes(path).toString("utf8").split("\n");
+  if (!isThere(path)) return [];
+  const lines = readText(path, largest.lines).split("\n");
   lines.pop(); // what follows the last newline: nothing, or a line cut short
   const kept: T[] = [];
   for (const [i, line] of lines.entries()) {
@@ -113,9 +113,9 @@ export function readMetrics(path: string, epochs: number): EpochMetrics[] {
 /** A line of `metrics.jsonl`; undefined for anything else. */
 export const parseMetrics = (line: string): EpochMetrics | undefined => parse(line, metricsSchema);
 
-/** Replaces a file by this text, unless it holds exactly that. */
+/** Replaces a file by this text, unless it holds exactly that; a link by a file, since lines may follow. */
 export function replaceIfOther(path: string, text: string): void {
-  if (!existsSync(path) || readBytes(path).toString("utf8") !== text) writeAtomically(path, text);
+  if (!isOwn(path) || readText(path, largest.lines) !== text) writeAtomically(path, text);
 }
 
 export function formatLines(lines: readonly object[]): string {

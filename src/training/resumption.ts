@@ -2,15 +2,16 @@
  * What a run goes on from, read from its directory and compared: a file that is lost, damaged, another
  * run's or older than the rest is refused before anything is written.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../errors.js";
+import { isThere } from "../files/read.js";
+import { sizeOf } from "../files/write.js";
 import type { Checkpoint, Expected, Owner } from "./checkpoint.js";
 import { readCheckpoint, readWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
 import { mostClasses, readConfusion } from "./confusion.js";
-import { sizeOf } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
@@ -48,7 +49,7 @@ export function readResumption(path: string, config: RunConfig, options: Resumpt
     if (!statSync(join(path, name)).isFile())
       throw new UserError(`${join(path, name)} is not a file; move it away`);
   }
-  if (!existsSync(file("checkpoint"))) {
+  if (!isThere(file("checkpoint"))) {
     refuseTrained(path, file);
     return nothingYet;
   }
@@ -154,7 +155,7 @@ function holdsBest(
   const best = bestEpoch(metrics)?.epoch;
   const isCheckpoints = best === checkpoint.epoch && checkpoint.step === 0;
   try {
-    if (existsSync(file) && readWeights(file, owner, expected.values).epoch === best) return true;
+    if (isThere(file) && readWeights(file, owner, expected.values).epoch === best) return true;
   } catch (error) {
     if (!isCheckpoints) throw error;
   }

@@ -4,7 +4,7 @@
  * writes them; docs/runs.md tells what is in them.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -12,16 +12,16 @@ import type { Augmentation } from "../data/augment.js";
 import type { Preparation } from "../data/images.js";
 import { checkPath, shown, UserError } from "../errors.js";
 import { checkValue, oneOf } from "../errors/options.js";
+import { isThere, largest, readText } from "../files/read.js";
 import type { GradientType, Network } from "../nn/index.js";
-import { checkNetwork, describe, gradientTypes, initialise } from "../nn/index.js";
+import { checkNetwork, describe, gradientTypes, largestExtent } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import { checkMethod } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
-import { nonFinite, readWeights } from "./checkpoint.js";
+import { checkWeights, nonFinite, readWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
 import { readConfusion } from "./confusion.js";
-import { readBytes } from "./files.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
 import type { EpochMetrics, Split } from "./metrics.js";
@@ -172,19 +172,8 @@ export function loadWeights(
   checkValue("which", which, oneOf("best", "last"));
   checkNetwork(model);
   checkMethod(method);
-  const config = readConfig(directory);
-  refuseOtherRules(config.revision, { model, method, optimizer: config.optimizer }, "answer", directory);
-  const path = join(directory, which === "best" ? fileNames.best : fileNames.checkpoint);
-  if (!existsSync(path)) {
-    throw new UserError(`${path} is not there: no epoch has ended yet, or the file is lost; resume the run`);
-  }
-  const { parameters, statistics } = describe(model, method);
-  const expected = { parameters: initialise(parameters, 0), statistics: initialise(statistics, 0) };
-  const { weights, epoch } = readWeights(
-    path,
-    { identity: identityOf(model, method), recipe: config.recipe },
-    expected,
-  );
+  const { path, owner } = weightsFile(directory, which, model, method);
+  const { weights, epoch } = readWeights(path, owner, weightShapes(model, method));
   const broken = nonFinite(weights);
   if (broken !== undefined) {
     throw new UserError(
@@ -192,6 +181,34 @@ export function loadWeights(
     );
   }
   return { weights, epoch };
+}
+
+/**
+ * Whether the stored weights are those of a network, by their file's header: before data is loaded for it, and without
+ * memory for them. Throws `UserError` as `loadWeights` does.
+ */
+export function checkStored(directory: string, which: Which, model: Network, method: Method): void {
+  const { path, owner } = weightsFile(directory, which, model, method);
+  checkWeights(path, owner, weightShapes(model, method));
+}
+
+/** The file that has a run's weights, and whom they must belong to. */
+function weightsFile(directory: string, which: Which, model: Network, method: Method) {
+  const config = readConfig(directory);
+  refuseOtherRules(config.revision, { model, method, optimizer: config.optimizer }, "answer", directory);
+  const path = join(directory, which === "best" ? fileNames.best : fileNames.checkpoint);
+  if (!isThere(path)) {
+    throw new UserError(`${path} is not there: no epoch has ended yet, or the file is lost; resume the run`);
+  }
+  return { path, owner: { identity: identityOf(model, method), recipe: config.recipe } };
+}
+
+/** Arrays like those of a network's weights, but without their data. */
+export function weightShapes(model: Network, method: Method): Weights {
+  const { parameters, statistics } = describe(model, method);
+  const shapes = (specs: typeof parameters) =>
+    Object.fromEntries(specs.map(({ name, shape }) => [name, { data: new Float32Array(0), shape }]));
+  return { parameters: shapes(parameters), statistics: shapes(statistics) };
 }
 
 /** Network and method in words: what stored weights must belong to. */
@@ -216,7 +233,7 @@ export function summarise(metrics: readonly EpochMetrics[], epochsPlanned: numbe
 export function readConfig(directory: string): RunConfig {
   checkPath("directory", directory);
   const path = join(directory, fileNames.config);
-  if (!existsSync(path))
+  if (!isThere(path))
     throw new UserError(`${directory} holds no run: there is no ${fileNames.config}`, "directory");
   const config = parseJson(path) as { formatVersion?: unknown } | null;
   if (config?.formatVersion !== 1) {
@@ -244,13 +261,14 @@ function isPrepared({ model, preparation }: RunConfig): boolean {
 }
 
 const count = z.number().int().positive();
+const extent = count.max(largestExtent);
 const revision = count.optional();
 const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
 export const configSchema = z.object({
   formatVersion: z.literal(1),
   fewbit: z.string(),
   recipe: z.string().optional(),
-  model: z.object({ name: z.string(), input: z.tuple([count, count, count]), classes: count }),
+  model: z.object({ name: z.string(), input: z.tuple([extent, extent, extent]), classes: extent }),
   preparation: z
     .object({
       mean: z.array(z.number()),
@@ -282,7 +300,7 @@ export const configSchema = z.object({
 } satisfies Record<keyof RunConfig, z.ZodType>);
 
 function parseJson(path: string): unknown {
-  const text = readBytes(path).toString("utf8");
+  const text = readText(path, largest.json);
   try {
     return JSON.parse(text);
   } catch {

@@ -12,6 +12,7 @@ import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, isObject, objectOf } from "../errors/options.js";
 import { sizeOf } from "../graph/tensor.js";
+import { readParts } from "../files/read.js";
 
 export type TensorData =
   | Float64Array
@@ -114,47 +115,92 @@ export function encodeParts({ tensors, metadata }: TensorFile): Uint8Array[] {
   return [header, ...parts];
 }
 
+/** A tensor as a header tells of it, with the place of its bytes among the data. */
+interface Placed {
+  readonly name: string;
+  readonly type: ReadType;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What a file's header says. */
+export interface TensorHeader {
+  /** In the order of their data, which they cover without gaps. */
+  readonly tensors: readonly Placed[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** Reads a file's bytes; `file` is its name in messages. Throws `UserError` at the first thing that is wrong. */
 export function decodeTensors(bytes: Uint8Array, file: string): TensorFile {
   if (!(bytes instanceof Uint8Array)) {
     throw new UserError(`decodeTensors takes a file's bytes as a Uint8Array, got ${shown(bytes)}`);
   }
-  const bad = (reason: string) => new UserError(`${file} is not a sound safetensors file: ${reason}`);
-  if (bytes.length < lengthBytes) throw bad(`it has only ${bytes.length} bytes`);
-  const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (headerBytes > Math.min(maximumHeaderBytes, bytes.length - lengthBytes)) {
-    throw bad(`its header should have ${headerBytes} bytes, the file has ${bytes.length}`);
-  }
-  const data = bytes.subarray(lengthBytes + headerBytes);
-  const header = parseHeader(bytes.subarray(lengthBytes, lengthBytes + headerBytes), bad);
-  const { [metadataKey]: stored = {}, ...entries } = header;
-  if (!isRecord(stored) || !Object.values(stored).every((value) => typeof value === "string")) {
-    throw bad(`${metadataKey} is not a record of strings`);
-  }
-  const { [checksumKey]: checksum, ...metadata } = stored as Record<string, string>;
-
-  const tensors: [string, StoredTensor][] = [];
-  const inOrder = Object.entries(entries).map(([name, entry]) => ({
-    name,
-    ...parseEntry(name, entry, file, bad),
-  }));
-  inOrder.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  let end = 0;
-  for (const { name, type, shape, begin, end: entryEnd } of inOrder) {
-    if (begin !== end)
-      throw bad(`the data of "${name}" begins at ${begin}, where the tensor before it ends at ${end}`);
-    if (entryEnd > data.length) throw bad(`"${name}" ends at ${entryEnd}, the data at ${data.length}`);
-    end = entryEnd;
+  const bad = unsound(file);
+  const start = dataStart(bytes, bytes.length, bad);
+  const data = bytes.subarray(start);
+  const { tensors, metadata, entries, checksum } = parse(
+    bytes.subarray(lengthBytes, start),
+    data.length,
+    file,
+    bad,
+  );
+  const decoded = tensors.map(({ name, type, shape, begin, end }): [string, StoredTensor] => {
     // A copy, which is aligned and does not keep the file's bytes in memory.
     const copy = new Uint8Array(data.subarray(begin, end)).buffer;
-    tensors.push([name, { data: dataOf(type, copy), shape }]);
-  }
-  if (end !== data.length) throw bad(`${data.length - end} bytes after the last tensor`);
+    return [name, { data: dataOf(type, copy), shape }];
+  });
   if (checksum !== undefined && checksum !== checksumOfFile(metadata, entries, [data])) {
     throw bad("it does not have the checksum that its header says, so it was damaged after it was written");
   }
   // Unlike an assignment, this makes an own property of any name, `__proto__` too.
-  return { tensors: Object.fromEntries(tensors), metadata };
+  return { tensors: Object.fromEntries(decoded), metadata };
+}
+
+/** Reads a file's header alone, which takes no memory for its tensors. Throws `UserError` as `decodeTensors` does. */
+export function readTensorHeader(path: string): TensorHeader {
+  const bad = unsound(path);
+  return readParts(path, (size, read) => {
+    const start = dataStart(read(0, Math.min(size, lengthBytes)), size, bad);
+    const { tensors, metadata } = parse(read(lengthBytes, start), size - start, path, bad);
+    return { tensors, metadata };
+  });
+}
+
+const unsound = (file: string) => (reason: string) =>
+  new UserError(`${file} is not a sound safetensors file: ${reason}`);
+
+/** Where the data begins in a file of so many bytes, by its first bytes. */
+function dataStart(first: Uint8Array, fileBytes: number, bad: Bad): number {
+  if (fileBytes < lengthBytes) throw bad(`it has only ${fileBytes} bytes`);
+  const headerBytes = Number(new DataView(first.buffer, first.byteOffset).getBigUint64(0, true));
+  if (headerBytes > Math.min(maximumHeaderBytes, fileBytes - lengthBytes)) {
+    throw bad(`its header should have ${headerBytes} bytes, the file has ${fileBytes}`);
+  }
+  return lengthBytes + headerBytes;
+}
+
+/** A header's JSON, and whether its tensors are those of so many bytes of data. */
+function parse(json: Uint8Array, dataBytes: number, file: string, bad: Bad) {
+  const { [metadataKey]: stored = {}, ...entries } = parseHeader(json, bad);
+  if (!isRecord(stored) || !Object.values(stored).every((value) => typeof value === "string")) {
+    throw bad(`${metadataKey} is not a record of strings`);
+  }
+  const { [checksumKey]: checksum, ...metadata } = stored as Record<string, string>;
+  const tensors = Object.entries(entries).map(([name, entry]): Placed => ({
+    name,
+    ...parseEntry(name, entry, file, bad),
+  }));
+  tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let end = 0;
+  for (const { name, begin, end: entryEnd } of tensors) {
+    if (begin !== end)
+      throw bad(`the data of "${name}" begins at ${begin}, where the tensor before it ends at ${end}`);
+    if (entryEnd > dataBytes) throw bad(`"${name}" ends at ${entryEnd}, the data at ${dataBytes}`);
+    end = entryEnd;
+  }
+  if (end !== dataBytes) throw bad(`${dataBytes - end} bytes after the last tensor`);
+  return { tensors, metadata, entries, checksum };
 }
 
 /** Over the header without the checksum itself, then the data. */
@@ -225,18 +271,33 @@ function parseEntry(name: string, entry: unknown, file: string, bad: Bad) {
 /** The first key that some object of the JSON text holds twice; `JSON.parse` would silently keep the last. */
 function repeatedKey(json: string): string | undefined {
   const open: Set<string>[] = [];
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}]/g)) {
+  // What a regular expression would say of strings, which may be too long for one.
+  for (let at = 0; at < json.length; at++) {
+    const token = json[at];
     if (token === "{") open.push(new Set());
     else if (token === "}") open.pop();
-    else if (token.endsWith(":")) {
-      const key = token.slice(0, token.lastIndexOf('"') + 1);
-      const name = JSON.parse(key) as string;
-      const keys = open[open.length - 1];
-      if (keys.has(name)) return key;
-      keys.add(name);
+    else if (token === '"') {
+      const end = endOfString(json, at);
+      let next = end;
+      while (" \t\n\r".includes(json[next])) next++;
+      if (json[next] === ":") {
+        const key = json.slice(at, end);
+        const name = JSON.parse(key) as string;
+        const keys = open[open.length - 1];
+        if (keys.has(name)) return key;
+        keys.add(name);
+      }
+      at = next - 1;
     }
   }
   return undefined;
+}
+
+/** Behind the quotation mark that ends the string that begins at `start`. */
+function endOfString(json: string, start: number): number {
+  let at = start + 1;
+  while (json[at] !== '"') at += json[at] === "\\" ? 2 : 1;
+  return at + 1;
 }
 
 /** As what an array is written. */

@@ -4,9 +4,11 @@ import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { DecodeRules } from "../data/rules.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
-import { UserError } from "../errors.js";
+import { memoryText, UserError } from "../errors.js";
 import { checkOptions } from "../errors/options.js";
-import type { GradientType, LayerSummary, Network, Tensors } from "../nn/index.js";
+import { sizeOf } from "../graph/index.js";
+import { usableMemory } from "../machine.js";
+import type { GradientType, LayerSummary, Network, ParameterSpec, Tensors } from "../nn/index.js";
 import { describe, hasCodes, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { initialOf, rateOf, scalarsOf } from "../optim/index.js";
@@ -17,7 +19,7 @@ import { chooseExecutor } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { withoutData } from "./checkpoint.js";
 import type { LogKind } from "./config.js";
-import { RunDirectory } from "./directory.js";
+import { checkResumable, RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { lastStepWarning } from "./last-step.js";
 import { signsOfAll } from "./layers.js";
@@ -145,18 +147,22 @@ async function begin(settings: Settings) {
   const { parameters: specs, statistics, layers } = describe(model, method);
   const warning = lastStepWarning((split ?? settings.data).train.count, batchSize);
   if (warning !== undefined && statistics.length > 0) onWarning(warning);
-  const parameters = await start(model, method, initialise(specs, seed), executor);
-  const initial: TrainingValues = {
-    parameters,
-    statistics: initialise(statistics, seed),
-    optimizer: initialOf(optimizer, parameters),
-  };
   // A run goes on by the rules that it began with, or not at all.
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
   const recipe = { ...recipeOf(settings, rules), revision };
   const config = makeConfig(recipe, epochs, executor, settings.options, previous);
+  const refuse = (stored: RunConfig): void =>
+    refuseOtherRules(stored.revision, settings, "train", path ?? "");
+  if (path !== undefined && settings.resume === true) checkResumable(path, config, model, method, refuse);
+  checkMemory(model, specs);
+  const parameters = await start(model, method, initialise(specs, seed), executor);
+  const initial: TrainingValues = {
+    parameters,
+    statistics: initialise(statistics, seed),
+    optimizer: initialOf(optimizer, parameters),
+  };
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
   const events =
     path !== undefined && settings.log?.includes("tensorboard") === true
@@ -168,7 +174,7 @@ async function begin(settings: Settings) {
       overwrite: settings.overwrite ?? false,
       queue: settings.queue,
       identity: identityOf(model, method),
-      refuseOtherRules: ({ revision }) => refuseOtherRules(revision, settings, "train", directory),
+      refuseOtherRules: refuse,
       ...{ config, expected, events, onWarning },
     });
   const job: Job = {
@@ -185,6 +191,16 @@ async function begin(settings: Settings) {
     job.directory?.close();
     throw error;
   }
+}
+
+/** Refuses a network whose weights, with gradients and an optimizer's moments, are more than there is memory. */
+function checkMemory({ name, input }: Network, specs: readonly ParameterSpec[]): void {
+  const bytes = specs.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+  if (4 * bytes <= usableMemory()) return;
+  throw new UserError(
+    `${name} for images of ${input.join("x")} has ${memoryText(bytes)} of weights, and training takes four times as much, more than the ${memoryText(usableMemory())} of memory here; use smaller images or a smaller network`,
+    "imageSize",
+  );
 }
 
 /** The initial parameters as the method constrains them. */
