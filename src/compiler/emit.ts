@@ -85,7 +85,10 @@ function emitMap(group: MapGroup, producers: Producers, operandOf: OperandOf): M
   const results = group.roots.map((root) => {
     const reduction = reductionOf[root.op] ?? "none";
     const value = reduction === "none" ? root : root.inputs[0];
-    return { ...operandOf(root), axes: resultAxes(root, shape, space), slot: slots.get(value)!, reduction };
+    const operand = operandOf(root);
+    const lattice = storageBytes[operand.storage] === 1 ? { lattice: root.lattice } : {};
+    const slot = slots.get(value)!;
+    return { ...operand, axes: resultAxes(root, shape, space), slot, reduction, ...lattice };
   });
   return { kind: "map", space: space.extents, operands, body, results };
 }

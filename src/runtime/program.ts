@@ -6,6 +6,7 @@
  */
 import { shown, UserError } from "../errors.js";
 import { isObject } from "../errors/options.js";
+import type { Lattice } from "../graph/tensor.js";
 
 /**
  * constants: fixed when compiled. state: parameters and optimizer; its layout does not depend on
@@ -85,6 +86,8 @@ export type Reduction = "none" | "sum" | "max" | "moments";
 export interface MapResult extends MapOperand {
   readonly slot: number;
   readonly reduction: Reduction;
+  /** Which codes it is said to hold, where it is stored as bytes; the reference executor checks it. */
+  readonly lattice?: Lattice;
 }
 
 /** Elementwise work and reductions over one space, fused: operands in, registers, results out. */

@@ -2,6 +2,8 @@
  * The reference executor: runs a Program with the op table's plain loops, one instruction after the
  * other. It is the oracle for the kernels. Sums are in double; every register operation rounds to f32.
  */
+import { UserError } from "../errors.js";
+import type { Lattice } from "../graph/tensor.js";
 import { ops } from "../graph/ops.js";
 import { sizeOf } from "../graph/tensor.js";
 import { arrayProblem, usableMemory } from "../machine.js";
@@ -119,9 +121,25 @@ function executeMap({ space, operands, body, results }: MapInstruction, memory: 
   }
   for (const { slot, ...to } of stores) {
     const { data } = slots[slot];
+    if (to.lattice !== undefined) checkCodes(data, to.lattice);
     const target = open(to, memory);
     if (to.storage === "bf16") target.set(upperHalves(data as Float32Array));
     else target.set(data);
+  }
+}
+
+/**
+ * Kernels store codes as bytes without a look at them: those outside the lattice wrap on some and are clipped on others.
+ * NaN is let through, since a training that breaks down must come to its own end.
+ */
+function checkCodes(values: ArrayLike<number>, lattice: Lattice): void {
+  const { lo, hi, step } = lattice;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (Number.isNaN(value) || (value >= lo && value <= hi && (value - lo) % step === 0)) continue;
+    throw new UserError(
+      `codes: the value ${value} is none of the lattice ${lo}, ${lo + step}, ..., ${hi}; round and limit what is marked as codes`,
+    );
   }
 }
 

@@ -52,7 +52,10 @@ export function clip(x: Tensor, low: number, high: number): Tensor {
   return customGradient(min(high, max(low, x)), [x], (g) => [where(mul(le(low, x), le(x, high)), g, 0)]);
 }
 
-/** Marks whole numbers as the codes of a lattice, so that the compiler may store and multiply them as such. */
+/**
+ * Marks whole numbers as the codes of a lattice, so that the compiler may store and multiply them as such. Values
+ * must be of the lattice: kernels do not look, and what they make of others differs; the reference executor throws.
+ */
 export const codes = (x: Value, lattice: Lattice): Tensor =>
   node("codes", [toTensor("codes", x)], { lattice });
 
