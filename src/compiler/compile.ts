@@ -1,7 +1,7 @@
 /**
  * `compile`: a function on tensors becomes a function on arrays that runs as one Program.
  *
- * The function is traced once for each set of shapes it is called with. The Programs of one
+ * The function is traced once for each set of shapes it is called with, of which the last few are kept. The Programs of one
  * function, and of different functions, may share a state: its layout depends on its own shapes only.
  */
 import { memoryText, shown, UserError } from "../errors.js";
@@ -61,8 +61,12 @@ interface Compiled {
   readonly idle: { inputs: ArrayBuffer; outputs: ArrayBuffer }[];
 }
 
+/** Programs that one function keeps, with the memory of their runs: for so many sets of shapes it is compiled once. */
+const mostPrograms = 16;
+
 /**
- * Compiles a function of a state and a batch, both trees of tensors.
+ * Compiles a function of a state and a batch, both trees of tensors. It is traced once for each set of shapes that
+ * it is called with, and again where it was called with more than 16 others since.
  *
  * @param fn returns a record of tensors or trees of tensors. Its key `state`, if any, must be a tree
  *   like the given state and replaces it.
@@ -75,7 +79,7 @@ export function compile<
   if (typeof fn !== "function") throw new UserError(`compile takes a function, got ${shown(fn)}`);
   checkOptions("compile", options, rules);
   const { executor = defaultExecutor(), memoryLimit = executor.memoryLimit } = options;
-  const cache = new Map<string, Compiled>();
+  const programs = new Map<string, Compiled>();
 
   function compiledFor(state: State<S>, batch: Tree<HostValue>): Compiled {
     if (!(state instanceof State)) {
@@ -88,11 +92,12 @@ export function compile<
     }
     const signature = signatureOf(batch, "batch");
     const key = JSON.stringify([state.layout.tree, signature]);
-    let compiled = cache.get(key);
-    if (compiled === undefined) {
-      compiled = trace(fn, state.layout, layOut("inputs", signature), executor, memoryLimit);
-      cache.set(key, compiled);
-    }
+    const compiled =
+      programs.get(key) ?? trace(fn, state.layout, layOut("inputs", signature), executor, memoryLimit);
+    // The least recently used stands first.
+    programs.delete(key);
+    programs.set(key, compiled);
+    if (programs.size > mostPrograms) programs.delete(programs.keys().next().value!);
     return compiled;
   }
 
