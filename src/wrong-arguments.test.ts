@@ -137,6 +137,7 @@ const right: Readonly<Record<string, () => readonly unknown[]>> = {
   evaluateRun: () => [run.directory, { model: tiny, method: base.method, data, which: "last", ...own }],
   predictRun: () => [run.directory, [], { model: tiny, method: base.method, invert: false, ...own }],
   classify: () => [run, data, [0, 1], own],
+  classifier: () => [run, own],
   loadRun: () => [run.directory],
   loadWeights: () => [run.directory, "best", tiny, base.method],
   encodeTensors: () => [{ tensors: { a: array }, metadata: {} }],

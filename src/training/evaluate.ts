@@ -6,14 +6,15 @@ import type { Dataset, ImageSet } from "../data/dataset.js";
 import { checkDataset } from "../data/check.js";
 import { shown, UserError } from "../errors.js";
 import { checkOptions, checkValue, whole } from "../errors/options.js";
-import type { HostArray } from "../graph/host.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
+import type { ImageAnswer } from "./answers.js";
+import { answerer } from "./answers.js";
 import type { Weights } from "./checkpoint.js";
 import type { ConfusionCounts } from "./confusion.js";
-import { answerOf, countAnswers, mostClasses, noCounts } from "./confusion.js";
+import { countAnswers, mostClasses, noCounts } from "./confusion.js";
 import { checkFits, feed } from "./feed.js";
 import type { Scores, Sums } from "./metrics.js";
 import { addBatch, noImages, scoresOf } from "./metrics.js";
@@ -21,7 +22,7 @@ import { evaluateRules, evaluateRunRules, trainedRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
 import type { WeightTensors } from "./step.js";
-import { compileLogits, compileScores } from "./step.js";
+import { compileScores } from "./step.js";
 
 type ScoreStep = ReturnType<typeof compileScores>;
 
@@ -124,42 +125,28 @@ export async function evaluateRun(
   return { epoch, ...(await evaluateTrained({ model, method, weights }, prepared, options)) };
 }
 
-/** What a network answers to one image: a probability per class, and the class of the largest logit. */
-export interface Answer {
+/** What a network answers to one test image, and what it shows. */
+export interface Answer extends ImageAnswer {
   readonly label: number;
-  /** The first of equals; -1 where a logit is NaN. */
-  readonly answer: number;
-  readonly probabilities: Float32Array;
 }
 
-/** The answers to the test images at the given indices. */
+/** The answers to the test images at the given indices. It compiles the network: to ask it again and again, `classifier`. */
 export async function classify(
   trained: Trained,
   data: Dataset,
   indices: readonly number[],
   options: ExecutorOptions = {},
 ): Promise<Answer[]> {
-  const { model, method, weights } = onlyTrained(trained);
+  const only = onlyTrained(trained);
   checkDataset(data);
-  checkFits(model, data);
+  checkFits(only.model, data);
   checkIndices(indices, data.test.count);
-  const { executor } = chooseExecutor(options);
-  const state = createState<WeightTensors>(plain(weights), { executor });
-  const step = compileLogits(model, method, executor);
-  const batches = evaluationBatches(data.test, data, 1);
+  const { images, labels } = data.test;
   const size = data.shape[0] * data.shape[1] * data.shape[2];
-  const answers: Answer[] = [];
-  for (let first = 0; first < indices.length; first += atOnce) {
-    const some = indices.slice(first, first + atOnce);
-    const images = new Float32Array(some.length * size);
-    const labels = new Int32Array(some.length);
-    some.forEach((index, i) => batches.prepare(0, index, images.subarray(i * size), labels.subarray(i)));
-    const { logits } = await step(state, { images: { data: images, shape: [some.length, ...data.shape] } });
-    labels.forEach((label, i) => {
-      answers.push({ label, answer: answerOf(logits, i), probabilities: softmaxOfRow(logits, i) });
-    });
-  }
-  return answers;
+  const chosen = new (images instanceof Uint8Array ? Uint8Array : Float32Array)(indices.length * size);
+  indices.forEach((index, i) => chosen.set(images.subarray(index * size, (index + 1) * size), i * size));
+  const answers = await answerer(only, data, chooseExecutor(options).executor)(chosen);
+  return answers.map((answer, i) => ({ label: labels[indices[i]], ...answer }));
 }
 
 /** @throws UserError for an index that no test image has. */
@@ -170,22 +157,11 @@ function checkIndices(indices: readonly number[], count: number): void {
 }
 
 /** What a trained network is, of an object that may hold more, as a run does. @throws UserError for what is none. */
-function onlyTrained(trained: Trained): Trained {
+export function onlyTrained(trained: Trained): Trained {
   const { model, method, weights } = Object(trained) as Trained;
   const only = { model, method, weights };
   checkOptions<Trained>("a trained network", only, trainedRules);
   return only;
-}
-
-/** Images that `classify` takes in one go: the memory that it needs does not grow with their number. */
-const atOnce = 256;
-
-function softmaxOfRow({ data, shape: [, classes] }: HostArray, row: number): Float32Array {
-  const logits = data.slice(row * classes, (row + 1) * classes);
-  const largest = Math.max(...logits);
-  const exponentials = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
-  const sum = exponentials.reduce((a, b) => a + b, 0);
-  return Float32Array.from(exponentials, (value) => value / sum);
 }
 
 /** The weights alone, without what else an object that holds them may hold. */

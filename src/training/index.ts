@@ -1,5 +1,8 @@
 /** Training: `train`, and what it leaves behind. */
 export type { Arrays, TrainingValues, Weights } from "./checkpoint.js";
+export type { ImageAnswer } from "./answers.js";
+export type { Classification, Classifier, ClassifierOptions, Pixels } from "./classifier.js";
+export { classifier } from "./classifier.js";
 export type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 export type { Answer, EvaluateRunOptions, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";

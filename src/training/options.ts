@@ -18,6 +18,7 @@ import { checkOptimizer, checkSchedule } from "../optim/index.js";
 import { checkMethod } from "../quantization/index.js";
 import { executorRules } from "../runtime/choose.js";
 import { runRule } from "./config.js";
+import type { ClassifierOptions } from "./classifier.js";
 import type { EvaluateOptions, EvaluateRunOptions, Trained } from "./evaluate.js";
 import type { PredictOptions } from "./predict.js";
 import type { ProfileOptions } from "./profile.js";
@@ -71,6 +72,13 @@ export const predictRules: Rules<PredictOptions> = {
   ...executorRules,
   ...{ model, method, which },
   invert: optional(flag),
+};
+
+export const classifierRules: Rules<ClassifierOptions> = {
+  ...executorRules,
+  model: optional(model),
+  method: optional(method),
+  which,
 };
 
 /** A trained network, such as a run is. */

@@ -6,7 +6,8 @@ import { checkOptions, checkValue, text } from "../errors/options.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
-import { classify } from "./evaluate.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import { answerer } from "./answers.js";
 import { predictRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
@@ -61,10 +62,8 @@ export async function predictRun(
   const { weights, epoch } = loadWeights(directory, which, model, method);
   const { input: shape, classes } = model;
   const images = await decodeImages(files, { shape, invert, rules: rulesOf(preparation) });
-  const set = { images, labels: new Uint8Array(files.length), count: files.length };
-  const data = { name: "files", classes, shape, ...preparation, train: set, test: set, checksum: "files" };
-  const indices = files.map((_, index) => index);
-  const answers = await classify({ model, method, weights }, data, indices, options);
+  const { executor } = chooseExecutor(options);
+  const answers = await answerer({ model, method, weights }, preparation, executor)(images);
   const unanswered = answers.findIndex(({ answer }) => answer === -1);
   if (unanswered !== -1) {
     throw new UserError(

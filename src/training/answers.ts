@@ -1,0 +1,71 @@
+/** What a trained network answers to images: a probability per class. Compiled once, asked as often as one likes. */
+import { createState } from "../compiler/state.js";
+import { evaluationBatches } from "../data/batches.js";
+import type { ImageSet } from "../data/dataset.js";
+import type { Preparation } from "../data/images.js";
+import type { HostArray } from "../graph/host.js";
+import type { Executor } from "../runtime/executor.js";
+import { answerOf } from "./confusion.js";
+import type { Trained } from "./evaluate.js";
+import type { WeightTensors } from "./step.js";
+import { compileLogits } from "./step.js";
+
+/** What a network answers to one image. */
+export interface ImageAnswer {
+  /** The index of the class of the largest logit, the first of equals; -1 where a logit is NaN. */
+  readonly answer: number;
+  /** Of each class. */
+  readonly probabilities: Float32Array;
+}
+
+/** Images [N, height, width, channels] as an `ImageSet` has them. */
+export type Images = ImageSet["images"];
+
+/**
+ * Images that are answered in one go: the memory that it takes does not grow with their number. What is left of
+ * them goes in parts of halved sizes, so that few Programs serve any number.
+ */
+const atOnce = 256;
+
+/**
+ * A function from images to answers, in their order. It copies the weights; images are normalised by the
+ * preparation. What a network answers to an image does not depend on the others.
+ */
+export function answerer(
+  { model, method, weights: { parameters, statistics } }: Trained,
+  { mean, std }: Pick<Preparation, "mean" | "std">,
+  executor: Executor,
+): (images: Images) => Promise<ImageAnswer[]> {
+  const { input: shape, classes } = model;
+  const state = createState<WeightTensors>({ parameters, statistics }, { executor });
+  const step = compileLogits(model, method, executor);
+  const size = shape[0] * shape[1] * shape[2];
+  return async (images) => {
+    const count = images.length / size;
+    const set = { images, labels: new Uint8Array(count), count };
+    const data = { name: "images", classes, shape, mean, std, train: set, test: set, checksum: "images" };
+    const batches = evaluationBatches(set, data, 1);
+    const unused = new Int32Array(1);
+    const answers: ImageAnswer[] = [];
+    for (let part = atOnce; answers.length < count;) {
+      while (part > count - answers.length) part /= 2;
+      const pixels = new Float32Array(part * size);
+      for (let i = 0; i < part; i++) {
+        batches.prepare(0, answers.length + i, pixels.subarray(i * size), unused);
+      }
+      const { logits } = await step(state, { images: { data: pixels, shape: [part, ...shape] } });
+      for (let i = 0; i < part; i++) {
+        answers.push({ answer: answerOf(logits, i), probabilities: softmaxOfRow(logits, i) });
+      }
+    }
+    return answers;
+  };
+}
+
+function softmaxOfRow({ data, shape: [, classes] }: HostArray, row: number): Float32Array {
+  const logits = data.slice(row * classes, (row + 1) * classes);
+  const largest = Math.max(...logits);
+  const exponentials = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = exponentials.reduce((a, b) => a + b, 0);
+  return Float32Array.from(exponentials, (value) => value / sum);
+}

@@ -1,0 +1,147 @@
+/** A trained network that answers what pixels show. */
+import type { Preparation } from "../data/images.js";
+import { shown, UserError } from "../errors.js";
+import { checkOptions, isObject } from "../errors/options.js";
+import type { ExecutorOptions } from "../runtime/choose.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import type { ImageAnswer, Images } from "./answers.js";
+import { answerer } from "./answers.js";
+import type { Trained } from "./evaluate.js";
+import { onlyTrained } from "./evaluate.js";
+import { classifierRules } from "./options.js";
+import type { OwnParts } from "./recreate.js";
+import { recreate } from "./recreate.js";
+import type { Which } from "./run.js";
+import { loadWeights, readConfig } from "./run.js";
+import type { Run } from "./train.js";
+
+export interface ClassifierOptions extends ExecutorOptions, OwnParts {
+  /** Which weights: of the best epoch, or those that the run has come to. Default "best". */
+  readonly which?: Which;
+}
+
+/**
+ * Images [height, width, channels] in row-major order: bytes 0 to 255, or floats as the run's own data had
+ * them (of bytes: divided by 255). The run's mean and deviation apply to both.
+ */
+export type Pixels = Uint8Array | Uint8ClampedArray | Float32Array;
+
+/** What a classifier says of one image. */
+export interface Classification extends ImageAnswer {
+  /** The name of the class `answer`. */
+  readonly className: string;
+}
+
+export interface Classifier {
+  /** Height, width and channels of an image. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  readonly classNames: readonly string[];
+  /** How many epochs the weights were trained. */
+  readonly epoch: number;
+  /**
+   * What the network answers to one image.
+   *
+   * @throws UserError for pixels of another size or type, and where a logit is NaN.
+   */
+  predict(pixels: Pixels): Promise<Classification>;
+  /** The same for the images [N, height, width, channels] of one array. */
+  predictAll(pixels: Pixels): Promise<Classification[]>;
+}
+
+/**
+ * Makes a trained network ready to be asked: from a run that `train` returned, or from the folder of one. A
+ * network or method that is not fewbit's own must be given for a folder, as `model` and `method`: code that a
+ * folder names is never loaded.
+ *
+ * @example
+ * const digits = await classifier("runs/first-digits");
+ * const { className, probabilities } = await digits.predict(new Uint8Array(28 * 28));
+ *
+ * @throws UserError for a folder without a run, a damaged one, and parts that are not the run's.
+ */
+export async function classifier(run: Run | string, options: ClassifierOptions = {}): Promise<Classifier> {
+  checkOptions<ClassifierOptions>("classifier", options, classifierRules);
+  const { trained, preparation, epoch, of } =
+    typeof run === "string" ? fromFolder(run, options) : fromRun(run, options);
+  const { executor } = chooseExecutor({ executor: options.executor, threads: options.threads });
+  const { input: shape, classes } = trained.model;
+  const { classNames = Array.from({ length: classes }, (_, label) => String(label)) } = preparation;
+  const ask = answerer(trained, preparation, executor);
+  const size = shape[0] * shape[1] * shape[2];
+  const predictAll = async (pixels: Pixels, count?: number): Promise<Classification[]> => {
+    const answers = await ask(imagesOf(pixels, shape, count));
+    return answers.map((answer, i) => {
+      if (answer.answer >= 0) return { ...answer, className: classNames[answer.answer] };
+      throw new UserError(
+        `the network of ${of} answers image ${i} with NaN: its numbers broke down in training; train it again with a lower learning rate`,
+      );
+    });
+  };
+  await ask(new Uint8Array(size)); // so that it is compiled when somebody waits for an answer
+  return {
+    ...{ shape, classNames, epoch },
+    predict: async (pixels) => (await predictAll(pixels, 1))[0],
+    predictAll: (pixels) => predictAll(pixels),
+  };
+}
+
+/** What a classifier is made of. */
+interface Source {
+  readonly trained: Trained;
+  readonly preparation: Preparation;
+  readonly epoch: number;
+  /** The run, in words. */
+  readonly of: string;
+}
+
+function fromFolder(directory: string, { model, method, which = "best" }: ClassifierOptions): Source {
+  const config = readConfig(directory);
+  const preparation = preparationOf(config.preparation, directory);
+  const parts = recreate(directory, config, { model, method });
+  const { weights, epoch } = loadWeights(directory, which, parts.model, parts.method);
+  return { trained: { ...parts, weights }, preparation, epoch, of: directory };
+}
+
+function fromRun(run: Run, { model, method, which = "best" }: ClassifierOptions): Source {
+  if (!isObject(run) || !isObject(run.config)) {
+    throw new UserError(`classifier takes a run, as train() returns it, or its folder, got ${shown(run)}`);
+  }
+  const given = Object.entries({ model, method }).find(([, part]) => part !== undefined)?.[0];
+  if (given !== undefined) {
+    throw new UserError(
+      `${given} goes with the folder of a run; a run that train() returned has its own`,
+      given,
+    );
+  }
+  const weights = which === "best" ? run.weights : run.lastWeights;
+  const trained = onlyTrained({ ...run, weights });
+  const { epoch } = which === "best" ? run.best : run.last;
+  const of = run.directory ?? "this run";
+  return { trained, preparation: preparationOf(run.config.preparation, of), epoch, of };
+}
+
+function preparationOf(preparation: Preparation | undefined, of: string): Preparation {
+  if (preparation !== undefined) return preparation;
+  throw new UserError(`${of} does not say how its images were prepared; train it again with this fewbit`);
+}
+
+/** @param count how many images there must be; undefined for any number. @throws UserError */
+function imagesOf(pixels: unknown, shape: Classifier["shape"], count: number | undefined): Images {
+  const isPixels =
+    pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray || pixels instanceof Float32Array;
+  if (!isPixels) {
+    throw new UserError(`pixels must be a Uint8Array of bytes or a Float32Array, got ${shown(pixels)}`);
+  }
+  const size = shape[0] * shape[1] * shape[2];
+  const fits = count === undefined ? pixels.length % size === 0 : pixels.length === count * size;
+  if (!fits) {
+    const need = `an image of ${shape.join("x")} has ${size}${count === undefined ? ", so several have a multiple of it" : ""}`;
+    throw new UserError(`pixels has ${pixels.length} values; ${need}`);
+  }
+  const broken = pixels instanceof Float32Array ? pixels.findIndex((value) => !Number.isFinite(value)) : -1;
+  if (broken >= 0) {
+    throw new UserError(`pixels has ${pixels[broken]} at position ${broken}; values must be finite`);
+  }
+  if (!(pixels instanceof Uint8ClampedArray)) return pixels;
+  return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+}
