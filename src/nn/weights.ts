@@ -69,7 +69,7 @@ function mapWeights(
   f: (w: Tensor, layer: LayerInfo) => Tensor,
 ): Tensors {
   const of = (name: string, info: LayerInfo) =>
-    fromHook(method, hook, info, f(parameters[name], info), info.shape);
+    fromHook(method, hook, info, f(parameters[name], info), parameters[name].shape);
   const mapped = declare(network, method).layers.map(({ info, quantized }) => {
     const name = `${info.name}.weight`;
     return [name, quantized ? of(name, info) : parameters[name]] as const;
