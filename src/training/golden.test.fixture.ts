@@ -27,16 +27,21 @@ export type Specs = Record<string, Spec>;
 export type Summaries = Record<string, Summary>;
 export type Values = ArrayLike<number>;
 
-export interface GoldenStep {
-  step: number;
-  start: { inputs: Specs; parameters: Specs; statistics: Specs; own: Record<string, Specs> };
+/** Forward and backward, and an evaluation. */
+export interface GoldenPass {
+  start: { inputs: Specs; parameters: Specs; statistics: Specs };
   labels: number[];
-  /** Latent weights as the step works with them, where the method changes them between steps. */
+  /** Latent weights as the pass works with them, where the method changes them between steps. */
   latent: Summaries;
   evaluationLogits: Summary;
   logits: Summary;
   loss: number;
   gradients: Summaries;
+  updated: { statistics: Summaries };
+}
+export interface GoldenStep extends GoldenPass {
+  step: number;
+  start: GoldenPass["start"] & { own: Record<string, Specs> };
   /** `parameters` as the optimizer leaves them, `latent` as the next step works with them. */
   updated: {
     statistics: Summaries;
@@ -52,9 +57,11 @@ export interface GoldenRun {
   steps: GoldenStep[];
 }
 
-export function read(name: string): GoldenRun {
+export const read = (name: string): GoldenRun => readFile(name) as GoldenRun;
+
+export function readFile(name: string): unknown {
   const file = new URL(`../../tools/golden/data/${name}.json.gz`, import.meta.url);
-  return JSON.parse(gunzipSync(readFileSync(file)).toString()) as GoldenRun;
+  return JSON.parse(gunzipSync(readFileSync(file)).toString());
 }
 
 export function optimizerOf({

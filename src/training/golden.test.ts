@@ -1,13 +1,10 @@
 /** LeNet-5's training steps against PyTorch in double: tools/golden/README.md says how the files come about. */
 import { describe, expect, it } from "vitest";
-import { valueAndGradients } from "../compiler/autodiff.js";
-import { compile } from "../compiler/compile.js";
 import { createState } from "../compiler/state.js";
 import type { HostArray, Tensor, View } from "../graph/index.js";
-import { evaluate, leaf, softmaxCrossEntropy } from "../graph/index.js";
+import { evaluate, leaf } from "../graph/index.js";
 import { lenet5 } from "../models/lenet5.js";
-import type { Tensors } from "../nn/index.js";
-import { apply, constrainWeights, describe as describeNetwork } from "../nn/index.js";
+import { describe as describeNetwork } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { createMethod } from "../quantization/index.js";
@@ -18,7 +15,6 @@ import { createReferenceExecutor } from "../runtime/reference.js";
 import type { GoldenStep, Summaries, Values } from "./golden.test.fixture.js";
 import {
   expectAllClose,
-  expectClose,
   expectKeptClose,
   kept,
   makeAll,
@@ -27,6 +23,8 @@ import {
   optimizerOf,
   read,
 } from "./golden.test.fixture.js";
+import type { Results, Start, Weights } from "./golden-pass.test.fixture.js";
+import { compiledRun, dataOf, expectStep, passes } from "./golden-pass.test.fixture.js";
 import type { TrainingTensors } from "./step.js";
 import { compileStart, compileStep, updated } from "./step.js";
 
@@ -37,27 +35,6 @@ const runs = [
   ...["xnor-1-1", "xnor-1-1-redbit", "xnor-1-1-scaled", "xnor-1-32", "xnor-1-32-redbit"],
   ...["twn-2-32", "twn-2-32-redbit", "ttq-2-32", "ttq-2-32-redbit"],
 ];
-
-type Weights = { readonly parameters: Tensors; readonly statistics: Tensors };
-type Batch = { readonly images: Tensor; readonly labels: Tensor };
-
-interface Start {
-  readonly weights: {
-    readonly parameters: Record<string, HostArray>;
-    readonly statistics: Record<string, HostArray>;
-  };
-  readonly batch: { readonly images: HostArray; readonly labels: HostArray };
-}
-
-/** What is compared of a step but its update; `parameters` as the step works with them. */
-interface Results {
-  parameters: Record<string, Values>;
-  loss: Values;
-  logits: Values;
-  evaluationLogits: Values;
-  statistics: Record<string, Values>;
-  gradients: Record<string, Values>;
-}
 
 function startOf(prefix: string, { start, labels }: GoldenStep): Start {
   return {
@@ -70,17 +47,6 @@ function startOf(prefix: string, { start, labels }: GoldenStep): Start {
       labels: { data: Int32Array.from(labels), shape: [labels.length] },
     },
   };
-}
-
-/** Training and evaluation from the latent weights as the method constrains them. */
-function passes(method: Method, { parameters: latent, statistics }: Weights, { images, labels }: Batch) {
-  const parameters = constrainWeights(lenet5, method, latent);
-  const { value, auxiliary, gradients } = valueAndGradients((p: Tensors) => {
-    const result = apply(lenet5, method, { parameters: p, statistics }, images, { training: true });
-    return { value: softmaxCrossEntropy(result.logits, labels), auxiliary: result };
-  }, parameters);
-  const { logits } = apply(lenet5, method, { parameters, statistics }, images, { training: false });
-  return { parameters, loss: value, ...auxiliary, evaluationLogits: logits, gradients };
 }
 
 /** The graph, op by op, in double: agreement here is agreement about what is computed. */
@@ -97,6 +63,7 @@ function runGraph(method: Method, { weights, batch }: Start): Results {
   };
   const inputs = { images: bound(batch.images, "images"), labels: bound(batch.labels, "labels") };
   const { parameters, loss, logits, evaluationLogits, statistics, gradients } = passes(
+    lenet5,
     method,
     tensors,
     inputs,
@@ -113,35 +80,6 @@ function runGraph(method: Method, { weights, batch }: Start): Results {
     statistics: mapRecord(statistics, next),
     gradients: mapRecord(gradients, next),
   };
-}
-
-const dataOf = (record: Readonly<Record<string, HostArray>>) => mapRecord(record, (value) => value.data);
-
-/** The compiled program in f32, traced once for all steps. */
-function compiledRun(method: Method, executor: Executor): (start: Start) => Promise<Results> {
-  const run = compile((state: Weights, inputs: Batch) => passes(method, state, inputs), { executor });
-  return async ({ weights, batch }) => {
-    const result = await run(createState<Weights>(weights, { executor }), batch);
-    return {
-      parameters: dataOf(result.parameters),
-      loss: result.loss.data,
-      logits: result.logits.data,
-      evaluationLogits: result.evaluationLogits.data,
-      statistics: dataOf(result.statistics),
-      gradients: dataOf(result.gradients),
-    };
-  };
-}
-
-function expectStep(golden: GoldenStep, result: Results, bound: number): void {
-  for (const [name, summary] of Object.entries(golden.latent)) {
-    expectClose(result.parameters[name], summary, bound, name);
-  }
-  expect(Math.abs(result.loss[0] - golden.loss), "loss").toBeLessThanOrEqual(bound * golden.loss);
-  expectClose(result.logits, golden.logits, bound, "logits");
-  expectClose(result.evaluationLogits, golden.evaluationLogits, bound, "logits in evaluation");
-  expectAllClose(result.gradients, golden.gradients, bound, "gradient of");
-  expectAllClose(result.statistics, golden.updated.statistics, bound, "statistic");
 }
 
 // --- the update ----------------------------------------------------------------------------------
@@ -250,22 +188,22 @@ describe.each(runs)("LeNet-5, %s", (name) => {
   // Conformance tests compare the executors with one another; here each shows once that it is right.
   const [first] = steps;
   it("step 1: the reference executor", async () => {
-    const compiled = compiledRun(method, createReferenceExecutor());
+    const compiled = compiledRun(lenet5, method, createReferenceExecutor());
     expectStep(first.golden, await compiled(first.start), 1e-5);
   });
 
   it("step 1: the WebAssembly executor", async () => {
-    const compiled = compiledRun(method, chooseExecutor({ executor: "wasm" }).executor);
+    const compiled = compiledRun(lenet5, method, chooseExecutor({ executor: "wasm" }).executor);
     expectStep(first.golden, await compiled(first.start), 1e-5);
   });
 
   it.each(instructionSets())("step 1: the native executor, %s", async (instructionSet) => {
-    const compiled = compiledRun(method, createNativeExecutor({ threads: 2, instructionSet }));
+    const compiled = compiledRun(lenet5, method, createNativeExecutor({ threads: 2, instructionSet }));
     expectStep(first.golden, await compiled(first.start), 1e-5);
   });
 
   const executor = chooseExecutor({ threads: 2 }).executor;
-  const compiled = compiledRun(method, executor);
+  const compiled = compiledRun(lenet5, method, executor);
   it.each(steps.slice(1))("step $step: compiled", async ({ golden, start }) => {
     expectStep(golden, await compiled(start), 1e-5);
   });

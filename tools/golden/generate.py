@@ -12,6 +12,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+import blocks
 import deep
 import edges
 import formula
@@ -131,6 +132,11 @@ def main():
         )
         print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
     formula.SAMPLES = DEEP_SAMPLES
+    if not names or "blocks" in names:
+        cases = [
+            {"block": kind, "method": described(method), "step": step} for kind, method, step in blocks.cases()
+        ]
+        write("blocks", shortened(cases))
     for run in [name for name in names or DEEP if name in DEEP]:
         network, method, (kind, options), batch, count = DEEP[run]
         started = time.perf_counter()

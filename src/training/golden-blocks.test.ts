@@ -1,0 +1,73 @@
+/**
+ * Single blocks of ResNets and VGG-16 in f32 on every kernel, forward and backward, against PyTorch in double, from
+ * inputs that keep clear of every boundary (tools/golden/blocks.py). Whole deep networks: golden-deep.test.ts.
+ */
+import { describe, expect, it } from "vitest";
+import type { Network } from "../nn/index.js";
+import { describe as describeNetwork, network } from "../nn/index.js";
+import { createMethod } from "../quantization/index.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import { createNativeExecutor, instructionSets } from "../runtime/native.js";
+import { createReferenceExecutor } from "../runtime/reference.js";
+import { compiledRun, expectStep } from "./golden-pass.test.fixture.js";
+import type { GoldenPass, GoldenRun } from "./golden.test.fixture.js";
+import { makeAll, mapRecord, readFile } from "./golden.test.fixture.js";
+
+const shape = { input: [8, 8, 3] as const, classes: 10 };
+const convolution = (channels: number) => ({ channels, kernel: 3, padding: 1 });
+
+const residual = (channels: number, stride: number): Network =>
+  network("residual", shape, (net, images) => {
+    const x = net.block("conv1", images, { ...convolution(16), norm: { name: "bn1" } });
+    const y = net.residual("block", x, { channels, stride });
+    return net.linear("fc", net.flatten(y), { features: 10 });
+  });
+
+const networks: Record<string, Network> = {
+  identity: residual(16, 1),
+  downsampling: residual(32, 2),
+  pooled: network("pooled", shape, (net, images) => {
+    const pool = { kind: "maximum", size: 2 } as const;
+    const x = net.block("conv1", images, { ...convolution(16), norm: { name: "bn1" }, pool });
+    const y = net.block("conv2", x, { ...convolution(32), norm: { name: "bn2" } });
+    return net.linear("fc", net.flatten(y), { features: 10 });
+  }),
+};
+
+const cases = readFile("blocks") as {
+  block: string;
+  method: GoldenRun["method"];
+  step: GoldenPass & { prefix: string };
+}[];
+
+const executors = [
+  createReferenceExecutor(),
+  chooseExecutor({ executor: "wasm" }).executor,
+  ...instructionSets().map((instructionSet) => createNativeExecutor({ threads: 2, instructionSet })),
+];
+
+describe.each(cases.map((golden) => ({ ...golden, title: golden.step.prefix.split("/")[0] })))(
+  "$title",
+  ({ block, method: { name, ...options }, step }) => {
+    const [model, method] = [networks[block], createMethod(name, options)];
+    const { prefix, start, labels } = step;
+
+    it("has the parameters and statistics of the golden block", () => {
+      const shapes = (specs: readonly { name: string; shape: readonly number[] }[]) =>
+        Object.fromEntries(specs.map((spec) => [spec.name, spec.shape]));
+      const declared = describeNetwork(model, method);
+      expect(shapes(declared.parameters)).toEqual(mapRecord(start.parameters, (spec) => spec.shape));
+      expect(shapes(declared.statistics)).toEqual(mapRecord(start.statistics, (spec) => spec.shape));
+    });
+
+    it.each(executors)("is PyTorch's on $name, $instructionSet", async (executor) => {
+      const { images } = makeAll(prefix, start.inputs);
+      const weights = {
+        parameters: makeAll(prefix, start.parameters),
+        statistics: makeAll(prefix, start.statistics),
+      };
+      const batch = { images, labels: { data: Int32Array.from(labels), shape: [labels.length] } };
+      expectStep(step, await compiledRun(model, method, executor)({ weights, batch }), 1e-5);
+    });
+  },
+);
