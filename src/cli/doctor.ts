@@ -9,7 +9,6 @@ import { bytesText } from "./text.js";
 interface KernelScript {
   findCompiler(): { readonly command: string; readonly version: string } | undefined;
   noCompiler(): string;
-  platformProblem(): string | undefined;
   readRecord(): { readonly missing?: Readonly<Record<string, string>> };
 }
 
@@ -40,7 +39,7 @@ export async function doctor(): Promise<void> {
   const path = new URL("../../scripts/build-kernels.mjs", import.meta.url).href;
   const script = (await import(path)) as KernelScript;
   const compiler = script.findCompiler();
-  const { executor, reason, warning } = chooseExecutor();
+  const { executor, reason, warning } = chooseExecutor({ onWarning: () => {} });
   const problem = nativeProblem();
   const rows = [
     ["CPU", `${cpus()[0]?.model.trim() ?? "unknown"}, ${usableCpus()} usable of ${cpus().length}`],
@@ -63,7 +62,4 @@ export async function doctor(): Promise<void> {
   ];
   console.log(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));
   if (warning !== undefined) console.log(`\n${warning}`);
-  if (problem !== undefined && compiler !== undefined && script.platformProblem() === undefined) {
-    console.log("\nTo build the kernels: npm run setup (in a clone), or npm rebuild fewbit");
-  }
 }

@@ -8,7 +8,7 @@ import { checkStored } from "../training/run.js";
 import { given, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";
 import { storedRun } from "./stored.js";
-import { chosenText, percent } from "./text.js";
+import { chosenText, percent, warn } from "./text.js";
 
 interface Flags {
   readonly last?: boolean;
@@ -30,7 +30,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   ).finally(loading.stop);
   const { executor, threads } = options;
   const scores = await withSourceAsync(from, () =>
-    evaluateRun(folder, { model, method, data, which, executor, threads }),
+    evaluateRun(folder, { model, method, data, which, executor, threads, onWarning: warn }),
   );
   const flags = given(command).values;
   const isOwnData = data.checksum === config.data.checksum || !("data" in flags || "dataDir" in flags);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { predictRun } from "../training/index.js";
 import { withSourceAsync } from "./flags.js";
 import { storedRun } from "./stored.js";
-import { percent, table } from "./text.js";
+import { percent, table, warn } from "./text.js";
 
 interface Flags {
   readonly last?: boolean;
@@ -28,7 +28,7 @@ export async function predictCommand(
   const { executor, threads } = options;
   const which = last === true ? "last" : "best";
   const { classNames, epoch, predictions } = await withSourceAsync(from, () =>
-    predictRun(folder, files, { model, method, which, invert, executor, threads }),
+    predictRun(folder, files, { model, method, which, invert, executor, threads, onWarning: warn }),
   );
   if (json) {
     const answers = predictions.map(({ file, answer, probabilities }) => ({

@@ -8,7 +8,7 @@ import { classify } from "../training/index.js";
 import { draw, gallery } from "./picture.js";
 import { exitCodes } from "./exit.js";
 import { interruptedLine, runTraining } from "./train.js";
-import { duration, pc, resultLines, summaryTable } from "./text.js";
+import { duration, pc, resultLines, summaryTable, warn } from "./text.js";
 
 const directory = "runs/first-digits";
 
@@ -31,7 +31,7 @@ const schedules: Readonly<Record<ExecutorName, { epochs: number; decayEvery: num
   };
 
 export async function start(): Promise<void> {
-  const { executor, reason } = chooseExecutor();
+  const { executor, reason } = chooseExecutor({ onWarning: warn });
   const schedule = schedules[executor.name];
   const { epochs } = schedule;
   console.log(pc.bold("LeNet-5 of 1-bit weights and 2-bit activations (DoReFa-Net) learns digits"));

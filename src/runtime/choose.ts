@@ -1,11 +1,11 @@
 /** Chooses an executor: the native one where it is built and the CPU has the instructions, else WebAssembly. */
 import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { checkOptions, oneOf, optional, whole } from "../errors/options.js";
+import { callback, checkOptions, oneOf, optional, whole } from "../errors/options.js";
 import { defaultThreads, mostThreads } from "../machine.js";
 import type { Executor, ExecutorName } from "./executor.js";
 import { setDefaultExecutor } from "./executor.js";
-import { createNativeExecutor, nativeProblem } from "./native.js";
+import { createNativeExecutor, kernelsCommand, nativeProblem } from "./native.js";
 import { createReferenceExecutor } from "./reference.js";
 import { createWasmExecutor } from "./wasm.js";
 import { loadWasm } from "./wasm-file.js";
@@ -14,7 +14,7 @@ export interface ExecutorChoice {
   readonly executor: Executor;
   /** One sentence for people. */
   readonly reason: string;
-  /** What the user should know: that it has fewer threads than were asked for. */
+  /** What the user should know: that it is slower than it could be, why, and what mends that. */
   readonly warning?: string;
 }
 
@@ -26,18 +26,39 @@ export interface ExecutorOptions {
    * The executors wasm and reference use one.
    */
   readonly threads?: number;
+  /** Hears a choice's warning, each one once in a process. Default: Node's own warnings, on standard error. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** The rules of options that choose an executor. */
 export const executorRules: Rules<ExecutorOptions> = {
   executor: optional(oneOf("native", "wasm", "reference")),
   threads: optional(whole(1, mostThreads)),
+  onWarning: optional(callback),
 };
 
-/** @throws UserError if the executor that is asked for cannot run, or threads is not from 1 to 64. */
+const told = new Set<string>();
+
+/**
+ * Chooses the executor that is asked for, or the fastest that can run here.
+ *
+ * @throws UserError if the executor that is asked for cannot run, or threads is not from 1 to 64.
+ */
 export function chooseExecutor(options: ExecutorOptions = {}): ExecutorChoice {
   checkOptions("chooseExecutor", options, executorRules);
-  const { executor: asked, threads: count = defaultThreads() } = options;
+  const choice = choose(options);
+  const { onWarning = emitWarning } = options;
+  if (choice.warning !== undefined && !told.has(choice.warning)) {
+    told.add(choice.warning);
+    onWarning(choice.warning);
+  }
+  return choice;
+}
+
+/** Passes a warning to Node, which writes it to standard error unless the program listens. */
+export const emitWarning = (message: string): void => process.emitWarning(message, "FewbitWarning");
+
+function choose({ executor: asked, threads: count = defaultThreads() }: ExecutorOptions): ExecutorChoice {
   const why = asked === undefined ? "the fastest that runs here" : "as asked";
   if (asked === "reference") {
     return { executor: createReferenceExecutor(), reason: `the reference executor, ${why}` };
@@ -59,15 +80,20 @@ export function chooseExecutor(options: ExecutorOptions = {}): ExecutorChoice {
   if (wasm.module !== undefined) {
     const executor = createWasmExecutor(wasm.module);
     const because = problem === undefined ? why : `because ${problem}`;
-    return { executor, reason: `the WebAssembly executor on one thread, ${because}` };
+    const reason = `the WebAssembly executor on one thread, ${because}`;
+    const command = asked === undefined ? kernelsCommand() : undefined;
+    if (command === undefined) return { executor, reason };
+    const warning =
+      `${problem}, so fewbit computes in WebAssembly on one thread, several times slower; build them with: ${command} ` +
+      "(npm 12, pnpm and bun run no install scripts), or ask for executor wasm";
+    return { executor, reason, warning };
   }
   if (asked === "wasm") {
     throw new UserError(`executor wasm cannot run: ${wasm.problem}; use executor reference`, "executor");
   }
-  return {
-    executor: createReferenceExecutor(),
-    reason: `the reference executor, because ${problem} and ${wasm.problem}`,
-  };
+  const reason = `the reference executor, because ${problem} and ${wasm.problem}`;
+  const warning = `fewbit computes with ${reason}; it is hundreds of times slower, and made for tests`;
+  return { executor: createReferenceExecutor(), reason, warning };
 }
 
 setDefaultExecutor(() => chooseExecutor().executor);

@@ -4,12 +4,14 @@
  * instruction set.
  */
 import { createRequire } from "node:module";
-import { memoryText, UserError } from "../errors.js";
+import { relative } from "node:path";
+import { firstLineOf, memoryText, UserError } from "../errors.js";
 import { arrayProblem, usableMemory } from "../machine.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn } from "./executor.js";
+import { ownFile } from "./own-files.js";
 import { multipliesBf16 } from "./program.js";
 import { verify } from "./verify.js";
 
@@ -38,6 +40,8 @@ interface AddOn {
   peak(threads: number, instructionSet: InstructionSet): [operations: number, bytes: number];
 }
 
+const noAvx2 = "this CPU has no AVX2 with FMA";
+
 let loaded: { readonly addOn?: AddOn; readonly problem?: string } | undefined;
 
 function load(): { readonly addOn?: AddOn; readonly problem?: string } {
@@ -46,18 +50,17 @@ function load(): { readonly addOn?: AddOn; readonly problem?: string } {
     loaded = { problem: `the native kernels need an x64 CPU, and this is ${process.arch}` };
     return loaded;
   }
+  const path = ownFile("build/fewbit.node");
+  if (path === undefined) {
+    loaded = { problem: "the native kernels are not built" };
+    return loaded;
+  }
   try {
-    const addOn = createRequire(import.meta.url)("../../build/fewbit.node") as AddOn;
-    const problem = addOn.instructionSets().length === 0 ? "this CPU has no AVX2 with FMA" : undefined;
+    const addOn = createRequire(path)(path) as AddOn;
+    const problem = addOn.instructionSets().length === 0 ? noAvx2 : undefined;
     loaded = problem === undefined ? { addOn } : { problem };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const missing = code === "MODULE_NOT_FOUND";
-    loaded = {
-      problem: missing
-        ? "the native kernels are not built"
-        : `the native kernels do not load (${message.split("\n")[0]})`,
-    };
+    loaded = { problem: `the native kernels do not load (${firstLineOf(error)})` };
   }
   return loaded;
 }
@@ -65,6 +68,20 @@ function load(): { readonly addOn?: AddOn; readonly problem?: string } {
 /** Why the native executor cannot run here, as part of a sentence; undefined if it can. */
 export function nativeProblem(): string | undefined {
   return load().problem;
+}
+
+/**
+ * The command that builds the kernels, whatever package manager installed them; undefined where they run, or this
+ * platform can have none.
+ */
+export function kernelsCommand(): string | undefined {
+  const { addOn, problem } = load();
+  const mendable =
+    ["linux", "darwin"].includes(process.platform) && process.arch === "x64" && problem !== noAvx2;
+  const script = mendable && addOn === undefined ? ownFile("scripts/build-kernels.mjs") : undefined;
+  if (script === undefined) return undefined;
+  const path = relative(process.cwd(), script);
+  return `node ${/^[\w./@+-]+$/.test(path) ? path : JSON.stringify(path)}`;
 }
 
 /** The instruction sets that this CPU has and the kernels are built for, fastest first; none where the executor cannot run. */

@@ -46,7 +46,6 @@ export const trainRules: Rules<TrainOptions> = {
   overwrite: optional(flag),
   queue: optional(text),
   onProgress: optional(callback),
-  onWarning: optional(callback),
   signal: optional(abortSignal),
   options: optional(plain),
 };

@@ -75,7 +75,11 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
   checkOptions<ProfileOptions>("profileStep", options, profileRules);
   const { model, method, optimizer, data, batchSize, steps = 40 } = options;
   checkFits(model, data);
-  const { executor } = chooseExecutor({ executor: options.executor, threads: options.threads });
+  const { executor } = chooseExecutor({
+    executor: options.executor,
+    threads: options.threads,
+    onWarning: options.onWarning,
+  });
   const specs = describe(model, method);
   const parameters = initialise(specs.parameters, 1);
   const values = {

@@ -15,7 +15,7 @@ import { initialOf, rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorName } from "../runtime/executor.js";
 import type { Executor } from "../runtime/executor.js";
-import { chooseExecutor } from "../runtime/choose.js";
+import { chooseExecutor, emitWarning } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { withoutData } from "./checkpoint.js";
 import type { LogKind } from "./config.js";
@@ -62,6 +62,7 @@ export interface TrainOptions {
   /** The bits of the result do not depend on it. */
   readonly threads?: number;
   readonly onProgress?: (progress: TrainProgress) => void;
+  /** Hears what the user should know. Default: Node's own warnings, on standard error. */
   readonly onWarning?: (message: string) => void;
   /**
    * When raised, the running step is finished and the run is kept, to be resumed in the middle of the
@@ -132,13 +133,9 @@ export async function train(options: TrainOptions): Promise<Run> {
 /** All that comes before the first step. What it returns does not hold the initial values, which are as large as the state. */
 async function begin(settings: Settings) {
   const { model, method, optimizer, schedule, epochs, gradients, batchSize, seed } = settings;
-  const { directory: path, onWarning = () => {}, onProgress = () => {}, signal } = settings;
+  const { directory: path, onWarning = emitWarning, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
-  const { executor, warning: fewerThreads } = chooseExecutor({
-    executor: settings.executor,
-    threads: settings.threads,
-  });
-  if (fewerThreads !== undefined) onWarning(fewerThreads);
+  const { executor } = chooseExecutor({ executor: settings.executor, threads: settings.threads, onWarning });
   if (gradients === "bf16" && !executor.bf16Products) {
     onWarning(
       `bf16 gradients are emulated here: the ${executor.name} executor (${executor.instructionSet}) has no products of bf16, so they are no faster`,
