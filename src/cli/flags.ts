@@ -101,7 +101,7 @@ export function trainingFlags(command: Command): Command {
     )
     .option("--decay-factor <f>", "by this factor (default: 0.1)", number)
     .option("--epochs <n>", "epochs to train in all (default: 20)", number)
-    .option("--batch-size <n>", "images a step (default: 128)", number)
+    .option("--batch-size <n>", "images a step (default: 128; 32 on cifar10-sample)", number)
     .option(
       "--gradients <type>",
       "f32, or bf16: round those that quantized layers multiply, faster (default: f32)",

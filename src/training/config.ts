@@ -133,7 +133,8 @@ export const runKeys: readonly string[] = Object.keys(runSchema.shape);
  * @throws UserError that names the key, its value, what is allowed and the source.
  */
 export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: string) => string): RunOptions {
-  const result = runSchema.safeParse({ data: shippedData(raw.model), ...raw });
+  const data = raw.data ?? shippedData(raw.model);
+  const result = runSchema.safeParse({ data, ...(data === "cifar10-sample" ? ofSample : {}), ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing.
@@ -149,6 +150,9 @@ export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: st
   const source = raw[key] === undefined ? "" : ` (from ${sourceOf(key)})`;
   throw new UserError(`${key} ${issue.message}${source}`, key);
 }
+
+/** What else the 1,600 images of the sample have by default: 50 steps an epoch. */
+const ofSample = { batchSize: 32 };
 
 /** The shipped data set for a network, which is what it trains on where no other is named. */
 function shippedData(model: unknown): Parsed["data"] {
@@ -166,12 +170,14 @@ export function runRule(key: "epochs" | "batchSize" | "seed" | "validation" | "l
   });
 }
 
-/** The data sets of the published table, and the shipped parts of them. */
+/**
+ * The data sets of the published table, with the shipped digits, which its rates suit. CIFAR-10's sample they do not
+ * suit: a published rate of 0.01 blows up in the 13 steps that its 1,600 images have where the whole has 390.
+ */
 export const publishedData: Readonly<Partial<Record<string, PublishedRow["dataset"]>>> = {
   digits: "MNIST",
   mnist: "MNIST",
   cifar10: "CIFAR-10",
-  "cifar10-sample": "CIFAR-10",
 };
 
 /** The cell of the published table that a configuration stands in. */
