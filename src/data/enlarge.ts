@@ -32,39 +32,34 @@ export function enlarge(
 ): Uint8Array {
   const across = tapsOf(width, fromWidth, box.left, box.width);
   const down = tapsOf(height, fromHeight, box.top, box.height);
-  const wide = new Float32Array(fromHeight * width * channels);
-  for (let y = 0, o = 0; y < fromHeight; y++) {
-    for (const { first, weights } of across) {
-      for (let c = 0; c < channels; c++, o++) {
-        let from = (y * fromWidth + first) * channels + c;
-        let sum = 0;
-        for (const weight of weights) {
-          sum += weight * pixels[from];
-          from += channels;
-        }
-        wide[o] = sum;
+  const row = width * channels;
+  const wide = new Float32Array(fromHeight * row);
+  across.forEach(({ places: [i, j, k, l], weights: [p, q, r, s] }, x) => {
+    for (let y = 0; y < fromHeight; y++) {
+      const from = y * fromWidth;
+      for (let c = 0; c < channels; c++) {
+        wide[y * row + x * channels + c] =
+          p * pixels[(from + i) * channels + c] +
+          q * pixels[(from + j) * channels + c] +
+          r * pixels[(from + k) * channels + c] +
+          s * pixels[(from + l) * channels + c];
       }
     }
-  }
-  const out = new Uint8ClampedArray(height * width * channels); // rounds, and clips what overshoots
-  const row = width * channels;
-  down.forEach(({ first, weights }, y) => {
+  });
+  const out = new Uint8ClampedArray(height * row); // rounds, and clips what overshoots
+  down.forEach(({ places, weights: [p, q, r, s] }, y) => {
+    const [i, j, k, l] = places.map((place) => place * row);
     for (let x = 0; x < row; x++) {
-      let from = first * row + x;
-      let sum = 0;
-      for (const weight of weights) {
-        sum += weight * wide[from];
-        from += row;
-      }
-      out[y * row + x] = sum;
+      out[y * row + x] = p * wide[i + x] + q * wide[j + x] + r * wide[k + x] + s * wide[l + x];
     }
   });
   return new Uint8Array(out.buffer);
 }
 
+/** The four pixels along one side that a pixel is made from. */
 interface Taps {
-  /** The first of the pixels that a pixel is made from. */
-  readonly first: number;
+  readonly places: readonly number[];
+  /** They sum to 1; 0 for a pixel that would lie outside, in whose place another stands. */
   readonly weights: readonly number[];
 }
 
@@ -72,11 +67,14 @@ interface Taps {
 function tapsOf(count: number, fromCount: number, start: number, extent: number): Taps[] {
   return Array.from({ length: count }, (_, i) => {
     const centre = start + ((i + 0.5) * extent) / count - 0.5;
-    const first = Math.max(0, Math.floor(centre) - reach + 1);
-    const last = Math.min(fromCount - 1, Math.floor(centre) + reach);
-    const weights = Array.from({ length: last - first + 1 }, (_, k) => cubic(Math.abs(first + k - centre)));
+    const around = [-1, 0, 1, 2].map((step) => Math.floor(centre) + step);
+    const isInside = (place: number) => place >= 0 && place < fromCount;
+    const weights = around.map((place) => (isInside(place) ? cubic(Math.abs(place - centre)) : 0));
     const sum = weights.reduce((a, b) => a + b, 0);
-    return { first, weights: weights.map((weight) => weight / sum) };
+    return {
+      places: around.map((place) => (isInside(place) ? place : 0)),
+      weights: weights.map((weight) => weight / sum),
+    };
   });
 }
 
