@@ -72,5 +72,8 @@ test.each([
     "train --resume whole --epochs 3 --data cifar10",
     'data is "cifar10", but whole was begun with "cifar10-sample"; resume it with the same, or begin another run (from --data)',
   ],
-  ["eval whole --data digits", "resnet8 takes images of 32x32x3, but those of digits are 28x28x1"],
+  [
+    "eval whole --data digits",
+    "whole was trained to tell airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck apart, but the classes of digits are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; give images of the same classes in the same order (from --data)",
+  ],
 ])("fewbit %s is refused", (args, message) => expectRefusal(folder, args, message));

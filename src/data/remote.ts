@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { checkPath, UserError } from "../errors.js";
-import type { Rule, Rules } from "../errors/options.js";
-import { flag, notNegative, optional, positive, whole } from "../errors/options.js";
+import type { Rules } from "../errors/options.js";
+import { flag, notNegative, optional, positive, text, whole } from "../errors/options.js";
 import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import { listenerRules } from "./check.js";
 import { largest, readBytesAside } from "../files/read.js";
@@ -31,11 +31,6 @@ export interface RemoteOptions extends LoadListeners, Partial<Omit<DownloadOptio
   /** Downloads what is there already, too. */
   readonly force?: boolean;
 }
-
-const text: Rule = {
-  allowed: "the path of a folder",
-  test: (value) => typeof value === "string" && value !== "",
-};
 
 /** The rules of a data set that is downloaded, with the folder that may have it already. */
 export const remoteRules: Rules<RemoteOptions & { readonly directory?: string }> = {
