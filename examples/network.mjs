@@ -12,7 +12,7 @@ const halves = network("halves", { input: [8, 8, 1], classes: 2 }, (net, images)
 });
 
 // Pixels from a fixed sequence; the label says whether the left half (0) or the right (1) got more light.
-function make(count, offset) {
+function make(/** @type {number} */ count, /** @type {number} */ offset) {
   const labels = Uint8Array.from({ length: count }, (_, i) => (i + offset) % 2);
   const images = Uint8Array.from({ length: count * 64 }, (_, i) => {
     const right = i % 8 >= 4 ? 1 : 0;

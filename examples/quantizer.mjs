@@ -6,6 +6,7 @@ const binaryWeights = quantizer({
   backward: (g, w) => where(le(abs(w), 1), g, 0),
 });
 
+/** @type {import("fewbit").Method} */
 const method = {
   name: "binary",
   options: {},

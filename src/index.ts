@@ -10,7 +10,9 @@ export { datasets } from "./data/index.js";
 export type {
   ArraysOptions,
   Augmentation,
+  Cifar10Options,
   Dataset,
+  DownloadOptions,
   DecodeRules,
   ImageSet,
   ImagesOptions,
@@ -18,6 +20,8 @@ export type {
   LoadProgress,
   MnistOptions,
   Preparation,
+  RemoteOptions,
+  Transfer,
 } from "./data/index.js";
 export * from "./training/index.js";
 export { profileStep } from "./training/profile.js";

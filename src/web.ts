@@ -47,6 +47,7 @@ export type {
   LayerInfo,
   LayerOverrides,
   Method,
+  MethodEntry,
   MethodOptions,
   NewMethod,
   Preset,
@@ -56,7 +57,7 @@ export type {
   TwnOptions,
   XnorOptions,
 } from "./quantization/index.js";
-export type { AdamOptions, Optimizer, Schedule, SgdOptions } from "./optim/index.js";
+export type { AdamOptions, Optimizer, Schedule, SgdOptions, StepDecayOptions } from "./optim/index.js";
 export { models } from "./models/index.js";
 export {
   apply,
@@ -68,7 +69,26 @@ export {
   summarise,
   uniformFanIn,
 } from "./nn/index.js";
-export type { LayerSummary, Network, NetworkBuilder, NetworkSummary, ParameterSpec } from "./nn/index.js";
+export type {
+  ApplyOptions,
+  BatchNormOptions,
+  BlockOptions,
+  ConvolutionLayerOptions,
+  Description,
+  GradientType,
+  Initial,
+  Initialiser,
+  LayerOptions,
+  LayerSummary,
+  LinearOptions,
+  Network,
+  NetworkBuilder,
+  NetworkSummary,
+  ParameterSpec,
+  PoolLayerOptions,
+  ResidualOptions,
+  Variables,
+} from "./nn/index.js";
 
 export * from "./graph/index.js";
 export { valueAndGradients } from "./compiler/autodiff.js";
@@ -76,12 +96,15 @@ export type { ValueAndGradients } from "./compiler/autodiff.js";
 export { compile } from "./compiler/compile.js";
 export type { CompileOptions, Step, StepResult } from "./compiler/compile.js";
 export { State, createState } from "./compiler/state.js";
-export type { HostValue, Results, TensorTree, Values } from "./compiler/trace.js";
-export type { Executor, ExecutorName } from "./runtime/executor.js";
+export type { Layout, StateOptions } from "./compiler/state.js";
+export type { HostValue, Results, TensorTree, TensorsOf, Values } from "./compiler/trace.js";
+export type { Tree } from "./compiler/tree.js";
+export type { Executor, ExecutorName, LoadedProgram, RunMemory } from "./runtime/executor.js";
 export { fetchWasm } from "./runtime/fetch-wasm.js";
 export { createWasmExecutor } from "./runtime/wasm.js";
 export type { WasmModule } from "./runtime/wasm.js";
 export { explain } from "./runtime/explain.js";
-export type { Program } from "./runtime/program.js";
+export type * from "./runtime/program.js";
 export { verify } from "./runtime/verify.js";
 export { DivergenceError, UserError } from "./errors.js";
+export type { UserErrorCode } from "./errors.js";

@@ -1,3 +1,3 @@
 // The page: it starts the worker and shows what comes back.
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-worker.onmessage = ({ data }) => (document.querySelector("#result").textContent = data);
+worker.onmessage = ({ data }) => document.querySelector("#result")?.replaceChildren(data);

@@ -12,10 +12,15 @@ import {
   valueAndGradients,
 } from "fewbit/web";
 
+/** @typedef {import("fewbit/web").Tensor} Tensor */
+
 async function fit() {
   const executor = createWasmExecutor(await fetchWasm());
   const step = compile(
-    (state, { x, y, rate }) => {
+    (
+      /** @type {{ w: Tensor }} */ state,
+      /** @type {{ x: Tensor, y: Tensor, rate: Tensor }} */ { x, y, rate },
+    ) => {
       const { value, gradients } = valueAndGradients((p) => mean(square(sub(matmul(x, p.w), y))), state);
       return { state: { w: sub(state.w, mul(rate, gradients.w)) }, loss: value };
     },

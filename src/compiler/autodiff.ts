@@ -7,6 +7,7 @@ import { isTensor } from "./trace.js";
 import type { Tree } from "./tree.js";
 import { checkTree, forEachLeaf, mapTree } from "./tree.js";
 
+/** What `valueAndGradients` returns. */
 export interface ValueAndGradients<P, A> {
   readonly value: Tensor;
   readonly auxiliary: A;

@@ -20,6 +20,7 @@ import { isTensor } from "./trace.js";
 import type { Tree } from "./tree.js";
 import { checkTree, forEachLeaf, mapTree } from "./tree.js";
 
+/** The options of `compile`. */
 export interface CompileOptions {
   /** Default, in Node: the fastest that can run there. */
   readonly executor?: Executor;
@@ -38,6 +39,7 @@ export type StepResult<R> = {
     : Results<R[K]>;
 };
 
+/** A compiled function of a state and a batch. */
 export interface Step<S extends TensorTree, B extends TensorTree, R> {
   /**
    * Runs the function once. The batch is copied before this returns. A `state` in the function's

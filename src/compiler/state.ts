@@ -136,6 +136,7 @@ export class State<T extends TensorTree = TensorTree> {
   }
 }
 
+/** The options of `createState`. */
 export interface StateOptions {
   /** Whose memory it is. Default, in Node: the fastest that can run there. */
   readonly executor?: Executor;

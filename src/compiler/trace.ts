@@ -47,4 +47,5 @@ export function dtypeOf({ data }: HostArray): DType {
 /** Shapes and types of a tree of arrays by path. */
 export type Signature = Readonly<Record<string, { readonly shape: Shape; readonly dtype: DType }>>;
 
+/** Tensors in nested records, as a compiled function takes and returns them. */
 export type TensorTree = Tree<Tensor>;

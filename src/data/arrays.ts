@@ -7,6 +7,7 @@ import { checkAugmentation, checkTypes, shapeRule } from "./check.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 
+/** A data set of one's own as `datasets.fromArrays` takes it. */
 export interface ArraysOptions {
   readonly name?: string;
   /** Images [count, height, width, channels] in row-major order; bytes 0..255 are divided by 255. Labels 0..classes-1. */

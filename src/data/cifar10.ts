@@ -35,6 +35,7 @@ export const cifar10Protocol = {
   augmentation: { cropPadding: 4, padding: "reflection", flip: true },
 } as const;
 
+/** The options of `datasets.cifar10`. */
 export interface Cifar10Options extends RemoteOptions {
   /**
    * Holds `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, each as it is or as .gz or .xz,

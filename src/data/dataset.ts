@@ -15,6 +15,7 @@ export interface ImageSet {
   readonly count: number;
 }
 
+/** Images to train and test on, and how they are prepared before the network sees them. */
 export interface Dataset {
   readonly name: string;
   readonly classes: number;

@@ -20,6 +20,7 @@ export interface Preparation extends DecodeRules {
   readonly classNames?: readonly string[];
 }
 
+/** The options of `datasets.images`. */
 export interface ImagesOptions extends LoadListeners {
   /** Holds train/CLASS and test/CLASS (or val/CLASS), or CLASS alone. */
   readonly directory: string;

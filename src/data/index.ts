@@ -5,6 +5,7 @@ import { cifar10 } from "./cifar10.js";
 import { images } from "./images.js";
 import { digits, mnist } from "./mnist.js";
 
+/** The data sets: shipped, downloaded, from folders of images, and from arrays of one's own. */
 export const datasets = { digits, mnist, cifar10, cifar10Sample, images, fromArrays };
 
 export { decodeImages } from "./decode.js";
@@ -18,3 +19,5 @@ export type { Dataset, ImageSet, LoadListeners, LoadProgress } from "./dataset.j
 export type { ImagesOptions, Preparation } from "./images.js";
 export type { DecodeRules } from "./rules.js";
 export type { MnistOptions } from "./mnist.js";
+export type { DownloadOptions, Transfer } from "./download.js";
+export type { RemoteOptions } from "./remote.js";

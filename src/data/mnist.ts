@@ -22,6 +22,7 @@ const protocol = {
   augmentation: { rotation: 10, cropPadding: 4 },
 } as const;
 
+/** The options of `datasets.mnist`. */
 export interface MnistOptions extends RemoteOptions {
   /** Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`, gzip or not. */
   readonly directory?: string;

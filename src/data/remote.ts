@@ -25,6 +25,7 @@ export interface RemoteFile {
   readonly sha256: string;
 }
 
+/** How files are downloaded, and where they are kept. */
 export interface RemoteOptions extends LoadListeners, Partial<Omit<DownloadOptions, "onProgress">> {
   /** The folder of all downloads; default `cacheDirectory()`. */
   readonly cache?: string;

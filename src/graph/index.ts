@@ -4,5 +4,5 @@ export * from "./functions.js";
 export * from "./gradients.js";
 export type { HostArray } from "./host.js";
 export { isTensor } from "./node.js";
-export type { View } from "./op.js";
+export type { Data, View } from "./op.js";
 export * from "./tensor.js";

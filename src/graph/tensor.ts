@@ -10,6 +10,7 @@ import { shown, UserError } from "../errors.js";
 /** Element type as the user sees it. How a value is stored is the compiler's choice. */
 export type DType = "f32" | "i32";
 
+/** The extents of an array along its axes; [] for a single number. */
 export type Shape = readonly number[];
 
 /** The values that integer codes may take: lo, lo + step, ..., hi. */
@@ -19,6 +20,7 @@ export interface Lattice {
   readonly step: 1 | 2;
 }
 
+/** The names of the operations that a graph is made of. */
 export type OpName =
   // leaves
   | "leaf" // a value given at run time: state or input
@@ -130,6 +132,9 @@ export const mostElements = 2 ** 50;
 
 /** The largest size, stride or padding of a window. */
 export const mostExtent = 2 ** 31 - 1;
+
+/** Tensors by name, such as the parameters of a network. */
+export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** Number of elements of a shape. */
 export function sizeOf(shape: Shape): number {

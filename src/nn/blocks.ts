@@ -23,6 +23,7 @@ export type BlockOptions = LayerOptions & {
   readonly pool?: PoolLayerOptions;
 };
 
+/** The options of a residual block. */
 export interface ResidualOptions {
   readonly channels: number;
   /** Of the first convolution; 1 unless said. */

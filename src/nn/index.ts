@@ -1,5 +1,5 @@
 /** Networks: building, describing, applying and initialising them. */
-export type { BlockOptions, ResidualOptions } from "./blocks.js";
+export type { BlockOptions, LayerOptions, ResidualOptions } from "./blocks.js";
 export { initialise, normalFanOut, uniformFanIn } from "./initialise.js";
 export type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
 export type {
@@ -19,7 +19,8 @@ export {
   network,
   quantizedInputs,
 } from "./network.js";
-export type { ApplyOptions, Network, Tensors, Variables } from "./network.js";
+export type { Tensors } from "../graph/index.js";
+export type { ApplyOptions, Network, Variables } from "./network.js";
 export { gradientTypes } from "./rounding.js";
 export type { GradientType } from "./rounding.js";
 export { describe, summarise } from "./summary.js";

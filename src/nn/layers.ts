@@ -46,6 +46,7 @@ import { uniformFanIn } from "./initialise.js";
 import type { GradientType } from "./rounding.js";
 import { isCoded, roundGradient } from "./rounding.js";
 
+/** The options of a convolution in a network. */
 export interface ConvolutionLayerOptions extends ConvolutionOptions {
   readonly channels: number;
   readonly kernel: Pair;
@@ -53,11 +54,13 @@ export interface ConvolutionLayerOptions extends ConvolutionOptions {
   readonly initial?: Initialiser;
 }
 
+/** The options of a linear layer. */
 export interface LinearOptions {
   readonly features: number;
   readonly initial?: Initialiser;
 }
 
+/** The options of batch normalisation. */
 export interface BatchNormOptions {
   /** Whether there are a trained scale and shift; true unless said. */
   readonly affine?: boolean;
@@ -65,6 +68,7 @@ export interface BatchNormOptions {
   readonly epsilon?: number;
 }
 
+/** The options of pooling in a network. */
 export interface PoolLayerOptions extends PoolOptions {
   /** The method's unless said. */
   readonly kind?: "average" | "maximum";

@@ -18,7 +18,7 @@ import {
   text,
   whole,
 } from "../errors/options.js";
-import type { Shape, Tensor } from "../graph/index.js";
+import type { Shape, Tensor, Tensors } from "../graph/index.js";
 import { isTensor, leaf } from "../graph/index.js";
 import type { Method } from "../quantization/index.js";
 import { baseline, checkMethod } from "../quantization/index.js";
@@ -28,6 +28,7 @@ import { Builder } from "./layers.js";
 import type { GradientType } from "./rounding.js";
 import { gradientTypes } from "./rounding.js";
 
+/** A network: what it takes, how many classes it tells apart, and how it is built. */
 export interface Network {
   readonly name: string;
   /** Height, width and channels of an image. */
@@ -37,8 +38,6 @@ export interface Network {
   build(net: NetworkBuilder, x: Tensor): Tensor;
 }
 
-export type Tensors = Readonly<Record<string, Tensor>>;
-
 /** The tensors of a network, by name. */
 export interface Variables {
   readonly parameters: Tensors;
@@ -46,6 +45,7 @@ export interface Variables {
   readonly statistics: Tensors;
 }
 
+/** The options of `apply`. */
 export interface ApplyOptions {
   /** Whether batch normalisation uses the batch's statistics, and dropout is on. */
   readonly training: boolean;

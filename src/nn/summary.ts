@@ -7,6 +7,7 @@ import type { BuiltLayer } from "./layers.js";
 import type { Network } from "./network.js";
 import { declare } from "./network.js";
 
+/** A layer with its shapes, bits and costs. */
 export interface LayerSummary {
   readonly name: string;
   readonly kind: LayerInfo["kind"];
@@ -25,12 +26,14 @@ export interface LayerSummary {
   readonly bytes32: number;
 }
 
+/** The layers of a network under a method, and their totals. */
 export interface NetworkSummary {
   readonly layers: readonly LayerSummary[];
   /** Batch normalisation's scales and shifts included, at 32 bits; running statistics and a method's own scalars not. */
   readonly totals: Pick<LayerSummary, "parameters" | "multiplyAccumulates" | "bytes" | "bytes32">;
 }
 
+/** What a network is made of under a method: see `describe`. */
 export interface Description {
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly ParameterSpec[];

@@ -1,9 +1,9 @@
 /** A method's hooks on the weights as a whole, outside a network's pass. */
-import type { Tensor } from "../graph/index.js";
+import type { Tensor, Tensors } from "../graph/index.js";
 import { add, mul, sub } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
 import { fromHook, numberFromHook } from "./hooks.js";
-import type { Network, Tensors } from "./network.js";
+import type { Network } from "./network.js";
 import { declare } from "./network.js";
 
 /** The parameters with latent weights as the method constrains them, at the start and after an update (QNN clamps, XNOR-Net also centres them). */

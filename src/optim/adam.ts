@@ -5,6 +5,7 @@ import { add, div, mul, sqrt, square, sub } from "../graph/index.js";
 import type { Optimizer } from "./optimizer.js";
 import { decayed, mapRecord, zerosLike } from "./records.js";
 
+/** The options of `optim.adam`. */
 export interface AdamOptions {
   readonly learningRate: number;
   /** Decay rates of the two moments; 0.9 and 0.999 unless said. */

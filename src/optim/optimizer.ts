@@ -2,10 +2,9 @@
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, isObject, plain, positive, text } from "../errors/options.js";
-import type { HostArray, Tensor } from "../graph/index.js";
+import type { HostArray, Tensor, Tensors } from "../graph/index.js";
 
-export type Tensors = Readonly<Record<string, Tensor>>;
-
+/** An optimizer: its own arrays at the start, and one step of all parameters. */
 export interface Optimizer {
   readonly name: string;
   /** What recreates it. */

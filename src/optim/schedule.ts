@@ -13,6 +13,7 @@ import {
   text,
 } from "../errors/options.js";
 
+/** A learning rate schedule: the rate of each epoch. */
 export interface Schedule {
   readonly name: string;
   /** What recreates it. */
@@ -27,6 +28,7 @@ export function constant(options: Readonly<Record<string, never>> = {}): Schedul
   return { name: "constant", options: {}, rate: (base) => base };
 }
 
+/** The options of `optim.stepDecay`. */
 export interface StepDecayOptions {
   /** Epochs between two changes. */
   readonly every: number;

@@ -5,6 +5,7 @@ import { add, mul, sub } from "../graph/index.js";
 import type { Optimizer } from "./optimizer.js";
 import { decayed, mapRecord, zerosLike } from "./records.js";
 
+/** The options of `optim.sgd`. */
 export interface SgdOptions {
   readonly learningRate: number;
   /** 0.9 unless said; 0 keeps no velocity. */

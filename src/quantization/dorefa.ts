@@ -32,6 +32,7 @@ import { bits, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { centredCodes, signCodes, steps, unitCodes } from "./primitives.js";
 
+/** The options of `quant.dorefa`. */
 export interface DorefaOptions {
   /** 1 to 8, or 32. */
   readonly weightBits: number;
@@ -52,7 +53,7 @@ const rules: Rules<DorefaOptions> = {
   preset: presetOf("dorefa"),
 };
 
-/** @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
+/** DoReFa-Net: weights, activations and gradients of few bits. @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
 export function dorefa(options: DorefaOptions): Method {
   checkOptions("dorefa", options, rules);
   const { weightBits, activationBits, gradientBits = 32, preset = "paper" } = options;

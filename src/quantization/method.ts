@@ -134,6 +134,7 @@ export function checkMethod(method: unknown): asserts method is Method {
   checkOptions(of, method, rules, `${of}: `);
 }
 
+/** The two formulas of a quantizer, and which whole numbers it gives. */
 export interface QuantizerRule {
   /** The quantized value of x, of its shape. */
   forward(x: Tensor): Tensor;

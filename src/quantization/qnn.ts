@@ -23,6 +23,7 @@ import { bits, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { passWithinOne, signCodes, signedCodes } from "./primitives.js";
 
+/** The options of `quant.qnn`. */
 export interface QnnOptions {
   /** 1 to 8, or 32. */
   readonly weightBits: number;
@@ -33,7 +34,7 @@ export interface QnnOptions {
 
 const rules: Rules<QnnOptions> = { weightBits: bits, activationBits: bits, preset: presetOf("qnn") };
 
-/** @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
+/** QNN: weights and activations of few bits. @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
 export function qnn(options: QnnOptions): Method {
   checkOptions("qnn", options, rules);
   const { weightBits, activationBits, preset = "paper" } = options;

@@ -14,7 +14,7 @@ import {
 import { baseline } from "./baseline.js";
 import type { DorefaOptions } from "./dorefa.js";
 import { dorefa } from "./dorefa.js";
-import type { Method } from "./method.js";
+import type { Bits, Method } from "./method.js";
 import { checkMethod } from "./method.js";
 import { presetOf, presets, uniformBits } from "./options.js";
 import type { QnnOptions } from "./qnn.js";
@@ -38,6 +38,7 @@ export interface MethodOptions {
 
 type OptionName = keyof MethodOptions;
 
+/** A method as the registry knows it: what it is, the bits that it allows, and how it is made. */
 export interface MethodEntry {
   readonly title: string;
   /** What it quantizes, in a line. */
@@ -52,7 +53,7 @@ export interface MethodEntry {
   readonly options: readonly OptionName[];
   /** Bits that a configuration need not say. */
   readonly defaults: Pick<MethodOptions, "weightBits" | "activationBits">;
-  create(options: MethodOptions): Method;
+  create(options: MethodOptions & Bits): Method;
 }
 
 const all: Record<string, MethodEntry> = {
@@ -159,7 +160,7 @@ export function registerMethod(name: string, entry: NewMethod): void {
 export const isMethodFile = (name: unknown): name is string =>
   typeof name === "string" && /\.m?js$/.test(name);
 
-/** @throws UserError for an unknown name, or options that the method does not allow. */
+/** The method of a name. @throws UserError for an unknown name, or options that the method does not allow. */
 export function createMethod(name: string, options: MethodOptions = {}): Method {
   if (!Object.hasOwn(methods, name)) {
     const names = Object.keys(methods);
@@ -187,7 +188,7 @@ export function createMethod(name: string, options: MethodOptions = {}): Method 
     }
   }
   if (asked.preset !== undefined) checkValue("preset", asked.preset, presetOf(name, entry.presets));
-  const method = entry.create(asked);
+  const method = entry.create(asked as MethodOptions & Bits); // both are checked above
   checkMethod(method);
   return method;
 }

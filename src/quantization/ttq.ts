@@ -11,6 +11,7 @@ import { isFirst, isLast } from "./method.js";
 import { choice, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 
+/** The options of `quant.ttq`. */
 export interface TtqOptions {
   /** 2 (three of the four values are used), or 32 for the method's network without its quantizer. Default 2. */
   readonly weightBits?: number;
@@ -23,7 +24,7 @@ const rules: Rules<TtqOptions> = {
   preset: presetOf("ttq"),
 };
 
-/** @throws UserError for other bits, an unknown preset, and options that there are not. */
+/** TTQ: weights of three values, of which two are trained. @throws UserError for other bits, an unknown preset, and options that there are not. */
 export function ttq(options: TtqOptions = {}): Method {
   checkOptions("ttq", options, rules);
   const { weightBits = 2, preset = "paper" } = options;

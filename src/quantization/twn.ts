@@ -22,6 +22,7 @@ import { choice, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { ternaryCodes } from "./primitives.js";
 
+/** The options of `quant.twn`. */
 export interface TwnOptions {
   /** 2 (three of the four values are used), or 32 for the method's network without its quantizer. Default 2. */
   readonly weightBits?: number;
@@ -34,7 +35,7 @@ const rules: Rules<TwnOptions> = {
   preset: presetOf("twn"),
 };
 
-/** @throws UserError for other bits, an unknown preset, and options that there are not. */
+/** TWN: weights of three values. @throws UserError for other bits, an unknown preset, and options that there are not. */
 export function twn(options: TwnOptions = {}): Method {
   checkOptions("twn", options, rules);
   const { weightBits = 2, preset = "paper" } = options;

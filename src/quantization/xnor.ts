@@ -30,6 +30,7 @@ import { choice, presetOf } from "./options.js";
 import type { Preset } from "./primitives.js";
 import { passWithinOne, signCodes } from "./primitives.js";
 
+/** The options of `quant.xnor`. */
 export interface XnorOptions {
   /** 1, or 32 for the method's network without its quantizer. Default 1. */
   readonly weightBits?: number;
@@ -51,7 +52,7 @@ const rules: Rules<XnorOptions> = {
   inputScale: optional(flag),
 };
 
-/** @throws UserError for other bits, an unknown preset, options that there are not and that do not go together. */
+/** XNOR-Net: weights and activations of 1 bit; BWN: weights alone. @throws UserError for other bits, an unknown preset, options that there are not and that do not go together. */
 export function xnor(options: XnorOptions = {}): Method {
   checkOptions("xnor", options, rules);
   const { weightBits = 1, activationBits = 1, preset = "paper", inputScale = false } = options;

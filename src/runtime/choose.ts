@@ -10,6 +10,7 @@ import { createReferenceExecutor } from "./reference.js";
 import { createWasmExecutor } from "./wasm.js";
 import { loadWasm } from "./wasm-file.js";
 
+/** The executor that `chooseExecutor` found, and why it is this one. */
 export interface ExecutorChoice {
   readonly executor: Executor;
   /** One sentence for people. */
@@ -18,6 +19,7 @@ export interface ExecutorChoice {
   readonly warning?: string;
 }
 
+/** Which executor computes, and on how many threads. */
 export interface ExecutorOptions {
   /** Default: the fastest that can run here. */
   readonly executor?: ExecutorName;

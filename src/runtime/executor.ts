@@ -4,6 +4,7 @@ import type { Rule } from "../errors/options.js";
 import { objectOf } from "../errors/options.js";
 import type { Program, Segment } from "./program.js";
 
+/** The executors: native kernels, the same kernels in WebAssembly, and plain TypeScript. */
 export type ExecutorName = "native" | "wasm" | "reference";
 
 /** Memory of one run. `constants` and `scratch` belong to the loaded program. */
@@ -13,12 +14,14 @@ export interface RunMemory {
   readonly outputs: ArrayBuffer;
 }
 
+/** A Program that an executor has verified and prepared. */
 export interface LoadedProgram {
   readonly program: Program;
   /** Runs every instruction once. With `nanoseconds` (one number an instruction), adds the time each took. */
   run(memory: RunMemory, nanoseconds?: Float64Array): Promise<void>;
 }
 
+/** What runs Programs: kernels or loops, and the memory that they work on. */
 export interface Executor {
   readonly name: ExecutorName;
   /** "avx512bf16", "avx512vnni", "avx512", "avx2vnni", "avx2", "simd128" or "typescript". */

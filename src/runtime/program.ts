@@ -30,6 +30,7 @@ export const storageBytes: Readonly<Record<Storage, number>> = {
   bf16: 2,
 };
 
+/** An array in a segment: its first byte, how its elements are stored, and its shape. */
 export interface Operand {
   readonly segment: Segment;
   readonly offset: number;
@@ -44,6 +45,7 @@ export interface Operand {
  */
 export type Axes = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
+/** A value that a map reads. */
 export interface MapOperand extends Operand {
   readonly axes: Axes;
 }
@@ -83,6 +85,7 @@ export interface MapOperation {
  */
 export type Reduction = "none" | "sum" | "max" | "moments";
 
+/** A value that a map writes: the slot that holds it, stored or reduced. */
 export interface MapResult extends MapOperand {
   readonly slot: number;
   readonly reduction: Reduction;
@@ -176,6 +179,7 @@ export const multipliesBf16 = ({ instructions }: Program): boolean =>
       instruction.kind === "product" && instruction.inputs.some(({ storage }) => storage === "bf16"),
   );
 
+/** A compiled function: instructions over five memory segments, and where its named values lie in them. */
 export interface Program {
   /** Size of each segment. */
   readonly bytes: Readonly<Record<Segment, number>>;

@@ -44,6 +44,8 @@ interface Kernels {
 const addressable = 2 ** 32 - 2 ** 24;
 
 /**
+ * An executor of the WebAssembly kernels.
+ *
  * @param memoryLimit bytes that one program should use at most; default: what WebAssembly can address, 4 GiB.
  */
 export function createWasmExecutor(module: WasmModule, memoryLimit = addressable): Executor {

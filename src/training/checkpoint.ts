@@ -11,6 +11,7 @@ import { noImages } from "./metrics.js";
 import type { StoredTensor, TensorFile } from "./safetensors.js";
 import { decodeTensors, encodeParts, isRecord, readTensorHeader, typeOf } from "./safetensors.js";
 
+/** Arrays by name, such as the parameters of a network. */
 export type Arrays = Readonly<Record<string, HostArray>>;
 
 /** The weights as they are trained, and batch normalisation's running statistics. */

@@ -15,6 +15,7 @@ import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
 import type { Run } from "./train.js";
 
+/** The options of `classifier`; `model` and `method` are for folders of networks that are not fewbit's. */
 export interface ClassifierOptions extends ExecutorOptions, OwnParts {
   /** Which weights: of the best epoch, or those that the run has come to. Default "best". */
   readonly which?: Which;
@@ -32,6 +33,7 @@ export interface Classification extends ImageAnswer {
   readonly className: string;
 }
 
+/** A trained network that is ready to be asked: see `classifier`. */
 export interface Classifier {
   /** Height, width and channels of an image. */
   readonly shape: readonly [height: number, width: number, channels: number];

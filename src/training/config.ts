@@ -47,6 +47,7 @@ const oneOf = <T extends string>(...names: readonly T[]) =>
 
 /** What a run can be written as beside its own files. */
 export const logKinds = ["tensorboard"] as const;
+/** A form that a run is written in beside its own files. */
 export type LogKind = (typeof logKinds)[number];
 
 /** Those that ship; a file's is known once it is loaded. */

@@ -9,6 +9,7 @@ export const mostClasses = 100;
 /** counts[label][answer]: images of class `label` whose largest logit, the first of equals, is that of `answer`. */
 export type ConfusionCounts = readonly (readonly number[])[];
 
+/** A line of `confusion.jsonl`. */
 export interface ConfusionLine {
   readonly epoch: number;
   /** What the images are. */

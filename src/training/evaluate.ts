@@ -68,6 +68,7 @@ export async function score(
   return complete ? { scores: scoresOf(sums), counts } : undefined;
 }
 
+/** The options of `evaluateTrained`. */
 export interface EvaluateOptions extends ExecutorOptions {
   /** Images that are scored at a time; the scores do not depend on it. Default 128. */
   readonly batchSize?: number;
@@ -91,6 +92,7 @@ export async function evaluateTrained(
   return (scored as Scored).scores;
 }
 
+/** The options of `evaluateRun`. */
 export interface EvaluateRunOptions extends EvaluateOptions {
   readonly model: Network;
   readonly method: Method;

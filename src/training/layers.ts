@@ -14,6 +14,7 @@ export interface LayerWeights {
   readonly quantized: HostArray;
 }
 
+/** A line of `layers.jsonl`. */
 export interface LayerLine {
   readonly epoch: number;
   readonly layer: string;

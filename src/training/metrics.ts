@@ -10,6 +10,7 @@ export type Split = "test" | "validation";
 /** What the images are called that a run watches: training images held out of it, or the test set where it holds none out. */
 export const watchedImages = (heldOut: number): "held out" | "test" => (heldOut > 0 ? "held out" : "test");
 
+/** The mean loss of a set of images and the accuracies on it. */
 export interface Scores {
   /** Mean cross-entropy. */
   readonly loss: number;

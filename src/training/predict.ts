@@ -12,6 +12,7 @@ import { predictRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
 
+/** The options of `predictRun`. */
 export interface PredictOptions extends ExecutorOptions {
   readonly model: Network;
   readonly method: Method;
@@ -21,6 +22,7 @@ export interface PredictOptions extends ExecutorOptions {
   readonly invert?: boolean;
 }
 
+/** What a network says of one image file. */
 export interface Prediction {
   readonly file: string;
   /** The index of the class of the largest logit, the first of equals. */
@@ -29,6 +31,7 @@ export interface Prediction {
   readonly probabilities: Float32Array;
 }
 
+/** What `predictRun` returns. */
 export interface Predictions {
   readonly classNames: readonly string[];
   /** How many epochs the weights were trained. */

@@ -19,6 +19,7 @@ import { profileRules } from "./options.js";
 import { compileStep } from "./step.js";
 import type { TrainingTensors } from "./step.js";
 
+/** The instructions of one kind: their time, and how much they do in it. */
 export interface ProfileRow {
   /** What the instructions do: "convolution", "map sum", ... */
   readonly name: string;
@@ -29,6 +30,7 @@ export interface ProfileRow {
   readonly bytesPerSecond: number;
 }
 
+/** Where the time of a training step goes. */
 export interface Profile {
   readonly stepMilliseconds: number;
   /** Preparing one batch, which overlaps the step: the median. */
@@ -41,6 +43,7 @@ export interface Profile {
   readonly peak: { readonly operationsPerSecond: number; readonly bytesPerSecond: number } | undefined;
 }
 
+/** The options of `profileStep`. */
 export interface ProfileOptions extends ExecutorOptions {
   readonly model: Network;
   readonly method: Method;

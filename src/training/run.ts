@@ -44,7 +44,8 @@ export const fileNames = {
 /** Whether a name is that of an event file as `--log tensorboard` writes it; the number is its beginning in seconds. */
 export const isEventFile = (name: string): boolean => /^events\.out\.tfevents\.\d+\.fewbit$/.test(name);
 
-interface Named {
+/** A method, optimizer or schedule by its name and what recreates it. */
+export interface Named {
   readonly name: string;
   readonly options: Readonly<Record<string, unknown>>;
 }

@@ -14,6 +14,7 @@ import { checkOptions, isObject, objectOf } from "../errors/options.js";
 import { sizeOf } from "../graph/tensor.js";
 import { readParts } from "../files/read.js";
 
+/** The arrays that a safetensors file can hold. */
 export type TensorData =
   | Float64Array
   | Float32Array
@@ -26,11 +27,13 @@ export type TensorData =
   | Int8Array
   | Uint8Array;
 
+/** A tensor of a safetensors file. */
 export interface StoredTensor {
   readonly data: TensorData;
   readonly shape: readonly number[];
 }
 
+/** What a safetensors file holds: tensors by name, and texts by key. */
 export interface TensorFile {
   readonly tensors: Readonly<Record<string, StoredTensor>>;
   readonly metadata: Readonly<Record<string, string>>;

@@ -34,6 +34,7 @@ import { trainRules } from "./options.js";
 import { refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
 import { compileStart } from "./step.js";
 
+/** The options of `train`. */
 export interface TrainOptions {
   readonly model: Network;
   readonly method: Method;
@@ -75,6 +76,7 @@ export interface TrainOptions {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
+/** A finished or interrupted training: what was measured, and the weights. */
 export interface Run {
   readonly model: Network;
   readonly method: Method;

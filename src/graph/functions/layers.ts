@@ -11,6 +11,7 @@ import { convolutionRules, pair, poolRules } from "./windows.js";
 /** One number for height and width, or one for each. */
 export type Pair = number | readonly [number, number];
 
+/** How a window moves over an image: the options of `convolution`. */
 export interface ConvolutionOptions {
   /** 1 unless said. */
   readonly stride?: Pair;
@@ -18,6 +19,7 @@ export interface ConvolutionOptions {
   readonly padding?: Pair;
 }
 
+/** The window of `averagePool` and `maxPool`. */
 export interface PoolOptions extends ConvolutionOptions {
   readonly size: Pair;
   /** The size unless said. */

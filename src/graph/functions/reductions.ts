@@ -7,9 +7,10 @@ import { sizeOf } from "../tensor.js";
 import { div } from "./arithmetic.js";
 import { reshape } from "./broadcasting.js";
 
-type Axes = number | readonly number[];
+/** An axis or several; negative ones count from the last. */
+export type ReductionAxes = number | readonly number[];
 
-function normalise(op: string, x: Tensor, axes: Axes | undefined): number[] {
+function normalise(op: string, x: Tensor, axes: ReductionAxes | undefined): number[] {
   checkTensors(op, x);
   const rank = x.shape.length;
   if (axes === undefined) return x.shape.map((_, axis) => axis);
@@ -26,7 +27,7 @@ function normalise(op: string, x: Tensor, axes: Axes | undefined): number[] {
   return counted;
 }
 
-function reduce(op: OpName, x: Tensor, axes: Axes | undefined, keepAxes: boolean): Tensor {
+function reduce(op: OpName, x: Tensor, axes: ReductionAxes | undefined, keepAxes: boolean): Tensor {
   const reduced = normalise(op, x, axes);
   const result = node(op, [x], { axes: reduced });
   if (!keepAxes) return result;
@@ -37,17 +38,19 @@ function reduce(op: OpName, x: Tensor, axes: Axes | undefined, keepAxes: boolean
 }
 
 /** `keepAxes` leaves reduced axes in the shape, with extent 1. */
-export const sum = (x: Tensor, axes?: Axes, keepAxes = false): Tensor => reduce("sum", x, axes, keepAxes);
+export const sum = (x: Tensor, axes?: ReductionAxes, keepAxes = false): Tensor =>
+  reduce("sum", x, axes, keepAxes);
 
 /** The largest value; the gradient is shared equally among ties. */
-export const reduceMax = (x: Tensor, axes?: Axes, keepAxes = false): Tensor =>
+export const reduceMax = (x: Tensor, axes?: ReductionAxes, keepAxes = false): Tensor =>
   reduce("reduceMax", x, axes, keepAxes);
 
-export function mean(x: Tensor, axes?: Axes, keepAxes = false): Tensor {
+/** The mean over some axes, or over all; `keepAxes` leaves those in the shape, with extent 1. */
+export function mean(x: Tensor, axes?: ReductionAxes, keepAxes = false): Tensor {
   const count = sizeOf(normalise("mean", x, axes).map((axis) => x.shape[axis]));
   return div(sum(x, axes, keepAxes), count);
 }
 
 /** Shape [2, ...kept]: the mean, then the biased variance, taken about the mean. */
-export const moments = (x: Tensor, axes?: Axes): Tensor =>
+export const moments = (x: Tensor, axes?: ReductionAxes): Tensor =>
   node("moments", [x], { axes: normalise("moments", x, axes) });
