@@ -65,7 +65,8 @@ export async function classifier(run: Run | string, options: ClassifierOptions =
   checkOptions<ClassifierOptions>("classifier", options, classifierRules);
   const { trained, preparation, epoch, of } =
     typeof run === "string" ? fromFolder(run, options) : fromRun(run, options);
-  const { executor } = chooseExecutor({ executor: options.executor, threads: options.threads });
+  const { executor: name, threads, onWarning } = options;
+  const { executor } = chooseExecutor({ executor: name, threads, onWarning });
   const { input: shape, classes } = trained.model;
   const { classNames = Array.from({ length: classes }, (_, label) => String(label)) } = preparation;
   const ask = answerer(trained, preparation, executor);
