@@ -4,6 +4,7 @@
  * Kernels check nothing: a Program that passes here cannot read or write outside, and its bits do not depend on threads.
  */
 import { mostTaps } from "../graph/ops/windows.js";
+import type { Lattice } from "../graph/tensor.js";
 import { mostElements, mostExtent, paddedSize, sizeOf } from "../graph/tensor.js";
 import type {
   Axes,
@@ -139,8 +140,9 @@ function verifyMap({ space, operands, body, results }: MapInstruction, read: Acc
     );
     slots.forEach((slot) => checkCount(slot, "slot", 0, operands.length + i - 1));
   });
-  for (const { slot, reduction, ...to } of results) {
+  for (const { slot, reduction, lattice, ...to } of results) {
     checkCount(slot, "slot", 0, operands.length + body.length - 1);
+    if (lattice !== undefined) checkLattice(lattice);
     const writes: readonly Storage[] = reduction === "none" ? ["f32", "i16", "u8", "s8", "bf16"] : ["f32"];
     check(writes.includes(to.storage), `${reduction} cannot write ${to.storage}`);
     const allowed = chosen(
@@ -275,6 +277,13 @@ function chosen<T>(table: Readonly<Record<string, T>>, name: string): T {
 
 function checkF32(operands: readonly Operand[]): void {
   for (const { storage } of operands) check(storage === "f32", `takes f32, got ${storage}`);
+}
+
+/** The reference executor compares codes with it. */
+function checkLattice(lattice: Lattice | null): void {
+  checkCount(lattice?.lo ?? NaN, "the lowest code", Number.MIN_SAFE_INTEGER);
+  checkCount(lattice?.hi ?? NaN, "the highest code", lattice?.lo ?? 0);
+  checkCount(lattice?.step ?? NaN, "the step of codes", 1, 2);
 }
 
 /** What the kernels count in 64 bits. */
