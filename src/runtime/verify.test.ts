@@ -216,6 +216,17 @@ describe("refused", () => {
       "writes an element twice",
     ],
     [
+      "codes of half a step",
+      { ...map, results: [{ ...map.results[0], lattice: { lo: 0, hi: 3, step: 0.5 as never } }] },
+      "the step of codes is 0.5",
+    ],
+    [
+      "a lattice that is none",
+      { ...map, results: [{ ...map.results[0], lattice: null as never }] },
+      "the lowest code is NaN",
+    ],
+    ["no random numbers", { ...random, to: at("scratch", 0, [8, 0]) }, "random numbers is 0"],
+    [
       "more random numbers than a stream has",
       { ...random, to: at("scratch", 0, [2 ** 34 + 1]) },
       "random numbers is 17179869185",
