@@ -217,7 +217,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
   });
 
   test("a run that takes its workers with it is given up", async () => {
-    writeStudy("poison", { defaults: { ...defaults, epochs: 500 }, runs: [{ method: "baseline" }] });
+    writeStudy("poison", { defaults: { ...defaults, epochs: 100_000 }, runs: [{ method: "baseline" }] });
     const follower = follow("poison", " --json");
     for (const host of ["a", "b", "c"]) {
       const victim = worker(host, " --study poison", 2);
@@ -271,7 +271,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
   });
 
   test("a study that ends leaves the other of its folder on the queue; a file stop ends that one's run, which is told", async () => {
-    writeStudy("long", { defaults: { ...defaults, epochs: 500 }, runs: [{ method: "twn" }] });
+    writeStudy("long", { defaults: { ...defaults, epochs: 100_000 }, runs: [{ method: "twn" }] });
     writeStudy("short", { defaults: { ...defaults, epochs: 1 }, runs: [{ method: "baseline" }] });
     const shared = (study: string): Running =>
       start(folder, `sweep ${study}.json --out shared --queue ${server.url} --json`);
@@ -288,13 +288,13 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     const epochs = () => loadRun(join(folder, directory)).metrics.length;
     const before = epochs();
     await until(() => epochs() > before + 2);
-    const follower = shared("long");
-    await until(() => /twn.*: epoch \d+\//.test(both.text()));
-    await delay(1_500);
+    const follower = start(folder, `sweep long.json --out shared --queue ${server.url}`);
+    // From then on it takes what ends for ended, and does not queue it anew.
+    await until(() => follower.text().includes("1 run is on the queue shared-"));
     writeFileSync(join(folder, directory, "stop"), "");
     const followed = await follower.ended;
     expect(followed.code).toBe(130);
-    expect(rows(followed)).toMatchObject([{ state: "begun", stopped: true }]);
+    expect(followed.stdout).toMatch(/ stopped on request; run the study again to go on\n$/);
     await stop(both);
   });
 
