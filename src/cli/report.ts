@@ -1,10 +1,10 @@
 /** `fewbit report`. */
-import { existsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { UserError } from "../errors.js";
 import { collectRuns } from "../experiments/index.js";
 import { buildReport, csv, fewestWords, json, markdown, page } from "../report/index.js";
-import { makeDirectories, writeAtomically } from "../files/write.js";
+import { writeAtomically } from "../files/write.js";
+import { makeFolder } from "./folder.js";
 import { warn } from "./text.js";
 
 interface ReportFlags {
@@ -36,19 +36,4 @@ export async function reportCommand(folders: readonly string[], flags: ReportFla
   }
   console.log(fewestWords(report));
   for (const name of Object.keys(files)) console.log(`wrote ${join(out, name)}`);
-}
-
-/** @throws UserError for a folder that cannot be made. */
-function makeFolder(folder: string): void {
-  const above = [folder];
-  while (!existsSync(above[0]) && dirname(above[0]) !== above[0]) above.unshift(dirname(above[0]));
-  if (!statSync(above[0], { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UserError(`${above[0]} is not a folder; choose another with --out`);
-  }
-  try {
-    makeDirectories(folder);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`cannot make ${folder}: ${code ?? message}; choose another folder with --out`);
-  }
 }

@@ -1,7 +1,6 @@
 /** `fewbit reproduce` and `fewbit sweep`. */
-import { basename, dirname, extname, isAbsolute, join, relative, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { firstLineOf, printable, UserError } from "../errors.js";
+import { basename, extname, join, relative } from "node:path";
+import { printable, UserError } from "../errors.js";
 import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
 import {
   bestRates,
@@ -17,21 +16,18 @@ import {
   runStudy,
   secondsLeft,
   standingOf,
-  methodFilesOf,
   placedMethods,
   studyOf,
 } from "../experiments/index.js";
 import { threadsEach, usableCpus } from "../machine.js";
-import { isMethodFile } from "../quantization/index.js";
 import { writeAtomically } from "../files/write.js";
 import { resolveNetwork, runName } from "../training/config.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
-import { settled } from "./code.js";
 import { exitCodes } from "./exit.js";
-import { loadMethod } from "./method-file.js";
+import { checkFolder } from "./folder.js";
 import { onInterrupt } from "./interrupt.js";
-import { readJson } from "./json-file.js";
 import { createStudyDisplay } from "./study-display.js";
+import { codeOf, readStudy } from "./study-file.js";
 import { duration, pc, percent, quoted, table, warn } from "./text.js";
 
 interface StudyFlags {
@@ -67,12 +63,7 @@ export async function reproduceCommand(name: string, flags: ReproduceFlags): Pro
 }
 
 export async function sweepCommand(file: string, flags: SweepFlags): Promise<void> {
-  const study = placedMethods(await readStudyFile(file), (method) => belowFolder(dirname(file), method));
-  for (const method of methodFilesOf(study)) {
-    await loadMethod(method).catch((error: Error) => {
-      throw new UserError(`${error.message} (from ${file})`);
-    });
-  }
+  const study = await readStudy(file);
   const { name = basename(file, extname(file)), runs } = runsOf(study, file);
   const folder = flags.out ?? join("runs", name);
   const index = wholeNumber("index", flags.index, 0);
@@ -154,6 +145,7 @@ async function trainStudy(
   flags: StudyFlags,
   code: readonly string[] = [],
 ): Promise<Outcome[] | undefined> {
+  checkFolder(folder);
   const standings = runs.map((run) => standingOf(run, folder));
   const jobs = wholeNumber("jobs", flags.jobs, 1) ?? 1;
   const threads = wholeNumber("threads", flags.threads, 1) ?? usableCpus();
@@ -286,33 +278,4 @@ export function wholeNumber(name: string, value: number | undefined, least: numb
   throw new UserError(
     `${name} must be an integer from ${least} on, got ${JSON.stringify(value)} (from --${name})`,
   );
-}
-
-/** A path that begins in a folder, as the current folder's. It stays the file of a method, not its name. */
-const belowFolder = (folder: string, path: string): string =>
-  isAbsolute(path) ? path : `./${join(folder, path)}`;
-
-const isModule = (path: string): boolean => /\.[cm]?[jt]s$/.test(path);
-
-/** The files of code that a study is made of: itself, if it is a module, and those that its runs name. */
-function codeOf(file: string, runs: readonly PlannedRun[]): string[] {
-  const named = runs.map(({ options }) => options.method).filter(isMethodFile);
-  return [...new Set([...(isModule(file) ? [file] : []), ...named])];
-}
-
-/** A study from JSON, or what a module exports as its default. */
-async function readStudyFile(path: string): Promise<unknown> {
-  if (isModule(path)) {
-    const { createJiti } = await import("jiti");
-    try {
-      // Translated files would be kept in the system's folder for temporary files, where others could exchange them.
-      const jiti = createJiti(import.meta.url, { fsCache: false });
-      return await settled(jiti.import(pathToFileURL(resolve(path)).href, { default: true }));
-    } catch (error) {
-      throw new UserError(`cannot load ${path}: ${firstLineOf(error)}`);
-    }
-  }
-  return readJson(path, {
-    remedy: "; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default",
-  });
 }

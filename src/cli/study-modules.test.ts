@@ -44,6 +44,26 @@ test.each([
   await expectRefusal(folder, command, message);
 });
 
+test.each([
+  ["no-default.mjs", "export const runs = [{}];", "no-default.mjs must export a study as its default"],
+  [
+    "torn.ts",
+    "export default {\n  runs: [{ seed: 1 },\n;",
+    "cannot load torn.ts: ParseError: Unexpected token (line 3)",
+  ],
+  ["throws.mjs", 'throw new Error("no luck");', "cannot load throws.mjs: no luck"],
+])("%s is refused", async (name, text, message) => {
+  writeFileSync(join(folder, name), text);
+  await expectRefusal(folder, `sweep ${name}`, message);
+});
+
+test("an --out that is no folder is refused before anything begins", async () => {
+  writeFileSync(join(folder, "plain.json"), '{"runs": [{ "model": "lenet5" }]}');
+  const message = "plain.json is not a folder; choose another with --out";
+  await expectRefusal(folder, "sweep plain.json --out plain.json", message);
+  await expectRefusal(folder, "sweep plain.json --out plain.json/below", message);
+});
+
 interface Row {
   readonly identity: string;
   readonly directory: string;
