@@ -53,8 +53,8 @@ function compiled(f: (t: Record<string, Tensor>) => Record<string, Tensor>, exec
   const step = compile((_: Record<string, never>, batch: Record<string, Tensor>) => f(batch), { executor });
   const state = createState<Record<string, never>>({}, { executor });
   return {
-    run: (values: Values): Promise<Record<string, HostArray>> => step(state, { ...values }),
-    program: (values: Values) => step.program(state, { ...values }),
+    run: ({ x, w, gradient }: Values): Promise<Record<string, HostArray>> => step(state, { x, w, gradient }),
+    program: ({ x, w, gradient }: Values) => step.program(state, { x, w, gradient }),
   };
 }
 

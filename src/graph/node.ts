@@ -1,7 +1,8 @@
 import { shown, UserError } from "../errors.js";
 import { ops } from "./ops.js";
 import type { Attributes, OpName, Tensor } from "./tensor.js";
-import { mostElements, sizeOf } from "./tensor.js";
+import { mostElements } from "./limits.js";
+import { sizeOf } from "./tensor.js";
 
 let nodes = 0;
 

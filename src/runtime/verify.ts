@@ -5,7 +5,8 @@
  */
 import { mostTaps } from "../graph/ops/windows.js";
 import type { Lattice } from "../graph/tensor.js";
-import { mostElements, mostExtent, paddedSize, sizeOf } from "../graph/tensor.js";
+import { mostElements, mostExtent, paddedSize } from "../graph/limits.js";
+import { sizeOf } from "../graph/tensor.js";
 import type {
   Axes,
   CopyInstruction,

@@ -106,7 +106,7 @@ function fromFolder(directory: string, { model, method, which = "best" }: Classi
 }
 
 function fromRun(run: Run, { model, method, which = "best" }: ClassifierOptions): Source {
-  if (!isObject(run) || !isObject(run.config)) {
+  if (!isObject(run) || ![run.config, run.weights, run.lastWeights, run.best, run.last].every(isObject)) {
     throw new UserError(`classifier takes a run, as train() returns it, or its folder, got ${shown(run)}`);
   }
   const given = Object.entries({ model, method }).find(([, part]) => part !== undefined)?.[0];

@@ -6,7 +6,8 @@
 import { UserError } from "../../errors.js";
 import type { Data, Op, Sampler, View } from "../op.js";
 import type { Attributes, Shape, WindowShape } from "../tensor.js";
-import { mostElements, sizeOf } from "../tensor.js";
+import { mostElements } from "../limits.js";
+import { sizeOf } from "../tensor.js";
 import { checkRank, checkShape, text } from "./shapes.js";
 import { outputExtents } from "./windows.js";
 

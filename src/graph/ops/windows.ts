@@ -2,7 +2,7 @@
 import { UserError } from "../../errors.js";
 import type { Case, Op, Sampler, View } from "../op.js";
 import type { Attributes, Shape, Tensor, WindowShape } from "../tensor.js";
-import { mostElements, mostExtent, paddedSize } from "../tensor.js";
+import { mostElements, mostExtent, paddedSize } from "../limits.js";
 import { checkRank, checkShape, text } from "./shapes.js";
 
 /** Windows that fit in an extent: floor((extent + 2·padding - size) / stride) + 1. */
