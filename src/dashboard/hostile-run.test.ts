@@ -44,7 +44,7 @@ test("a file of layers of 300 MiB is told, and not read", async () => {
   truncateSync(join(run, "layers.jsonl"), 300 * 2 ** 20);
   expect(detailsOf(watch.run(runs[0].id)!)).toMatchObject({
     layers: [],
-    warnings: [`${run}/layers.jsonl is damaged: it is larger than 256 MiB`],
+    warnings: [`cannot read ${run}/layers.jsonl: it holds 300.0 MiB, and at most 256.0 MiB are read`],
   });
 });
 

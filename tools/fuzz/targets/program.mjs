@@ -15,7 +15,7 @@ import { describe, initialise, network } from "../../../dist/nn/index.js";
 import { adam } from "../../../dist/optim/index.js";
 import { baseline, dorefa, qnn, xnor } from "../../../dist/quantization/index.js";
 import { UserError } from "../../../dist/errors.js";
-import { paddedSize } from "../../../dist/graph/tensor.js";
+import { paddedSize } from "../../../dist/graph/limits.js";
 import { createNativeExecutor, nativeProblem } from "../../../dist/runtime/native.js";
 import { createReferenceExecutor } from "../../../dist/runtime/reference.js";
 import { createWasmExecutor } from "../../../dist/runtime/wasm.js";
