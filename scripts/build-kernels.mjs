@@ -159,7 +159,7 @@ export function platformProblem({ arch, platform } = process) {
 /** What is known of the add-on that stands: hash, compiler, and why which instruction sets are missing from it. */
 export function readRecord() {
   try {
-    return JSON.parse(readFileSync(record, "utf8"));
+    return JSON.parse(readFileSync(record, "utf8")) ?? {};
   } catch {
     return {}; // none, or damaged: it is built anew
   }

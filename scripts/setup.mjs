@@ -76,8 +76,7 @@ function runNpm(args) {
 async function folderOf(name, doing, files, folder, make, more = "") {
   const record = at("build", `${name}.json`);
   const hash = hashOf(files, more);
-  const upToDate = existsSync(folder) && existsSync(record);
-  if (upToDate && JSON.parse(readFileSync(record, "utf8")).hash === hash) return hash;
+  if (existsSync(folder) && hashIn(record) === hash) return hash;
   await step(doing, () => {
     const fresh = at("build", `${name}-${process.pid}`);
     mkdirSync(at("build"), { recursive: true });
@@ -91,6 +90,15 @@ async function folderOf(name, doing, files, folder, make, more = "") {
     writeFileSync(record, `${JSON.stringify({ hash })}\n`);
   });
   return hash;
+}
+
+/** The hash in a record; undefined if there is none, or it was cut short: what it is of is then made anew. */
+function hashIn(record) {
+  try {
+    return JSON.parse(readFileSync(record, "utf8"))?.hash;
+  } catch {
+    return undefined;
+  }
 }
 
 function buildPage() {

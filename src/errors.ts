@@ -37,16 +37,26 @@ const unprintable = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 const longest = 1000;
 
 /**
- * A text as one line that does nothing to a terminal: controls become \uXXXX, bytes that are not UTF-8
- * (see `data/paths.ts`) \xXX, and the middle of a long text "...".
+ * A text as one line that does nothing to a terminal: controls become \uXXXX, and bytes that are not UTF-8
+ * (see `data/paths.ts`) \xXX.
  */
-export function printable(text: string): string {
-  const line = text.replace(unprintable, (character) => {
+export const withoutControls = (text: string): string =>
+  text.replace(unprintable, (character) => {
     const code = character.charCodeAt(0);
     if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
     return `\\u${code.toString(16).padStart(4, "0")}`;
   });
+
+/** The same, and the middle of a long text is "...". */
+export function printable(text: string): string {
+  const line = withoutControls(text);
   return line.length <= longest ? line : `${line.slice(0, 700)} ... ${line.slice(-250)}`;
+}
+
+/** A path in a command that a message gives, as a shell takes it. */
+export function quoted(path: string): string {
+  const word = path.startsWith("-") ? `./${path}` : path; // else it would be taken for a flag
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** What an error says, without what follows its first line; anything may have been thrown. */

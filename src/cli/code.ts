@@ -4,12 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { shown, UserError } from "../errors.js";
+import { quoted, shown, UserError } from "../errors.js";
 import { largest, readBytes } from "../files/read.js";
 import { isMethodFile } from "../quantization/index.js";
 import type { RunConfig } from "../training/index.js";
 import type { Given } from "./flags.js";
-import { quoted, warn } from "./text.js";
+import { warn } from "./text.js";
 
 /** A file of code that a command names for a stored run. */
 export interface RunCode {

@@ -1,7 +1,7 @@
 /** `fewbit dashboard`. */
 import { UserError } from "../errors.js";
 import { onInterrupt } from "./interrupt.js";
-import { pc } from "./text.js";
+import { pc, print, say } from "./text.js";
 
 interface DashboardFlags {
   readonly host?: string;
@@ -20,9 +20,9 @@ export async function dashboardCommand(folder: string, flags: DashboardFlags): P
   const ended = new Promise((end) => signal.addEventListener("abort", end));
   const dashboard = await startDashboard({ folder, host, port, stoppable });
   const { runs, warnings } = dashboard.watch.snapshot(stoppable);
-  for (const warning of warnings) console.error(warning);
-  console.log(`${runs.length} ${runs.length === 1 ? "run" : "runs"} in ${folder}; Ctrl-C ends the dashboard`);
-  console.log(pc.bold(dashboard.url));
+  for (const warning of warnings) say(warning);
+  print(`${runs.length} ${runs.length === 1 ? "run" : "runs"} in ${folder}; Ctrl-C ends the dashboard`);
+  print(pc.bold(dashboard.url));
   await ended;
   await dashboard.close();
 }

@@ -1,8 +1,9 @@
 /** `fewbit data`. */
 import type { Command } from "commander";
 import { downloadCifar10, downloadMnist } from "../data/index.js";
-import { suggestion, UserError } from "../errors.js";
+import { quoted, suggestion, UserError } from "../errors.js";
 import { showLoading } from "./loading.js";
+import { print } from "./text.js";
 
 interface Flags {
   readonly cache?: string;
@@ -35,13 +36,13 @@ export async function dataCommand(name: string, command: Command): Promise<void>
     const { directory, files } = await download({ cache, mirrors, force, ...loading });
     if (json) {
       const paths = files.map(({ path, from }) => ({ path, from: from ?? null }));
-      console.log(JSON.stringify({ data: name, directory, files: paths }));
+      print(JSON.stringify({ data: name, directory, files: paths }));
       return;
     }
     const how = files.some(({ from }) => from !== undefined) ? "" : " already";
-    console.log(`${title} is${how} in ${directory}, ${count} files with the right checksums`);
-    const flag = cache === undefined ? "" : ` --data-dir ${directory}`;
-    if (!quiet) console.log(`train on it with: npx fewbit train ${model} --data ${name}${flag}`);
+    print(`${title} is${how} in ${directory}, ${count} files with the right checksums`);
+    const flag = cache === undefined ? "" : ` --data-dir ${quoted(directory)}`;
+    if (!quiet) print(`train on it with: npx fewbit train ${model} --data ${name}${flag}`);
   } catch (error) {
     throw error instanceof UserError && error.field === "mirrors"
       ? new UserError(`${error.message} (from --mirror)`)

@@ -4,7 +4,7 @@ import { usableCpus, usableMemory } from "../machine.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import { allowsMachineCode, instructionSets, nativeProblem } from "../runtime/native.js";
 import { loadWasm } from "../runtime/wasm-file.js";
-import { bytesText } from "./text.js";
+import { bytesText, print } from "./text.js";
 
 interface KernelScript {
   findCompiler(): { readonly command: string; readonly version: string } | undefined;
@@ -60,6 +60,6 @@ export async function doctor(): Promise<void> {
     ],
     ["threads", String(executor.threads)],
   ];
-  console.log(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));
-  if (warning !== undefined) console.log(`\n${warning}`);
+  print(rows.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n"));
+  if (warning !== undefined) print(`\n${warning}`);
 }

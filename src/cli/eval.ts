@@ -8,7 +8,7 @@ import { checkStored } from "../training/run.js";
 import { given, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";
 import { storedRun } from "./stored.js";
-import { chosenText, percent, warn } from "./text.js";
+import { chosenText, percent, print, warn } from "./text.js";
 
 interface Flags {
   readonly last?: boolean;
@@ -43,23 +43,21 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
     (line.top1 !== scores.top1 || line.top5 !== scores.top5);
   const kept = other ? { top1: line.top1, top5: line.top5 } : undefined;
   if (json) {
-    console.log(
-      JSON.stringify({ ...scores, kept, data: data.name, images: data.test.count, directory: folder }),
-    );
+    print(JSON.stringify({ ...scores, kept, data: data.name, images: data.test.count, directory: folder }));
     return;
   }
   const images = data.test.count.toLocaleString("en-US");
   const name = options.data === "images" ? options.dataDir : data.name;
-  console.log(
+  print(
     `${percent(scores.top1)} of ${images} ${data.testIsAll === true ? "" : "test "}images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
   );
   if (kept !== undefined) {
-    console.log(
+    print(
       `the run kept ${percent(kept.top1)} and ${percent(kept.top5)}: it was begun by an older fewbit, which counted an image as wrong where another class had an equal logit`,
     );
   }
   const chosen = summary === undefined ? "" : `; ${chosenText(summary.chosenOn, config.validation)}`;
-  console.log(
+  print(
     which === "best"
       ? `weights of epoch ${scores.epoch}, the best${chosen}`
       : `weights of epoch ${scores.epoch}, the last`,

@@ -1,6 +1,7 @@
 /** Stopping what runs without losing anything. */
 import { isatty } from "node:tty";
 import { exitCodes } from "./exit.js";
+import { say } from "./text.js";
 
 /**
  * What a terminal sends for Ctrl-C, for Ctrl-\ and when it is closed, and what service managers and batch systems send
@@ -26,8 +27,7 @@ export function onInterrupt(
     if (!isFirst) return;
     stop.abort();
     if (name === "SIGHUP" && hasTerminal) outliveTerminal();
-    else if (!quiet)
-      console.error(`${message}; ${name === "SIGINT" ? "press" : "send it"} again to stop at once`);
+    else if (!quiet) say(`${message}; ${name === "SIGINT" ? "press" : "send it"} again to stop at once`);
   };
   for (const name of stopSignals) process.on(name, listener);
   return {

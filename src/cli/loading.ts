@@ -1,7 +1,8 @@
 /** Shows a data set being loaded: a bar on a terminal; elsewhere a line for each file that was downloaded. */
 import cliProgress from "cli-progress";
+import { withoutControls } from "../errors.js";
 import type { LoadListeners, LoadProgress } from "../data/index.js";
-import { bytesText, isFancy, pc, warn } from "./text.js";
+import { bytesText, isFancy, pc, print, warn } from "./text.js";
 
 export interface Loading extends Required<LoadListeners> {
   stop(): void;
@@ -22,7 +23,7 @@ function lines(): Loading["onProgress"] {
     const now = Math.floor((10 * done) / total);
     if (total < fewestTold || now === tenths) return;
     tenths = now;
-    console.log(`${what}  ${done.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} images read`);
+    print(`${what}  ${done.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} images read`);
   };
 }
 
@@ -30,7 +31,7 @@ function lines(): Loading["onProgress"] {
 const fewestTold = 1000;
 
 function downloaded({ what, done, from }: LoadProgress): void {
-  if (from !== undefined) console.log(`${what}  ${bytesText(done)} from ${from}`);
+  if (from !== undefined) print(`${what}  ${bytesText(done)} from ${from}`);
 }
 
 function bar(): Loading {
@@ -57,7 +58,7 @@ function bar(): Loading {
         return downloaded(progress);
       }
       const text = unit === "bytes" ? bytesText(done) : `${done.toLocaleString("en-US")} images`;
-      const payload = { what, amount: text };
+      const payload = { what: withoutControls(what), amount: text };
       // A server may be wrong about the length, and another begins anew.
       const most = Math.max(total ?? done, done);
       if (what !== shown) {

@@ -17,6 +17,7 @@ import {
   studyFlags,
   trainingFlags,
 } from "./flags.js";
+import { say } from "./text.js";
 
 const exitText = `
 Exit codes:
@@ -304,18 +305,18 @@ async function main(): Promise<number> {
     if (process.env.FEWBIT_DEBUG) console.error(error);
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok;
-      console.error(`fewbit: ${oneLine(error.message)}; see fewbit --help`);
+      say(`fewbit: ${oneLine(error.message)}; see fewbit --help`);
       return exitCodes.userError;
     }
     if (error instanceof UserError) {
-      console.error(`fewbit: ${error.message}`);
+      say(`fewbit: ${error.message}`);
       return exitCodes.userError;
     }
     if (error instanceof DivergenceError) {
-      console.error(`fewbit: ${error.message}`);
+      say(`fewbit: ${error.message}`);
       return exitCodes.diverged;
     }
-    console.error(`fewbit: ${printable((error as Error).message)} (a defect; FEWBIT_DEBUG=1 shows where)`);
+    say(`fewbit: ${printable((error as Error).message)} (a defect; FEWBIT_DEBUG=1 shows where)`);
     return exitCodes.failure;
   }
 }

@@ -1,11 +1,11 @@
 /** `fewbit methods`: what there is to choose from. */
 import { bitsText, methods } from "../quantization/index.js";
-import { pc } from "./text.js";
+import { pc, print } from "./text.js";
 
 export function methodsCommand({ json }: { json?: boolean }): void {
   if (json === true) {
     const all = Object.entries(methods).map(([name, { create: _, ...entry }]) => ({ name, ...entry }));
-    console.log(JSON.stringify(all));
+    print(JSON.stringify(all));
     return;
   }
   const blocks = Object.entries(methods).map(([name, entry]) => {
@@ -20,8 +20,8 @@ export function methodsCommand({ json }: { json?: boolean }): void {
     if (options.length > 0) lines.push(`  options      ${options.join(", ")}`);
     return lines.join("\n");
   });
-  console.log(blocks.join("\n\n"));
-  console.log(
+  print(blocks.join("\n\n"));
+  print(
     pc.dim(
       "\npaper: as the authors define it (the default). redbit: as the framework behind the published table computes it.",
     ),

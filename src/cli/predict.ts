@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { predictRun } from "../training/index.js";
 import { withSourceAsync } from "./flags.js";
 import { storedRun } from "./stored.js";
-import { percent, table, warn } from "./text.js";
+import { percent, print, table, warn } from "./text.js";
 
 interface Flags {
   readonly last?: boolean;
@@ -37,7 +37,7 @@ export async function predictCommand(
       probability: probabilities[answer],
       probabilities: Array.from(probabilities),
     }));
-    console.log(
+    print(
       JSON.stringify({ directory: folder, weights: which, epoch, classes: classNames, predictions: answers }),
     );
     return;
@@ -57,5 +57,5 @@ export async function predictCommand(
         .join(", "),
     ];
   });
-  console.log(table(rows).join("\n"));
+  print(table(rows).join("\n"));
 }

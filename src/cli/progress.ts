@@ -1,7 +1,7 @@
 /** Shows a training under way: a bar on a terminal, a line an epoch elsewhere. */
 import cliProgress from "cli-progress";
 import type { TrainProgress } from "../training/index.js";
-import { duration, isFancy, pc, percent } from "./text.js";
+import { duration, isFancy, pc, percent, print } from "./text.js";
 
 export interface Display {
   update(progress: TrainProgress): void;
@@ -33,7 +33,7 @@ function lines(watched: string): Display {
   return {
     update(progress) {
       if (progress.phase === "train") trained = progress;
-      if (progress.phase === "epoch") console.log(epochLine(trained, progress, watched));
+      if (progress.phase === "epoch") print(epochLine(trained, progress, watched));
     },
     stop: () => {},
   };
@@ -70,7 +70,7 @@ function bars(watched: string): Display {
       } else if (progress.phase === "epoch") {
         if (active) bar.stop();
         active = false;
-        console.log(epochLine(trained, progress, watched));
+        print(epochLine(trained, progress, watched));
       }
     },
     stop() {

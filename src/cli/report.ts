@@ -5,7 +5,7 @@ import { collectRuns } from "../experiments/index.js";
 import { buildReport, csv, fewestWords, json, markdown, page } from "../report/index.js";
 import { writeAtomically } from "../files/write.js";
 import { makeFolder } from "./folder.js";
-import { warn } from "./text.js";
+import { print, warn } from "./text.js";
 
 interface ReportFlags {
   readonly out?: string;
@@ -34,6 +34,6 @@ export async function reportCommand(folders: readonly string[], flags: ReportFla
   for (const [name, content] of Object.entries(files)) {
     writeAtomically(join(out, name), content, { then: "report again, or choose another folder with --out" });
   }
-  console.log(fewestWords(report));
-  for (const name of Object.keys(files)) console.log(`wrote ${join(out, name)}`);
+  print(fewestWords(report));
+  for (const name of Object.keys(files)) print(`wrote ${join(out, name)}`);
 }

@@ -8,7 +8,7 @@ import { classify } from "../training/index.js";
 import { draw, gallery } from "./picture.js";
 import { exitCodes } from "./exit.js";
 import { interruptedLine, runTraining } from "./train.js";
-import { duration, pc, resultLines, summaryTable, warn } from "./text.js";
+import { duration, pc, print, resultLines, summaryTable, warn } from "./text.js";
 
 const directory = "runs/first-digits";
 
@@ -34,17 +34,15 @@ export async function start(): Promise<void> {
   const { executor, reason } = chooseExecutor({ onWarning: warn });
   const schedule = schedules[executor.name];
   const { epochs } = schedule;
-  console.log(pc.bold("LeNet-5 of 1-bit weights and 2-bit activations (DoReFa-Net) learns digits"));
-  console.log(
+  print(pc.bold("LeNet-5 of 1-bit weights and 2-bit activations (DoReFa-Net) learns digits"));
+  print(
     pc.dim(
       `10,000 training and 2,000 test images of MNIST, ${executor.name} executor (${executor.instructionSet})`,
     ),
   );
   if (executor.name !== "native") {
     const plural = epochs === 1 ? "" : "s";
-    console.log(
-      `${reason}: ${epochs} epoch${plural} instead of ${schedules.native.epochs}; see npx fewbit doctor`,
-    );
+    print(`${reason}: ${epochs} epoch${plural} instead of ${schedules.native.epochs}; see npx fewbit doctor`);
   }
   const values = { ...recipe, ...schedule };
   const options = parseRunOptions(values, () => "start");
@@ -54,15 +52,15 @@ export async function start(): Promise<void> {
     { resume: false, overwrite: true, quiet: false },
   );
   if (run.interrupted) {
-    console.log(interruptedLine(run));
+    print(interruptedLine(run));
     process.exitCode = exitCodes.interrupted;
     return;
   }
-  console.log(`\n${resultLines(run).join("\n")}`);
-  console.log(pc.dim(`${duration(run.seconds)} for ${epochs} epoch${epochs === 1 ? "" : "s"}\n`));
-  console.log(summaryTable(summarise(run.model, run.method)).join("\n"));
-  console.log(`\n${(await pictures(run)).join("\n")}`);
-  console.log(
+  print(`\n${resultLines(run).join("\n")}`);
+  print(pc.dim(`${duration(run.seconds)} for ${epochs} epoch${epochs === 1 ? "" : "s"}\n`));
+  print(summaryTable(summarise(run.model, run.method)).join("\n"));
+  print(`\n${(await pictures(run)).join("\n")}`);
+  print(
     [
       "",
       pc.bold("Next:"),

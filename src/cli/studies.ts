@@ -1,6 +1,6 @@
 /** `fewbit reproduce` and `fewbit sweep`. */
 import { basename, extname, join, relative } from "node:path";
-import { printable, UserError } from "../errors.js";
+import { printable, quoted, UserError } from "../errors.js";
 import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
 import {
   bestRates,
@@ -28,7 +28,7 @@ import { checkFolder } from "./folder.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
 import { codeOf, readStudy } from "./study-file.js";
-import { duration, pc, percent, quoted, table, warn } from "./text.js";
+import { duration, pc, percent, print, table, warn } from "./text.js";
 
 interface StudyFlags {
   readonly out?: string;
@@ -88,7 +88,7 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
         : ` --${key === "dataDir" ? "data-dir" : key} ${quoted(String(flags[key]))}`,
     );
     for (const i of runs.keys())
-      console.log(`npx fewbit sweep ${quoted(file)} --index ${i} --out ${quoted(folder)}${more.join("")}`);
+      print(`npx fewbit sweep ${quoted(file)} --index ${i} --out ${quoted(folder)}${more.join("")}`);
     return;
   }
   const chosen = index === undefined ? runs : [runs[index]];
@@ -106,7 +106,7 @@ function showChoices(choices: readonly Choice[], folder: string, json: boolean):
   if (choices.length > 0) writeAtomically(path, `${JSON.stringify(picked, null, 2)}\n`);
   if (json) {
     const objects = choices.map(({ runs, ...rest }) => ({ runs: runs.map(({ run }) => run.name), ...rest }));
-    return console.log(JSON.stringify(objects));
+    return print(JSON.stringify(objects));
   }
   const rate = ({ optimizer, learningRate }: Trial): string => `${optimizer} ${learningRate}`;
   const score = ({ run }: Outcome, { top1 }: Trial): string =>
@@ -123,8 +123,8 @@ function showChoices(choices: readonly Choice[], folder: string, json: boolean):
       ].join(", "),
     ]),
   ]);
-  console.log([pc.dim(head), ...rows].join("\n"));
-  if (choices.length > 0) console.log(`the runs picked are a study: ${path}`);
+  print([pc.dim(head), ...rows].join("\n"));
+  if (choices.length > 0) print(`the runs picked are a study: ${path}`);
 }
 
 const cellText = ({ options }: PlannedRun): string => {
@@ -175,8 +175,8 @@ async function trainStudy(
     display.stop();
     interrupt.release();
   });
-  if (flags.json === true) console.log(JSON.stringify(outcomes.map(resultObject)));
-  else console.log(resultTable(outcomes).join("\n"));
+  if (flags.json === true) print(JSON.stringify(outcomes.map(resultObject)));
+  else print(resultTable(outcomes).join("\n"));
   const failed = outcomes.filter(({ failure, state }) => failure !== undefined || state === "damaged");
   if (interrupt.signal.aborted) process.exitCode = exitCodes.interrupted;
   else if (failed.some(({ diverged }) => diverged !== true)) process.exitCode = exitCodes.userError;
@@ -191,7 +191,7 @@ function queueNotices(url: string, quiet: boolean) {
       if (quiet) return;
       const worker = `npx fewbit worker --queue ${maskedUrl(url)}`;
       const runs = count === 1 ? "1 run is" : `${count} runs are`;
-      console.log(`${runs} on the queue ${name}; workers take them: ${worker}`);
+      print(`${runs} on the queue ${name}; workers take them: ${worker}`);
     },
     onTrouble: (message: string) => warn(printable(message)),
   };
@@ -204,7 +204,7 @@ async function show(
   code: readonly string[],
   json: boolean,
 ): Promise<void> {
-  if (json) return console.log(JSON.stringify(standings.map(planObject)));
+  if (json) return print(JSON.stringify(standings.map(planObject)));
   const [head, ...rows] = table([
     ["run", "optimizer, rate", "epochs", "state"],
     ...standings.map(({ run: { name, options }, state, metrics, reason }) => [
@@ -214,13 +214,13 @@ async function show(
       reason ?? state,
     ]),
   ]);
-  console.log([pc.dim(head), ...rows].join("\n"));
+  print([pc.dim(head), ...rows].join("\n"));
   const left = secondsLeft(standings, await measured(standings, threadsEach(threads, 1)));
   const open = standings.filter(isOpen).length;
   const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
   const count = `${standings.length} ${standings.length === 1 ? "run" : "runs"}`;
-  console.log(`${count}, ${open} to do${open > 0 ? `: ${time}` : ""}`);
-  if (code.length > 0) console.log(`code that the study loads: ${code.map(printable).join(", ")}`);
+  print(`${count}, ${open} to do${open > 0 ? `: ${time}` : ""}`);
+  if (code.length > 0) print(`code that the study loads: ${code.map(printable).join(", ")}`);
 }
 
 /** An epoch of each network of which none has ended, from a few steps now. */

@@ -3,7 +3,7 @@ import cliProgress from "cli-progress";
 import type { Outcome, Standing } from "../experiments/index.js";
 import type { TrainProgress } from "../training/index.js";
 import { bestEpoch, watchedImages } from "../training/metrics.js";
-import { duration, isFancy, pc, percent, warn } from "./text.js";
+import { duration, isFancy, pc, percent, print, warn } from "./text.js";
 
 export interface StudyDisplay {
   onBegin(standing: Standing): void;
@@ -43,14 +43,14 @@ function scoreText({ run }: Standing, { phase, accuracy }: TrainProgress): strin
 function lines(onWarning: StudyDisplay["onWarning"]): StudyDisplay {
   return {
     onBegin: ({ run, state, metrics }) =>
-      console.log(`${run.name}: ${state === "begun" ? `goes on after epoch ${metrics.length}` : "begins"}`),
+      print(`${run.name}: ${state === "begun" ? `goes on after epoch ${metrics.length}` : "begins"}`),
     onProgress(standing, progress) {
       const { phase, epoch, epochs, secondsLeft } = progress;
       if (phase !== "epoch") return;
       const left = secondsLeft === undefined || epoch === epochs ? "" : `, ${duration(secondsLeft)} left`;
-      console.log(`${standing.run.name}: epoch ${epoch}/${epochs}  ${scoreText(standing, progress)}${left}`);
+      print(`${standing.run.name}: epoch ${epoch}/${epochs}  ${scoreText(standing, progress)}${left}`);
     },
-    onEnd: (outcome) => console.log(`${outcome.run.name}: ${endText(outcome)}`),
+    onEnd: (outcome) => print(`${outcome.run.name}: ${endText(outcome)}`),
     onWarning,
     stop: () => {},
   };

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { summarise } from "../nn/index.js";
 import { resolveNetwork } from "../training/config.js";
 import { given, parse, withSource } from "./flags.js";
-import { summaryTable } from "./text.js";
+import { print, summaryTable } from "./text.js";
 
 export async function summaryCommand(name: string, command: Command): Promise<void> {
   const from = given(command, name);
@@ -11,5 +11,5 @@ export async function summaryCommand(name: string, command: Command): Promise<vo
   const { model, method } = withSource(from, () => resolveNetwork(options));
   const summary = summarise(model, method);
   const { json } = command.opts<{ json?: boolean }>();
-  console.log(json === true ? JSON.stringify(summary) : summaryTable(summary).join("\n"));
+  print(json === true ? JSON.stringify(summary) : summaryTable(summary).join("\n"));
 }

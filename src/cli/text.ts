@@ -1,6 +1,6 @@
 /** How results read: accuracies with what they were chosen on, tables, numbers for people. */
 import picocolors from "picocolors";
-import { memoryText } from "../errors.js";
+import { memoryText, withoutControls } from "../errors.js";
 import type { LayerSummary, NetworkSummary } from "../nn/index.js";
 import type { Run, Split } from "../training/index.js";
 
@@ -12,11 +12,27 @@ export function isFancy(stream: NodeJS.WriteStream = process.stdout): boolean {
 /** Colours where `isFancy`; picocolors alone would also colour the lines of a CI log. */
 export const pc = picocolors.createColors(isFancy());
 
-export const warn = (message: string): void => console.error(pc.yellow(`warning: ${message}`));
+/** Of `pc` and of pictures; all that else would move a terminal's cursor or change it came from a file or a name. */
+const colour = /(\u001b\[[\d;]*m)/;
 
-/** A word of a command as a shell takes it. */
-export const quoted = (text: string): string =>
-  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+/** Lines as a terminal may have them: names of files and classes, and what files hold, do nothing there. */
+export const cleaned = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) =>
+      (isFancy() ? line.split(colour) : [line])
+        .map((part, i) => (i % 2 === 1 ? part : withoutControls(part)))
+        .join(""),
+    )
+    .join("\n");
+
+/** Writes lines to standard output. All that the command line says goes through here, or through `say` and `warn`. */
+export const print = (text: string): void => console.log(cleaned(text));
+
+/** Writes lines to standard error. */
+export const say = (text: string): void => console.error(cleaned(text));
+
+export const warn = (message: string): void => say(pc.yellow(`warning: ${message}`));
 
 export const percent = (value: number): string => `${value.toFixed(2)}%`;
 
@@ -52,8 +68,9 @@ export function resultLines(run: Run): string[] {
   return lines;
 }
 
-/** Columns padded to their widest cell; the first is aligned left, the others right. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/** Columns padded to their widest cell; the first is aligned left, the others right. A cell is one line. */
+export function table(given: readonly (readonly string[])[]): string[] {
+  const rows = given.map((row) => row.map(withoutControls));
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  "),

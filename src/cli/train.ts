@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { shown, UserError } from "../errors.js";
+import { quoted, shown, UserError } from "../errors.js";
 import { rulesOf } from "../data/rules.js";
 import type { PublishedRow } from "../published/index.js";
 import { isMethodFile, methods } from "../quantization/index.js";
@@ -21,7 +21,7 @@ import { exitCodes } from "./exit.js";
 import { onInterrupt } from "./interrupt.js";
 import { showLoading } from "./loading.js";
 import { createDisplay } from "./progress.js";
-import { duration, pc, resultLines, table, warn } from "./text.js";
+import { duration, pc, print, resultLines, table, warn } from "./text.js";
 
 interface Flags {
   readonly resume?: string;
@@ -53,14 +53,14 @@ export async function trainCommand(model: string | undefined, command: Command):
     quiet,
     onFirstStep() {
       firstStepSeconds = performance.now() / 1000;
-      if (!quiet) console.log(pc.dim(recipeLine(options, from)));
+      if (!quiet) print(pc.dim(recipeLine(options, from)));
     },
   });
   const profile = flags.profile === true && !run.interrupted ? await profileOf(options, run) : undefined;
   if (flags.json === true) {
-    console.log(JSON.stringify({ ...resultObject(run, firstStepSeconds), profile }));
+    print(JSON.stringify({ ...resultObject(run, firstStepSeconds), profile }));
   } else {
-    if (profile !== undefined) console.log(profileLines(profile, options.batchSize).join("\n"));
+    if (profile !== undefined) print(profileLines(profile, options.batchSize).join("\n"));
     report(run);
   }
   if (run.interrupted) process.exitCode = exitCodes.interrupted;
@@ -143,13 +143,15 @@ function explained(error: unknown, directory: string, { data, dataDir }: RunOpti
   if (!(error instanceof UserError)) return error;
   if (error.code === "holdsRun") {
     return new UserError(
-      `${directory} holds a run already; go on with --resume ${directory}, replace it with --overwrite, or choose another --out`,
+      `${directory} holds a run already; go on with --resume ${quoted(directory)}, replace it with --overwrite, or choose another --out`,
       undefined,
       error.code,
     );
   }
   if (error.code === "unwritten") {
-    return new UserError(error.message.replace(/resume the run$/, `go on with --resume ${directory}`));
+    return new UserError(
+      error.message.replace(/resume the run$/, `go on with --resume ${quoted(directory)}`),
+    );
   }
   // Only a folder of images decides its network's classes.
   const decided = data === "images" ? ["data", "preparation", "model"] : ["data", "preparation"];
@@ -242,13 +244,13 @@ function resultObject(run: Run, firstStepSeconds: number | undefined) {
 }
 
 function report(run: Run): void {
-  console.log(resultLines(run).join("\n"));
+  print(resultLines(run).join("\n"));
   if (run.interrupted) {
-    console.log(interruptedLine(run));
+    print(interruptedLine(run));
     return;
   }
   const speed = Math.round(run.imagesPerSecond).toLocaleString("en-US");
-  console.log(
+  print(
     pc.dim(
       `${duration(run.seconds)}, ${speed} images/s on the ${run.config.executor} executor; kept in ${run.directory}`,
     ),
@@ -258,7 +260,7 @@ function report(run: Run): void {
 /** What became of a run that ended before its time, and how to go on. */
 export function interruptedLine({ stopped, directory }: Run): string {
   const how = stopped ? "stopped on request" : "interrupted";
-  return `${how} and saved; go on with: npx fewbit train --resume ${directory}`;
+  return `${how} and saved; go on with: npx fewbit train --resume ${quoted(directory ?? "")}`;
 }
 
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {

@@ -5,7 +5,7 @@ import { usableCpus } from "../machine.js";
 import { onInterrupt } from "./interrupt.js";
 import { wholeNumber } from "./studies.js";
 import { createStudyDisplay } from "./study-display.js";
-import { warn } from "./text.js";
+import { print, warn } from "./text.js";
 
 interface WorkerFlags {
   readonly queue?: string;
@@ -35,8 +35,7 @@ export async function workerCommand(flags: WorkerFlags): Promise<void> {
     ...{ queue, study, folder, dataDir, untilEmpty, lockSeconds, jobs, threads, signal: interrupt.signal },
     ...createStudyDisplay(undefined, quiet),
     onReady() {
-      if (!quiet)
-        console.log(`waiting for runs of ${study ?? folder ?? "all studies"} on ${maskedUrl(queue)}`);
+      if (!quiet) print(`waiting for runs of ${study ?? folder ?? "all studies"} on ${maskedUrl(queue)}`);
     },
     onTrouble: (message) => warn(printable(message)),
   }).finally(interrupt.release);

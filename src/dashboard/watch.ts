@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, relative } from "node:path";
-import { firstLineOf, printable, UserError } from "../errors.js";
+import { firstLineOf, printable, quoted, UserError } from "../errors.js";
 import { whyUnread } from "../files/reasons.js";
 import type { Collection, FoundFolders } from "../experiments/index.js";
 import { linkWarnings } from "../experiments/index.js";
@@ -32,7 +32,7 @@ export class Watch {
   constructor(readonly folder: string) {
     if (!existsSync(folder) || !statSync(folder).isDirectory()) {
       throw new UserError(
-        `${folder} is not a folder; give one that holds runs, or train one: fewbit train lenet5 --out ${folder}/first`,
+        `${folder} is not a folder; give one that holds runs, or train one: fewbit train lenet5 --out ${quoted(`${folder}/first`)}`,
       );
     }
     try {

@@ -9,6 +9,8 @@ import { makeDirectories, replaceFile } from "../files/write.js";
 /**
  * FEWBIT_CACHE, else the folder `fewbit` in the system's for caches: XDG_CACHE_HOME or ~/.cache, on
  * Windows LOCALAPPDATA. A relative XDG_CACHE_HOME does not count, as its specification says.
+ *
+ * @throws UserError if the user has no home folder where one is needed.
  */
 export function cacheDirectory(
   environment: NodeJS.ProcessEnv = process.env,
@@ -16,11 +18,23 @@ export function cacheDirectory(
 ): string {
   const { FEWBIT_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = environment;
   if (FEWBIT_CACHE) return resolve(FEWBIT_CACHE);
-  if (platform === "win32") return join(LOCALAPPDATA || join(homedir(), "AppData", "Local"), "fewbit");
+  if (platform === "win32") return join(LOCALAPPDATA || join(home(), "AppData", "Local"), "fewbit");
   return join(
-    XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache"),
+    XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(home(), ".cache"),
     "fewbit",
   );
+}
+
+function home(): string {
+  try {
+    return homedir();
+  } catch {
+    // Neither HOME is set nor has the user a folder, as in a container that runs as any user.
+    throw new UserError(
+      "there is no home folder to keep downloads in; set FEWBIT_CACHE to a folder",
+      "cache",
+    );
+  }
 }
 
 /** Refuses a directory that cannot be written or made, without making it. */
