@@ -48,6 +48,7 @@ export type {
   LayerOverrides,
   Method,
   MethodEntry,
+  OptionName,
   MethodOptions,
   NewMethod,
   Preset,

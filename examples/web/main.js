@@ -1,3 +1,5 @@
 // The page: it starts the worker and shows what comes back.
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-worker.onmessage = ({ data }) => document.querySelector("#result")?.replaceChildren(data);
+worker.addEventListener("message", ({ data }) =>
+  document.querySelector("#result")?.replaceChildren(String(data)),
+);

@@ -5,6 +5,7 @@
 import { shown, UserError } from "../errors.js";
 import { isObject } from "../errors/options.js";
 
+/** A value, or an object of such by name. */
 export type Tree<T> = T | { readonly [key: string]: Tree<T> };
 
 /** Calls `visit` for each leaf in key order. */

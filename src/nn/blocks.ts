@@ -14,6 +14,7 @@ import type {
   PoolLayerOptions,
 } from "./layers.js";
 
+/** The options of a convolution, which has `channels`, or of a linear layer, which has `features`. */
 export type LayerOptions = ConvolutionLayerOptions | LinearOptions;
 
 /** A layer with batch norm, activation and, where said, pooling after it. */

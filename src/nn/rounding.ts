@@ -4,6 +4,7 @@ import { bf16, customGradient } from "../graph/index.js";
 
 /** How the gradients that quantized layers multiply are kept. */
 export const gradientTypes = ["f32", "bf16"] as const;
+/** How the gradients that quantized layers multiply are kept: as f32, or rounded to bfloat16. */
 export type GradientType = (typeof gradientTypes)[number];
 
 /** Whether a tensor is codes, or codes times a scale, as quantizers give them. */

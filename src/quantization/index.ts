@@ -12,7 +12,7 @@ export { qnn } from "./qnn.js";
 export type { QnnOptions } from "./qnn.js";
 export { uniformBits } from "./options.js";
 export { bitsText, createMethod, isMethodFile, methods, registerMethod } from "./registry.js";
-export type { MethodEntry, MethodOptions, NewMethod } from "./registry.js";
+export type { MethodEntry, MethodOptions, NewMethod, OptionName } from "./registry.js";
 export { ttq } from "./ttq.js";
 export type { TtqOptions } from "./ttq.js";
 export { twn } from "./twn.js";

@@ -36,7 +36,8 @@ export interface MethodOptions {
   readonly inputScale?: boolean;
 }
 
-type OptionName = keyof MethodOptions;
+/** The name of an option of methods. */
+export type OptionName = keyof MethodOptions;
 
 /** A method as the registry knows it: what it is, the bits that it allows, and how it is made. */
 export interface MethodEntry {

@@ -13,6 +13,7 @@ import type { Lattice } from "../graph/tensor.js";
  * batch size. inputs, outputs: of one run. scratch: intermediate values.
  */
 export type Segment = "constants" | "state" | "inputs" | "outputs" | "scratch";
+/** The five segments of memory, in the order of their numbers in an encoded Program. */
 export const segments: readonly Segment[] = ["constants", "state", "inputs", "outputs", "scratch"];
 
 /**
@@ -20,7 +21,9 @@ export const segments: readonly Segment[] = ["constants", "state", "inputs", "ou
  * f32, for values that it holds exactly.
  */
 export const storages = ["f32", "i32", "i16", "u8", "s8", "bf16"] as const;
+/** How the elements of a value are stored. */
 export type Storage = (typeof storages)[number];
+/** The bytes that an element takes, by how it is stored. */
 export const storageBytes: Readonly<Record<Storage, number>> = {
   f32: 4,
   i32: 4,
@@ -50,6 +53,7 @@ export interface MapOperand extends Operand {
   readonly axes: Axes;
 }
 
+/** The operations of a map, in the order of their numbers in an encoded Program. */
 export const mapOps = [
   "neg",
   "abs",
@@ -70,6 +74,7 @@ export const mapOps = [
   "eq",
   "select",
 ] as const;
+/** The name of an operation of a map. */
 export type MapOp = (typeof mapOps)[number];
 
 /** One register operation. `arguments` are slots: operands first, then the results of earlier operations. */
@@ -169,7 +174,9 @@ export interface RandomInstruction {
   readonly to: Operand;
 }
 
+/** An instruction that fills memory without computing: with copies, or with random numbers. */
 export type MoveInstruction = CopyInstruction | RandomInstruction;
+/** An instruction of a Program, of one of four kinds. */
 export type Instruction = MapInstruction | ProductInstruction | WindowInstruction | MoveInstruction;
 
 /** Whether a Program has products of bf16, which not every executor runs. */
@@ -190,7 +197,11 @@ export interface Program {
   readonly constants: Uint8Array;
 }
 
-/** @throws UserError for what has not the parts of a Program; `verify` proves the rest. */
+/**
+ * Checks that a value has the parts of a Program; `verify` proves the rest.
+ *
+ * @throws UserError
+ */
 export function checkProgram(program: unknown): asserts program is Program {
   if (isObject(program) && Array.isArray(program.instructions) && isObject(program.bytes)) return;
   throw new UserError(`a Program is needed, such as step.program(state, batch), got ${shown(program)}`);
