@@ -38,6 +38,9 @@ export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[])
       ),
     ],
   };
+  const outside = points.some(
+    ({ top1, trainLoss }) => top1 < scales.top1[0] || trainLoss > scales.trainLoss[1],
+  );
   const hidden = panels.reduce((sum, { lines }) => sum + Math.max(0, lines.length - mostLines), 0);
   const panel = (
     title: string,
@@ -102,8 +105,9 @@ export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[])
       ${name}: training curves by bits of weights/activations. Colour: weights; dashes: activations. Of
       several seeds the first is
       drawn.${
-        hidden > 0 && ` ${counted(hidden, "more line")} would not be legible here; report.json has all.`
-      }
+        outside &&
+        " The axes leave out what is below the 5th percentile of accuracies or above the 98th of losses, such as a first epoch."
+      }${hidden > 0 && ` ${counted(hidden, "more line")} would not be legible here; report.json has all.`}
     </figcaption>
   </figure> `;
 }

@@ -59,8 +59,8 @@ export async function createPen(): Promise<Pen> {
       };
       svg.prepend(named("title", title), named("desc", description));
       svg.setAttribute("role", "img");
-      // Narrow screens make it smaller as far as it can still be read, and scroll then.
-      svg.setAttribute("style", `min-width: ${Math.round(0.7 * Number(svg.getAttribute("width")))}px`);
+      // Narrow screens make it smaller as far as it can still be read, and scroll then. Charts 600 wide fit a phone of 390.
+      svg.setAttribute("style", `min-width: ${Math.round(0.6 * Number(svg.getAttribute("width")))}px`);
       const legend = drawn.querySelector(".fb-plot-swatches");
       return { svg: new Html(svg.outerHTML), legend: new Html(legend?.outerHTML ?? "") };
     },
