@@ -121,13 +121,16 @@ function rewriteConfig(run: string, change: Readonly<Record<string, unknown>>): 
 describe("data", () => {
   const urls = "mirrors must be http or https URLs of folders, got";
   test.each([
-    ["data", "missing required argument 'name'; see fewbit --help"],
+    ["data", "missing required argument 'name'; see fewbit data --help"],
     ["data cifar", 'data to download must be mnist or cifar10, got "cifar"; did you mean cifar10?'],
     ["data mnits", 'data to download must be mnist or cifar10, got "mnits"; did you mean mnist?'],
     ["data digits", 'data to download must be mnist or cifar10, got "digits"'],
-    ["data mnist digits", "too many arguments for 'data'. Expected 1 argument but got 2; see fewbit --help"],
-    ["data mnist --data-dir here", "unknown option '--data-dir'; see fewbit --help"],
-    ["data mnist --mirror", "option '--mirror <url>' argument missing; see fewbit --help"],
+    [
+      "data mnist digits",
+      "too many arguments for 'data'. Expected 1 argument but got 2; see fewbit data --help",
+    ],
+    ["data mnist --data-dir here", "unknown option '--data-dir'; see fewbit data --help"],
+    ["data mnist --mirror", "option '--mirror <url>' argument missing; see fewbit data --help"],
     ["data mnist --mirror mnist", `${urls} "mnist" (from --mirror)`],
     ["data mnist --mirror ftp://host/mnist/", `${urls} "ftp://host/mnist/" (from --mirror)`],
     ["data mnist --mirror http://host/ --mirror here", `${urls} "here" (from --mirror)`],
@@ -304,7 +307,7 @@ describe("folders of images", () => {
       "eval pet-run --data digits",
       "pet-run was trained to tell cat, dog apart, but the classes of digits are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; give images of the same classes in the same order (from --data)",
     ],
-    ["eval pet-run --image-size 32", "unknown option '--image-size'; see fewbit --help"],
+    ["eval pet-run --image-size 32", "unknown option '--image-size'; see fewbit eval --help"],
   ])("fewbit %s", refused);
 });
 
@@ -312,8 +315,8 @@ describe("predictions", () => {
   const image = "pets/cat/a.png";
   const wrong = (key: string) => `is damaged: "${key}" is not what a run writes`;
   test.each([
-    ["predict", "missing required argument 'folder'; see fewbit --help"],
-    ["predict run", "missing required argument 'files'; see fewbit --help"],
+    ["predict", "missing required argument 'folder'; see fewbit predict --help"],
+    ["predict run", "missing required argument 'files'; see fewbit predict --help"],
     [`predict nowhere ${image}`, "nowhere holds no run: there is no config.json"],
     [`predict pets ${image}`, "pets holds no run: there is no config.json"],
     ["predict run nowhere.png", "cannot read nowhere.png: there is no such file"],
@@ -328,7 +331,7 @@ describe("predictions", () => {
       "predict run notes.txt",
       "notes.txt cannot be read as an image: its format is unknown; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",
     ],
-    [`predict run ${image} --data digits`, "unknown option '--data'; see fewbit --help"],
+    [`predict run ${image} --data digits`, "unknown option '--data'; see fewbit predict --help"],
     [`predict run ${image} --threads 0`, "threads must be an integer from 1 to 64, got 0 (from --threads)"],
     [
       `predict unprepared ${image}`,

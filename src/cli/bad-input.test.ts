@@ -132,17 +132,20 @@ describe("commands and flags that do not exist", () => {
   test.each([
     ["trian lenet5", "unknown command 'trian' (Did you mean train?); see fewbit --help"],
     ["--nope", "unknown option '--nope'; see fewbit --help"],
-    ["train lenet5 --mehtod dorefa", "unknown option '--mehtod' (Did you mean --method?); see fewbit --help"],
-    ["train lenet5 --method", "option '--method <name>' argument missing; see fewbit --help"],
+    [
+      "train lenet5 --mehtod dorefa",
+      "unknown option '--mehtod' (Did you mean --method?); see fewbit train --help",
+    ],
+    ["train lenet5 --method", "option '--method <name>' argument missing; see fewbit train --help"],
     [
       "train lenet5 lenet6",
-      "too many arguments for 'train'. Expected 1 argument but got 2; see fewbit --help",
+      "too many arguments for 'train'. Expected 1 argument but got 2; see fewbit train --help",
     ],
     ["train", "model is missing; name one, as in `fewbit train lenet5`"],
-    ["eval", "missing required argument 'folder'; see fewbit --help"],
-    ["eval run --weight-bits 3", "unknown option '--weight-bits'; see fewbit --help"],
-    ["summary", "missing required argument 'model'; see fewbit --help"],
-    ["start --epochs 3", "unknown option '--epochs'; see fewbit --help"],
+    ["eval", "missing required argument 'folder'; see fewbit eval --help"],
+    ["eval run --weight-bits 3", "unknown option '--weight-bits'; see fewbit eval --help"],
+    ["summary", "missing required argument 'model'; see fewbit summary --help"],
+    ["start --epochs 3", "unknown option '--epochs'; see fewbit start --help"],
   ])("fewbit %s", refused);
 });
 
@@ -313,7 +316,7 @@ describe("networks and methods", () => {
       "summary lenet5 --method ./angry.mjs --weight-bits 32 --activation-bits 32 --preset redbit",
       'preset must be "paper" for ./angry.mjs, got "redbit" (from --preset)',
     ],
-    ["methods --bits", "unknown option '--bits'; see fewbit --help"],
+    ["methods --bits", "unknown option '--bits'; see fewbit methods --help"],
   ])("fewbit %s", refused);
 });
 

@@ -305,7 +305,8 @@ async function main(): Promise<number> {
     if (process.env.FEWBIT_DEBUG) console.error(error);
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok;
-      say(`fewbit: ${oneLine(error.message)}; see fewbit --help`);
+      const name = program.commands.find((command) => command.name() === process.argv[2])?.name();
+      say(`fewbit: ${oneLine(error.message)}; see fewbit ${name === undefined ? "" : `${name} `}--help`);
       return exitCodes.userError;
     }
     if (error instanceof UserError) {

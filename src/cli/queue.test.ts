@@ -76,7 +76,7 @@ describe("mistakes", () => {
       "--study and --out exclude each other: the folder says the study",
     ],
     [`worker --jobs 0 --queue ${secret}`, "jobs must be an integer from 1 on, got 0 (from --jobs)"],
-    ["worker", "required option '--queue <url>' not specified; see fewbit --help"],
+    ["worker", "required option '--queue <url>' not specified; see fewbit worker --help"],
   ])("%s is refused", (command, message) => expectRefusal(folder, command, message));
 });
 

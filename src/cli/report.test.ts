@@ -93,5 +93,5 @@ test.each([
     "report runs --out runs/one/config.json/x",
     "runs/one/config.json is not a folder; choose another with --out",
   ],
-  ["report", "missing required argument 'folders'; see fewbit --help"],
+  ["report", "missing required argument 'folders'; see fewbit report --help"],
 ])("%s is refused", (command, message) => expectRefusal(folder, command, message));
