@@ -29,9 +29,11 @@ export function codeOf(file: string, runs: readonly PlannedRun[]): string[] {
   return [...new Set([...(isModule(file) ? [file] : []), ...named])];
 }
 
-/** A path that begins in a folder, as the current folder's. It stays the file of a method, not its name. */
-const belowFolder = (folder: string, path: string): string =>
-  isAbsolute(path) ? path : `./${join(folder, path)}`;
+/** A path that begins in a folder, as one that begins in the current folder. With ./ it stays a path, whatever it is called. */
+function belowFolder(folder: string, path: string): string {
+  const place = isAbsolute(path) ? path : join(folder, path);
+  return isAbsolute(place) ? place : `./${place}`;
+}
 
 const isModule = (path: string): boolean => /\.[cm]?[jt]s$/.test(path);
 

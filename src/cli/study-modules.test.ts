@@ -105,6 +105,8 @@ test("a method in a file is swept as it is trained; its path begins in the study
   // The runs picked are done, and those of a study that has moved.
   const picked = await rows("sweep out/picked.json --out out --data-dir mnist --dry-run");
   expect(picked.map(({ state }) => state)).toEqual(["done", "done"]);
+  const byFullPath = await rows(`sweep ${join(folder, "mine", "study.json")} --out out --dry-run`);
+  expect(byFullPath.map(({ state }) => state)).toEqual(["done", "done", "done"]);
   renameSync(join(folder, "mine"), join(folder, "moved"));
   expect(await rows("sweep moved/study.json --out out --dry-run")).toMatchObject([
     { identity: mine.identity, directory: mine.directory, state: "done" },
