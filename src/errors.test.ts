@@ -25,6 +25,7 @@ test("values are shown as JSON, however deep, and numbers as they are", () => {
   expect([1, Infinity, "a\n", null, undefined, [1, "b"]].map(shown)).toEqual([
     ...["1", "Infinity", '"a\\n"', "null", "undefined", '[1,"b"]'],
   ]);
+  expect(shown({ a: [NaN, -Infinity], b: null, c: "NaN" })).toBe('{"a":[NaN,-Infinity],"b":null,"c":"NaN"}');
   expect(shown(JSON.parse("[".repeat(100) + "]".repeat(100)))).toBe("[".repeat(100) + "]".repeat(100));
   const depth = 100_000;
   expect(shown(JSON.parse("[".repeat(depth) + "]".repeat(depth)))).toBe("[...]");

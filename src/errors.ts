@@ -73,12 +73,16 @@ const deepest = 100;
  */
 export function shown(value: unknown): string {
   if (typeof value === "number") return String(value);
+  const kind = kindOf(value);
+  if (kind !== undefined) return kind;
   const short = Array.isArray(value) ? "[...]" : "{...}";
   if (isDeeperThan(deepest, value)) return short;
   try {
-    return (
-      kindOf(value) ?? JSON.stringify(value, (_, inner: unknown) => kindOf(inner) ?? inner) ?? String(value)
+    // Numbers within are written as texts that no user has, and lose their quotes afterwards.
+    const json = JSON.stringify(value, (_, inner: unknown) =>
+      typeof inner === "number" && !Number.isFinite(inner) ? `\0${inner}` : (kindOf(inner) ?? inner),
     );
+    return json?.replace(/"\\u0000(NaN|-?Infinity)"/g, "$1") ?? String(value);
   } catch {
     return short; // in itself
   }

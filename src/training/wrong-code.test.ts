@@ -71,7 +71,7 @@ describe("train refuses", () => {
     [
       "options that JSON drops",
       withHook({ options: { clip: Infinity } }),
-      'method twn: options must be an object of plain data: texts, finite numbers, true, false, null, and arrays and objects of these, got {"clip":null}',
+      'method twn: options must be an object of plain data: texts, finite numbers, true, false, null, and arrays and objects of these, got {"clip":Infinity}',
     ],
     [
       "a misspelt hook",
@@ -146,7 +146,7 @@ describe("train refuses", () => {
     [
       "scalars of an optimizer that are no numbers",
       { optimizer: { ...sgd({ learningRate: 1 }), scalars: () => ({ learningRate: NaN }) } },
-      'optimizer sgd: scalars must return an object of finite numbers, got {"learningRate":null} in step 1',
+      'optimizer sgd: scalars must return an object of finite numbers, got {"learningRate":NaN} in step 1',
     ],
     [
       "an update that is not returned",
