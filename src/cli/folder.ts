@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "../errors.js";
+import { whyUnwritten } from "../files/reasons.js";
 import { makeDirectories } from "../files/write.js";
 
 /** @throws UserError where a folder is not there and cannot be made, since something else is in its place. */
@@ -18,7 +19,7 @@ export function makeFolder(folder: string): void {
   try {
     makeDirectories(folder);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`cannot make ${folder}: ${code ?? message}; choose another folder with --out`);
+    const { reason } = whyUnwritten(error);
+    throw new UserError(`cannot make ${folder}: ${reason}; choose another folder with --out`);
   }
 }

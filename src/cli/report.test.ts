@@ -93,5 +93,14 @@ test.each([
     "report runs --out runs/one/config.json/x",
     "runs/one/config.json is not a folder; choose another with --out",
   ],
+  // Where even root cannot make a folder.
+  ...(process.platform === "linux"
+    ? [
+        [
+          "report runs --out /proc/report",
+          "cannot make /proc/report: nothing can be made there; choose another folder with --out",
+        ],
+      ]
+    : []),
   ["report", "missing required argument 'folders'; see fewbit report --help"],
 ])("%s is refused", (command, message) => expectRefusal(folder, command, message));
