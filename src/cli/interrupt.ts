@@ -27,7 +27,7 @@ export function onInterrupt(
     if (!isFirst) return;
     stop.abort();
     if (name === "SIGHUP" && hasTerminal) outliveTerminal();
-    else if (!quiet) say(`${message}; ${name === "SIGINT" ? "press" : "send it"} again to stop at once`);
+    else if (!quiet) say(`${message}${howToStop(name)}`);
   };
   for (const name of stopSignals) process.on(name, listener);
   return {
@@ -36,6 +36,11 @@ export function onInterrupt(
       for (const name of stopSignals) process.off(name, listener);
     },
   };
+}
+
+function howToStop(name: string): string {
+  if (name === "SIGHUP") return "";
+  return `; ${name === "SIGINT" ? "press" : "send it"} again to stop at once`;
 }
 
 /** Lets what runs be saved where the terminal is gone. */

@@ -21,13 +21,21 @@ async function until(isSo: () => boolean): Promise<void> {
 
 const begun = ({ text }: Running) => until(() => /epoch +2\/1000/.test(text()));
 
+const howToStop = {
+  SIGINT: "; press again to stop at once",
+  SIGQUIT: "; send it again to stop at once",
+  SIGHUP: "", // a second one changes nothing
+  SIGTERM: "; send it again to stop at once",
+};
+
 describe.each(["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"] as const)("%s", (signal) => {
   test("saves a training, which can be resumed", async () => {
     const run = start(folder, `${training} --batch-size 4 --epochs 1000 --out ${signal}`);
     await begun(run);
     run.child.kill(signal);
-    const { code, stdout } = await run.ended;
+    const { code, stdout, stderr } = await run.ended;
     expect([code, stdout]).toEqual([130, expect.stringMatching(/\ninterrupted and saved; go on with: /)]);
+    expect(stderr.split("\n")).toContain(`finishing the step, then saving${howToStop[signal]}`);
     expect(existsSync(join(folder, signal, "lock"))).toBe(false);
     const epochs = readFileSync(join(folder, signal, "metrics.jsonl"), "utf8").split("\n").length;
     expect(await fewbit(folder, `train --resume ${signal} --epochs ${epochs}`)).toMatchObject({ code: 0 });
