@@ -1,5 +1,14 @@
 /** Files of a run that are lost, older than the rest, another run's or damaged: noticed before anything is written. */
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -121,6 +130,16 @@ describe("a run is not resumed, and stays as it is, where", () => {
     await expect(resume()).rejects.toThrow(message);
     expect(contents()).toEqual(before);
   });
+});
+
+test("a folder in the summary's place is told, and a link that leads nowhere is replaced", async () => {
+  remove("summary.json");
+  mkdirSync(at("summary.json"));
+  await expect(resume()).rejects.toThrow(new UserError(`${at("summary.json")} is a folder; move it away`));
+  rmSync(at("summary.json"), { recursive: true });
+  symlinkSync(at("nothing"), at("summary.json"));
+  await resume();
+  expect(loadRun(run).summary?.epochs).toBe(4);
 });
 
 test("lines that were removed are told, and the run goes on without them", async () => {

@@ -2,7 +2,7 @@
  * What a run goes on from, read from its directory and compared: a file that is lost, damaged, another
  * run's or older than the rest is refused before anything is written.
  */
-import { readdirSync, statSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../errors.js";
@@ -44,10 +44,10 @@ export interface ResumptionOptions {
 export function readResumption(path: string, config: RunConfig, options: ResumptionOptions): Resumption {
   const { owner, expected, onWarning } = options;
   const file = (name: keyof typeof names): string => join(path, names[name]);
-  // What would fail later, after something was written.
+  // No file can replace a folder, which would be noticed when others have been written.
   for (const name of readdirSync(path).filter((name) => isEventFile(name) || name === names.summary)) {
-    if (!statSync(join(path, name)).isFile())
-      throw new UserError(`${join(path, name)} is not a file; move it away`);
+    if (lstatSync(join(path, name)).isDirectory())
+      throw new UserError(`${join(path, name)} is a folder; move it away`);
   }
   if (!isThere(file("checkpoint"))) {
     refuseTrained(path, file);
