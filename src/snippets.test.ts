@@ -149,7 +149,7 @@ beforeAll(() => {
       ];
     }),
   );
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("there are snippets", () => {

@@ -104,7 +104,6 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
       child.kill("SIGTERM");
       expect(await ended).toMatchObject({ code: 0 });
     },
-    60_000,
   );
 
   test("a worker closes its connection for a study that has ended, and takes the next", async () => {

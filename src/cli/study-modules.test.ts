@@ -133,4 +133,4 @@ test("a method in a file is swept as it is trained; its path begins in the study
     "cannot load the method ./moved/method.mjs: there is no such file; its path begins in the current folder (from moved/study.json)",
   );
   expect(readdirSync(join(folder, "out"))).toHaveLength(5); // three runs, logs, picked.json
-}, 120_000);
+});

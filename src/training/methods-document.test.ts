@@ -308,7 +308,7 @@ describe("a reader of the page gives the network's answers", () => {
     ...{ name, method },
     title: `${name}, ${method.name} ${JSON.stringify(method.options)}`,
   }));
-  test.each(titled)("$title", { timeout: 120_000 }, async ({ name, method }) => {
+  test.each(titled)("$title", async ({ name, method }) => {
     const model = models[name];
     const whole = await (name === "lenet5" ? datasets.digits() : datasets.cifar10Sample());
     const [height, width, channels] = whole.shape;
