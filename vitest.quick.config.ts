@@ -16,9 +16,10 @@ export default defineConfig({
       "src/runtime/{native,native-moves,wasm}",
       "src/compiler/compile",
       "src/data/{idx,batches,images,cifar10}",
-      "src/training/{checkpoint,directory,files,metrics,safetensors,stop,train}",
+      "src/files/*",
+      "src/training/{checkpoint,directory,metrics,safetensors,stop,train}",
       "src/experiments/study",
-      "src/report/*",
+      "src/report/!(plots)", // those are drawn in a browser
       "src/dashboard/{server,watch}",
     ].map((name) => `${name}.test.ts`),
   },
