@@ -56,7 +56,7 @@ export function printable(text: string): string {
 /** A path in a command that a message gives, as a shell takes it. */
 export function quoted(path: string): string {
   const word = path.startsWith("-") ? `./${path}` : path; // else it would be taken for a flag
-  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[\w./@+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** What an error says, without what follows its first line; anything may have been thrown. */

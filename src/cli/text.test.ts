@@ -29,6 +29,7 @@ test.each([
   ["my runs/it's", `'my runs/it'\\''s'`],
   ["$(reboot)", "'$(reboot)'"],
   ["-rf", "./-rf"],
+  [".pnpm/fewbit@1.0.0+x/a.mjs", ".pnpm/fewbit@1.0.0+x/a.mjs"],
 ])("the path %s in a command", (path, word) => expect(quoted(path)).toBe(word));
 
 test("everything is written through one place", () => {

@@ -5,7 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { relative } from "node:path";
-import { firstLineOf, memoryText, UserError } from "../errors.js";
+import { firstLineOf, memoryText, quoted, UserError } from "../errors.js";
 import { arrayProblem, usableMemory } from "../machine.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
@@ -80,8 +80,7 @@ export function kernelsCommand(): string | undefined {
     ["linux", "darwin"].includes(process.platform) && process.arch === "x64" && problem !== noAvx2;
   const script = mendable && addOn === undefined ? ownFile("scripts/build-kernels.mjs") : undefined;
   if (script === undefined) return undefined;
-  const path = relative(process.cwd(), script);
-  return `node ${/^[\w./@+-]+$/.test(path) ? path : JSON.stringify(path)}`;
+  return `node ${quoted(relative(process.cwd(), script))}`;
 }
 
 /** The instruction sets that this CPU has and the kernels are built for, fastest first; none where the executor cannot run. */
