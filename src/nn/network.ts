@@ -89,12 +89,12 @@ export function network(
 }
 
 /** @throws UserError for what is no network, and for a network with a property that none has. */
-export function checkNetwork(value: unknown, key = "model"): asserts value is Network {
+export function checkNetwork(value: unknown): asserts value is Network {
   if (!isObject(value) || typeof value.name !== "string" || typeof value.build !== "function") {
     if (isObject(value) && "build" in value) checkOptions("network", value, networkRules, "network: ");
     throw new UserError(
-      `${key} must be a network, such as models.lenet5 or what network() returns, got ${shown(value)}`,
-      key,
+      `model must be a network, such as models.lenet5 or what network() returns, got ${shown(value)}`,
+      "model",
     );
   }
   checkOptions(`network ${value.name}`, value, networkRules, `network ${value.name}: `);

@@ -2,7 +2,7 @@
 import { memoryText, UserError } from "../errors.js";
 import type { Rule } from "../errors/options.js";
 import { objectOf } from "../errors/options.js";
-import type { Program, Segment } from "./program.js";
+import type { Program } from "./program.js";
 
 /** The executors: native kernels, the same kernels in WebAssembly, and plain TypeScript. */
 export type ExecutorName = "native" | "wasm" | "reference";
@@ -43,8 +43,6 @@ export const executorRule: Rule = objectOf("an executor, such as chooseExecutor(
   allocate: "function",
   load: "function",
 });
-
-export type SegmentBuffers = Readonly<Record<Segment, ArrayBuffer>>;
 
 let makeDefault = (): Executor => {
   throw new UserError(
