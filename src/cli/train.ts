@@ -190,7 +190,8 @@ function resumed(directory: string, flags: Given): Given {
   const before = { ...stored, options: { ...stored.options, epochs: stored.epochs } };
   const { values, sourceOf, code } = overStored(before, directory, { ...flags, values: changed });
   return {
-    ...{ values: { ...values, out: directory }, code },
+    values: { ...values, out: directory },
+    code,
     sourceOf: (key) => (key === "out" ? "--resume" : sourceOf(key)),
   };
 }

@@ -80,7 +80,7 @@ export function readFile(path: string, most: number): Buffer {
     const bytes = new Growing(fstatSync(file).size, most);
     for (;;) {
       const { buffer, at, length } = bytes.room();
-      if (bytes.isFull(readSync(file, buffer, at, length, null))) return bytes.whole;
+      if (bytes.endsAfter(readSync(file, buffer, at, length, null))) return bytes.whole;
     }
   } finally {
     closeSync(file);
@@ -114,7 +114,7 @@ export async function readFileAside(path: string | Buffer, most: number): Promis
     const bytes = new Growing((await file.stat()).size, most);
     for (;;) {
       const { buffer, at, length } = bytes.room();
-      if (bytes.isFull((await file.read(buffer, at, length, null)).bytesRead)) return bytes.whole;
+      if (bytes.endsAfter((await file.read(buffer, at, length, null)).bytesRead)) return bytes.whole;
     }
   } finally {
     await file.close();
@@ -170,8 +170,8 @@ class Growing {
     return { buffer: this.buffer, at: this.length, length };
   }
 
-  /** Counts what was read; says whether that was the file's end. */
-  isFull(count: number): boolean {
+  /** Counts what was read there; says whether the file has ended. */
+  endsAfter(count: number): boolean {
     this.length += count;
     if (this.length > this.most) throw tooLarge(this.length, this.most);
     return count === 0;

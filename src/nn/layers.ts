@@ -304,15 +304,8 @@ export class Builder implements NetworkBuilder {
   private own(layer: LayerInfo): Record<string, Tensor> {
     const { method } = this.context;
     const initial = method.own === undefined ? {} : method.own(layer);
-    const isNumbers = isObject(initial) && Object.values(initial).every(Number.isFinite);
-    if (!isNumbers) {
-      throw wrongHook(
-        this.context.method,
-        "own",
-        layer,
-        "an object of numbers, such as { scale: 1 },",
-        initial,
-      );
+    if (!isObject(initial) || !Object.values(initial).every(Number.isFinite)) {
+      throw wrongHook(method, "own", layer, "an object of numbers, such as { scale: 1 },", initial);
     }
     return Object.fromEntries(
       Object.entries(initial).map(([name, value]) => [

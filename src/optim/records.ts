@@ -1,7 +1,6 @@
 /** Helpers that the optimizers share. */
-import type { HostArray, Tensor } from "../graph/index.js";
+import type { HostArray, Tensor, Tensors } from "../graph/index.js";
 import { add, mul } from "../graph/index.js";
-import type { Tensors } from "../graph/index.js";
 
 /** A record with the same keys. */
 export const mapRecord = <T, U>(

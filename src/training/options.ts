@@ -82,6 +82,7 @@ export const classifierRules: Rules<ClassifierOptions> = {
 
 /** A trained network, such as a run is. */
 export const trainedRules: Rules<Trained> = {
-  ...{ model, method },
+  model,
+  method,
   weights: objectOf("weights { parameters, statistics }", { parameters: "object", statistics: "object" }),
 };

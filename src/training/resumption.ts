@@ -31,7 +31,11 @@ export interface Resumption {
 
 /** Of a run that begins. */
 export const nothingYet: Resumption = {
-  ...{ checkpoint: undefined, metrics: [], layers: [], confusion: [], lacksBest: false },
+  checkpoint: undefined,
+  metrics: [],
+  layers: [],
+  confusion: [],
+  lacksBest: false,
 };
 
 export interface ResumptionOptions {

@@ -58,14 +58,9 @@ async function constantWeights({ layers, state, quantizedWeights }: Start): Prom
 /** The layers whose input the method makes one value over some training images, so that no gradient comes from them. */
 async function constantInputs({ model, method, data, layers, state, executor }: Start): Promise<string[]> {
   if (layers.every(({ activationBits }) => activationBits === 32)) return [];
-  const { spreads } = await compileSpreads(
-    model,
-    method,
-    executor,
-  )(state, {
-    images: someImages(data),
-    random: { data: new Int32Array(2), shape: [2] },
-  });
+  const measure = compileSpreads(model, method, executor);
+  const random = { data: new Int32Array(2), shape: [2] };
+  const { spreads } = await measure(state, { images: someImages(data), random });
   return Object.keys(spreads).filter((name) => spreads[name].data[0] === 0);
 }
 
