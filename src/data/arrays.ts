@@ -1,9 +1,18 @@
 /** A data set of one's own, from typed arrays. */
 import { UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
-import { checkKnown, checkOptions, objectOf, optional, text, whole } from "../errors/options.js";
+import {
+  checkKnown,
+  checkOptions,
+  imageShape,
+  largestExtent,
+  objectOf,
+  optional,
+  text,
+  whole,
+} from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
-import { checkAugmentation, checkTypes, shapeRule } from "./check.js";
+import { checkAugmentation, checkTypes } from "./check.js";
 import type { Dataset, ImageSet } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 
@@ -27,8 +36,8 @@ const rules: Rules<ArraysOptions> = {
   name: optional(text),
   train: arraysRule,
   test: arraysRule,
-  shape: shapeRule,
-  classes: whole(2, 65_536),
+  shape: imageShape,
+  classes: whole(2, largestExtent),
   mean: optional(perChannelRule),
   std: optional(perChannelRule),
   augmentation: optional(objectOf("an object, such as { flip: true }")),

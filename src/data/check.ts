@@ -7,12 +7,15 @@ import {
   checkValue,
   count,
   flag,
+  imageShape,
   isObject,
+  largestExtent,
   notNegative,
   objectOf,
   oneOf,
   optional,
   text,
+  whole,
 } from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
 import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
@@ -23,15 +26,6 @@ export const listenerRules: Rules<LoadListeners> = {
   onWarning: optional(callback),
 };
 
-const side = 65_536;
-const isExtent = (value: unknown) => count.test(value) && (value as number) <= side;
-
-/** Height, width and channels of an image. */
-export const shapeRule: Rule = {
-  allowed: `[height, width, channels], each from 1 to ${side}`,
-  test: (value) => Array.isArray(value) && value.length === 3 && value.every(isExtent),
-};
-
 const augmentationRules: Rules<Augmentation> = {
   rotation: optional({
     allowed: "from 0 to 180 degrees",
@@ -39,7 +33,7 @@ const augmentationRules: Rules<Augmentation> = {
   }),
   cropPadding: optional({
     allowed: "an integer of 0 or more pixels",
-    test: (value) => value === 0 || isExtent(value),
+    test: whole(0, largestExtent).test,
   }),
   padding: optional(oneOf("zeros", "reflection")),
   flip: optional(flag),
@@ -67,7 +61,7 @@ export function checkDataset(data: unknown): asserts data is Dataset {
   const { name, classes, shape, mean, std, checksum, augmentation } = data as Partial<Dataset>;
   checkValue("name", name, text, "data.");
   checkValue("classes", classes, count, "data.");
-  checkValue("shape", shape, shapeRule, "data.");
+  checkValue("shape", shape, imageShape, "data.");
   checkValue("mean", mean, numbers, "data.");
   checkValue("std", std, numbers, "data.");
   checkValue("checksum", checksum, text, "data.");

@@ -2,8 +2,8 @@
 import { existsSync, realpathSync } from "node:fs";
 import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { checkOptions, objectOf, optional, text } from "../errors/options.js";
-import { listenerRules, shapeRule } from "./check.js";
+import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
+import { listenerRules } from "./check.js";
 import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import { decodeImages } from "./decode.js";
@@ -40,7 +40,7 @@ export interface ImagesOptions extends LoadListeners {
 const optionRules: Rules<ImagesOptions> = {
   ...listenerRules,
   directory: text,
-  shape: shapeRule,
+  shape: imageShape,
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   trainedOn: optional(objectOf("an object with directory and checksum")),
   rules: optional({ allowed: 'rules of { resize: "centred", grey: "rec601" }, both or less', test: isRules }),

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { checkPath, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { flag, notNegative, optional, positive, text, whole } from "../errors/options.js";
+import { abortSignal, flag, notNegative, optional, positive, text, whole } from "../errors/options.js";
 import { cacheDirectory, checkWritable, writeWhole } from "./cache.js";
 import { listenerRules } from "./check.js";
 import { largest, readBytesAside } from "../files/read.js";
@@ -48,7 +48,7 @@ export const remoteRules: Rules<RemoteOptions & { readonly directory?: string }>
   backoffMilliseconds: optional(notNegative),
   stallMilliseconds: optional(positive),
   maximumBytes: optional(positive),
-  signal: optional({ allowed: "an AbortSignal", test: (value) => value instanceof AbortSignal }),
+  signal: optional(abortSignal),
 };
 
 export interface LocalFile {

@@ -66,6 +66,15 @@ export const objectOf = (allowed: string, members: Readonly<Record<string, strin
     isObject(value) && Object.entries(members).every(([key, type]) => typeof value[key] === type),
 });
 
+/** The most that an image's side, its channels or a network's classes may be: no network in use has as many, and products of three are exact. */
+export const largestExtent = 65_536;
+export const extent = whole(1, largestExtent);
+/** Height, width and channels of an image. */
+export const imageShape: Rule = {
+  allowed: `[height, width, channels], each from 1 to ${largestExtent}`,
+  test: (value) => Array.isArray(value) && value.length === 3 && value.every(extent.test),
+};
+
 /** What JSON keeps as it is, apart from keys without a value: what config.json can tell. */
 export const plain: Rule = {
   allowed:

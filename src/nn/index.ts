@@ -1,5 +1,6 @@
 /** Networks: building, describing, applying and initialising them. */
 export type { BlockOptions, LayerOptions, ResidualOptions } from "./blocks.js";
+export { largestExtent } from "../errors/options.js";
 export { initialise, normalFanOut, uniformFanIn } from "./initialise.js";
 export type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
 export type {
@@ -15,7 +16,6 @@ export {
   fitted,
   hasCodes,
   hasResidualBlocks,
-  largestExtent,
   network,
   quantizedInputs,
 } from "./network.js";

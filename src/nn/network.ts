@@ -10,13 +10,14 @@ import {
   callback,
   checkOptions,
   checkValue,
+  extent,
   flag,
+  imageShape,
   isObject,
   objectOf,
   oneOf,
   optional,
   text,
-  whole,
 } from "../errors/options.js";
 import type { Shape, Tensor, Tensors } from "../graph/index.js";
 import { isTensor, leaf } from "../graph/index.js";
@@ -55,15 +56,8 @@ export interface ApplyOptions {
   readonly gradients?: GradientType;
 }
 
-/** The most that an image's side, its channels or a network's classes may be: no network in use has as many, and products of three are exact. */
-export const largestExtent = 65_536;
-const extent = whole(1, largestExtent);
-
 const shapeRules: Rules<Pick<Network, "input" | "classes">> = {
-  input: {
-    allowed: `[height, width, channels], each from 1 to ${largestExtent}`,
-    test: (value) => Array.isArray(value) && value.length === 3 && value.every(extent.test),
-  },
+  input: imageShape,
   classes: extent,
 };
 const networkRules: Rules<Network> = { name: text, ...shapeRules, build: callback };
