@@ -60,9 +60,9 @@ function ownerIn(path: string): string | undefined {
 export function releaseStale(directory: string): void {
   const path = join(directory, lockName);
   try {
-    if (readIfThere(path) !== undefined && !isInUse(directory)) lockDirectory(directory).release();
+    if (readIfThere(path) !== undefined) lockDirectory(directory).release();
   } catch {
-    // The run is whole, whatever lies beside it.
+    // Somebody is at work there, or it is no lock: the run is whole, whatever lies beside it.
   }
 }
 
