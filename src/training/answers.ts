@@ -3,6 +3,7 @@ import { createState } from "../compiler/state.js";
 import { evaluationBatches } from "../data/batches.js";
 import type { ImageSet } from "../data/dataset.js";
 import type { Preparation } from "../data/images.js";
+import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
 import type { Executor } from "../runtime/executor.js";
 import { answerOf } from "./confusion.js";
@@ -17,6 +18,16 @@ export interface ImageAnswer {
   /** Of each class. */
   readonly probabilities: Float32Array;
 }
+
+/** The mistake of asking a network whose logits are NaN. */
+export const broken = (network: string, asked: string): UserError =>
+  new UserError(
+    `the network of ${network} answers ${asked} with NaN: its numbers broke down in training; train it again with a lower learning rate`,
+  );
+
+/** What the classes are called: their numbers, where a run's data had no names for them. */
+export const classNamesOf = ({ classNames }: Preparation, classes: number): readonly string[] =>
+  classNames ?? Array.from({ length: classes }, (_, label) => String(label));
 
 /** Images [N, height, width, channels] as an `ImageSet` has them. */
 export type Images = ImageSet["images"];

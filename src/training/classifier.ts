@@ -5,7 +5,7 @@ import { checkOptions, isObject } from "../errors/options.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { ImageAnswer, Images } from "./answers.js";
-import { answerer } from "./answers.js";
+import { answerer, broken, classNamesOf } from "./answers.js";
 import type { Trained } from "./evaluate.js";
 import { onlyTrained } from "./evaluate.js";
 import { classifierRules } from "./options.js";
@@ -68,16 +68,14 @@ export async function classifier(run: Run | string, options: ClassifierOptions =
   const { executor: name, threads, onWarning } = options;
   const { executor } = chooseExecutor({ executor: name, threads, onWarning });
   const { input: shape, classes } = trained.model;
-  const { classNames = Array.from({ length: classes }, (_, label) => String(label)) } = preparation;
+  const classNames = classNamesOf(preparation, classes);
   const ask = answerer(trained, preparation, executor);
   const size = shape[0] * shape[1] * shape[2];
   const predictAll = async (pixels: Pixels, count?: number): Promise<Classification[]> => {
     const answers = await ask(imagesOf(pixels, shape, count));
     return answers.map((answer, i) => {
       if (answer.answer >= 0) return { ...answer, className: classNames[answer.answer] };
-      throw new UserError(
-        `the network of ${of} answers image ${i} with NaN: its numbers broke down in training; train it again with a lower learning rate`,
-      );
+      throw broken(of, `image ${i}`);
     });
   };
   await ask(new Uint8Array(size)); // so that it is compiled when somebody waits for an answer
@@ -141,9 +139,9 @@ function imagesOf(pixels: unknown, shape: Classifier["shape"], count: number | u
     const need = `an image of ${shape.join("x")} has ${size}${count === undefined ? ", so several have a multiple of it" : ""}`;
     throw new UserError(`pixels has ${pixels.length} values; ${need}`);
   }
-  const broken = pixels instanceof Float32Array ? pixels.findIndex((value) => !Number.isFinite(value)) : -1;
-  if (broken >= 0) {
-    throw new UserError(`pixels has ${pixels[broken]} at position ${broken}; values must be finite`);
+  const at = pixels instanceof Float32Array ? pixels.findIndex((value) => !Number.isFinite(value)) : -1;
+  if (at >= 0) {
+    throw new UserError(`pixels has ${pixels[at]} at position ${at}; values must be finite`);
   }
   if (!(pixels instanceof Uint8ClampedArray)) return pixels;
   return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);

@@ -7,7 +7,7 @@ import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
-import { answerer } from "./answers.js";
+import { answerer, broken, classNamesOf } from "./answers.js";
 import { predictRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
@@ -68,13 +68,9 @@ export async function predictRun(
   const { executor } = chooseExecutor(options);
   const answers = await answerer({ model, method, weights }, preparation, executor)(images);
   const unanswered = answers.findIndex(({ answer }) => answer === -1);
-  if (unanswered !== -1) {
-    throw new UserError(
-      `the network of ${directory} answers ${files[unanswered]} with NaN: its numbers broke down in training; train it again with a lower learning rate`,
-    );
-  }
+  if (unanswered !== -1) throw broken(directory, files[unanswered]);
   return {
-    classNames: preparation.classNames ?? Array.from({ length: classes }, (_, label) => String(label)),
+    classNames: classNamesOf(preparation, classes),
     epoch,
     predictions: answers.map(({ answer, probabilities }, i) => ({ file: files[i], answer, probabilities })),
   };
