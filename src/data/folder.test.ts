@@ -84,7 +84,7 @@ describe("a network is scored on", () => {
   test("all images, and warned of it, if what it was trained on is not said", async () => {
     expect((await load({ ...inFolder("own"), preparation })).test.count).toBe(50);
     expect(warnings).toEqual([
-      "all 50 images of DIR/own are scored; with trainedOn not those that the network was trained on",
+      "all 50 images of DIR/own are scored, also those that the network was trained on; trainedOn leaves these out",
     ]);
   });
 

@@ -29,11 +29,12 @@ export interface ImagesOptions extends LoadListeners {
   /** That of a trained network, to score it: then only what is scored is read, and `train` is empty. */
   readonly preparation?: Preparation;
   /**
-   * What such a network was trained on, by its checksum and where it was. In a folder of classes alone the
-   * images that were held out of this are scored; of any other folder, and without this of any, all.
+   * What such a network was trained on: its checksum, and the folder where it was. Of a folder without test
+   * images of its own, only those that were held out of the training are scored if it is the one trained on.
+   * Of any other such folder, or if this is left out, all images are scored.
    */
   readonly trainedOn?: { readonly directory?: string; readonly checksum: string };
-  /** By which rules files become pixels, to resume a run of before; default those of `preparation`, or of new runs. */
+  /** By which rules files become pixels, where a run goes on that has older ones; default those of `preparation`, else of new runs. */
   readonly rules?: DecodeRules;
 }
 
@@ -104,7 +105,7 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   const nothing = imageSet([], pixels.subarray(0, 0));
   if (isHeldOut && options.trainedOn === undefined) {
     onWarning?.(
-      `all ${files.length} images of ${directory} are scored; with trainedOn not those that the network was trained on`,
+      `all ${files.length} images of ${directory} are scored, also those that the network was trained on; trainedOn leaves these out`,
     );
   }
   const isOwn = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;

@@ -227,7 +227,7 @@ describe("of many files", () => {
   test("a name that the command line did not take for UTF-8 is told as such", async () => {
     const path = join(folder, "caf\ufffd.png");
     expect(await refusal(path)).toBe(
-      `cannot read ${path}: there is no such file; a name that is not UTF-8 can only be read from the folder around it`,
+      `cannot read ${path}: there is no such file; one whose name is not UTF-8 can only be reached by giving the folder that it is in`,
     );
   });
 

@@ -41,7 +41,7 @@ export function whyUnread(error: unknown): string {
   const { code = "", message, path = "" } = error as SystemError;
   // What the command line does not take for UTF-8 stands as this character in its arguments.
   if (code === "ENOENT" && path.includes("\ufffd")) {
-    return "there is no such file; a name that is not UTF-8 can only be read from the folder around it";
+    return "there is no such file; one whose name is not UTF-8 can only be reached by giving the folder that it is in";
   }
   return Object.hasOwn(unread, code) ? unread[code] : code || message;
 }

@@ -35,7 +35,7 @@ function ownFile(): URL {
     return new URL("../../wasm/fewbit.wasm", import.meta.url);
   } catch {
     throw new UserError(
-      "fetchWasm does not know where this package's wasm/fewbit.wasm is, for in a bundle of CommonJS no file knows its place; give it the file's address",
+      "fetchWasm cannot find this package's wasm/fewbit.wasm from a bundle of CommonJS, where code does not know its own address; give it the file's address",
     );
   }
 }

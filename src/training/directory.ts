@@ -248,8 +248,8 @@ export class RunDirectory {
 }
 
 /**
- * Whether a run is what a directory holds, by its configuration and the header of its checkpoint: before there is memory
- * for a network that the directory may only say it has. @throws UserError if it is not, as `RunDirectory.open` does.
+ * Checks that a directory holds the run that is to go on, by its configuration and the header of its checkpoint alone: before
+ * memory is taken for a network of sizes that the directory only claims. @throws UserError as `RunDirectory.open` does.
  */
 export function checkResumable(
   path: string,
