@@ -216,27 +216,16 @@ describe("wrong arguments", () => {
 });
 
 /** The functions with options, and where among the arguments these are. */
-const withOptions: readonly [string, number][] = [
-  ...[...functions.keys()]
-    .filter((name) => /^(quant\.(qnn|dorefa|xnor|twn|ttq|quantizer)|optim\.(adam|sgd|stepDecay))$/.test(name))
-    .map((name): [string, number] => [name, 0]),
-  ...["mnist", "cifar10", "images", "fromArrays"].map((name): [string, number] => [`datasets.${name}`, 0]),
-  ...["train", "profileStep", "chooseExecutor"].map((name): [string, number] => [name, 0]),
-  ...["evaluateRun", "averagePool", "maxPool", "compile", "createState"].map((name): [string, number] => [
-    name,
-    1,
-  ]),
-  ...[...["predictRun", "evaluateTrained", "convolution"].map((name): [string, number] => [name, 2])],
-  ...(
-    [
-      ["codes", 1],
-      ["apply", 4],
-      ["quant.createMethod", 1],
-      ["quant.registerMethod", 1],
-      ["classify", 3],
-    ] as const
-  ).map(([name, i]): [string, number] => [name, i]),
-  ["network", 1],
+const withOptions: readonly (readonly [string, number])[] = [
+  ...["qnn", "dorefa", "xnor", "twn", "ttq", "quantizer"].map((name) => [`quant.${name}`, 0] as const),
+  ...["adam", "sgd", "stepDecay"].map((name) => [`optim.${name}`, 0] as const),
+  ...["mnist", "cifar10", "images", "fromArrays"].map((name) => [`datasets.${name}`, 0] as const),
+  ...["train", "profileStep", "chooseExecutor"].map((name) => [name, 0] as const),
+  ...["quant.createMethod", "quant.registerMethod", "network", "codes"].map((name) => [name, 1] as const),
+  ...["evaluateRun", "averagePool", "maxPool", "compile", "createState"].map((name) => [name, 1] as const),
+  ...["predictRun", "evaluateTrained", "convolution"].map((name) => [name, 2] as const),
+  ["classify", 3],
+  ["apply", 4],
 ];
 
 test.each(withOptions)("%s refuses a misspelt option and names the right one", async (name, i) => {

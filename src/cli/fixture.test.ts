@@ -13,7 +13,9 @@ test("a process that a signal ends is an error with its last lines, unless the t
   );
   const waits = "console.log('began'); setInterval(() => {}, 1000)";
   expect(await node(waits, (stdout) => stdout.includes("began"))).toEqual({
-    ...{ code: null, stdout: "began\n", stderr: "" },
+    code: null,
+    stdout: "began\n",
+    stderr: "",
   });
   expect(await node("process.exit(3)")).toEqual({ code: 3, stdout: "", stderr: "" });
 });

@@ -89,7 +89,7 @@ describe("refused", () => {
   };
   /** A convolution with a 1x1 kernel; with padding and a stride as large it has three outputs an axis, or one. */
   const far = (padding: number, stride: number): ProductInstruction => {
-    const [out] = [Math.floor((3 + 2 * padding) / stride) + 1];
+    const out = Math.floor((3 + 2 * padding) / stride) + 1;
     return {
       ...product,
       geometry: {
@@ -101,15 +101,8 @@ describe("refused", () => {
   const many: ProductInstruction = {
     ...product,
     geometry: {
-      ...{
-        images: 2 ** 25,
-        height: 1,
-        width: 1,
-        channels: 2 ** 13,
-        outChannels: 2 ** 13,
-        outHeight: 1,
-        outWidth: 1,
-      },
+      ...{ images: 2 ** 25, height: 1, width: 1, channels: 2 ** 13 },
+      ...{ outHeight: 1, outWidth: 1, outChannels: 2 ** 13 },
       ...{ kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
     },
   };
@@ -199,11 +192,7 @@ describe("refused", () => {
       "elements of the padded images",
     ],
     ["more multiply-adds than can be counted", many, "multiply-adds: 2251799813685248"],
-    [
-      "a window whose taps a float cannot number",
-      { ...window, ...pooled(5000) },
-      "a window has 25000000 pixels",
-    ],
+    ["a window whose taps a float cannot number", pooled(5000), "a window has 25000000 pixels"],
     ["a copy of more than can be counted", { ...copy, extents: [2 ** 40, 2 ** 40] }, "elements to move"],
     [
       "a copy that writes an element twice",
