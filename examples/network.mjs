@@ -4,8 +4,11 @@ import { datasets, network, optim, quant, train } from "fewbit";
 const halves = network("halves", { input: [8, 8, 1], classes: 2 }, (net, images) => {
   // Layers with norm, activation and pooling, in the order of whatever method trains them.
   let x = net.block("conv1", images, {
-    ...{ channels: 8, kernel: 3, padding: 1 },
-    ...{ norm: { name: "bn1" }, pool: { size: 2 } },
+    channels: 8,
+    kernel: 3,
+    padding: 1,
+    norm: { name: "bn1" },
+    pool: { size: 2 },
   });
   x = net.block("fc1", net.flatten(x), { features: 16, norm: { name: "bn2" } });
   return net.linear("fc2", x, { features: 2 });
