@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDashboard } from "../dashboard/index.js";
+import { quoted, UserError } from "../errors.js";
 import { build, dorefa, expectRefusal, fewbit, newFolder, training } from "./cli.test.fixture.js";
+import { refuseShare } from "./flags.js";
 
 let folder: string;
 const at = (...names: string[]) => join(folder, ...names);
@@ -163,3 +165,17 @@ test("a server that a run's folder names is not asked", async () => {
     expect(await contacted(words)).not.toContain("evil");
   }
 });
+
+test.each(["\\\\host\\share", "//host/share"])(
+  "a machine that a run's folder names, as %s on Windows, is not asked",
+  (dataDir) => {
+    expect(() => refuseShare(dataDir, "run", "win32")).toThrow(
+      new UserError(
+        `the data of run is on another machine, in ${dataDir}, which is asked only if you name it: add --data-dir ${quoted(dataDir)}`,
+        "dataDir",
+      ),
+    );
+    for (const near of ["C:\\data", "\\data", "data", undefined]) refuseShare(near, "run", "win32");
+    refuseShare(dataDir, "run", "linux");
+  },
+);

@@ -1,7 +1,7 @@
 /** Flags that several commands share, how they become a configuration, and where each value came from. */
 import type { Command } from "commander";
 import { Option } from "commander";
-import { UserError } from "../errors.js";
+import { quoted, UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { parseRunOptions, runKeys } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
@@ -217,11 +217,25 @@ export function overStored(config: RunConfig, folder: string, flags: Given): Giv
     ...stored
   } = config.options ?? {};
   const code = codeFor(folder, config, flags);
+  if (!Object.hasOwn(flags.values, "dataDir")) refuseShare(stored.dataDir, folder);
   return {
     values: { ...stored, ...flags.values, method: stored.method },
     sourceOf: (key) => (Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${folder}/config.json`),
     code,
   };
+}
+
+/**
+ * On Windows a path may name another machine, which is contacted, and told who asks, when the path is opened.
+ *
+ * @throws UserError if a run's folder names such a folder of data.
+ */
+export function refuseShare(dataDir: unknown, folder: string, platform = process.platform): void {
+  if (platform !== "win32" || typeof dataDir !== "string" || !/^[\\/]{2}/.test(dataDir)) return;
+  throw new UserError(
+    `the data of ${folder} is on another machine, in ${dataDir}, which is asked only if you name it: add --data-dir ${quoted(dataDir)}`,
+    "dataDir",
+  );
 }
 
 /** Runs a check and adds to its error the flag or file that set the value at fault. */

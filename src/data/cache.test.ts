@@ -1,8 +1,26 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import type * as node from "node:os";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { UserError } from "../errors.js";
+import { cacheDirectory } from "./cache.js";
 import { cacheFor } from "./remote.js";
+
+/** As for a user that the system has no entry of, without HOME. */
+const hasHome = vi.hoisted(() => ({ value: true }));
+vi.mock("node:os", async (original) => {
+  const os = await original<typeof node>();
+  return {
+    ...os,
+    homedir(): string {
+      if (hasHome.value) return os.homedir();
+      throw Object.assign(new Error("uv_os_homedir returned ENOENT (no such file or directory)"), {
+        code: "ERR_SYSTEM_ERROR",
+      });
+    },
+  };
+});
 
 let cache: string;
 beforeEach(() => {
@@ -23,4 +41,17 @@ test("what a killed process left half-written is removed when a set is next aske
   expect(readdirSync(join(cache, "set")).sort()).toEqual(["a.gz", "b.gz.18-0123abcd.tmp", "notes.tmp"]);
   cacheFor("other", ["http://host/"], { cache }); // no such folder
   expect(readdirSync(cache)).toEqual(["set"]);
+});
+
+test("without a home folder, FEWBIT_CACHE or XDG_CACHE_HOME decide, else it is said what to set", () => {
+  hasHome.value = false;
+  try {
+    expect(cacheDirectory({ FEWBIT_CACHE: cache }, "linux")).toBe(cache);
+    expect(cacheDirectory({ XDG_CACHE_HOME: cache }, "linux")).toBe(join(cache, "fewbit"));
+    expect(() => cacheDirectory({}, "linux")).toThrow(
+      new UserError("there is no home folder to keep downloads in; set FEWBIT_CACHE to a folder", "cache"),
+    );
+  } finally {
+    hasHome.value = true;
+  }
 });

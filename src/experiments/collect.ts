@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { firstLineOf, UserError } from "../errors.js";
+import { leadsOut } from "../files/links.js";
 import { whyUnread } from "../files/reasons.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
@@ -113,8 +114,8 @@ function runFolders(folder: string, levels: number): FoundFolders {
 export function leadsToRuns(link: string, outside: string): boolean {
   const isRun = (path: string): boolean => existsSync(join(path, fileNames.config));
   try {
+    if (!leadsOut(link, outside)) return false;
     const target = realpathSync(link);
-    if (!relative(realpathSync(outside), target).startsWith("..")) return false;
     return isRun(target) || readdirSync(target).some((name) => isRun(join(target, name)));
   } catch {
     return false; // to nowhere, to a file, or to what is not ours to read

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { UserError } from "../errors.js";
-import { lockDirectory } from "./lock.js";
+import { lockDirectory, releaseStale } from "./lock.js";
 import { loadRun } from "./run.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
@@ -129,4 +129,29 @@ test("a training whose directory has been taken over stops before it writes agai
   const whole = await train({ ...base, directory: join(directory, "whole") });
   const resumed = await train({ ...base, directory: run, resume: true });
   expect(resumed.last.loss).toBe(whole.last.loss);
+});
+
+test("a training whose lock was removed by hand stops, and says that", async () => {
+  const run = join(directory, "run");
+  const training = train({
+    ...base,
+    directory: run,
+    onProgress({ phase, epoch, step }) {
+      if (phase === "train" && epoch === 2 && step === 1) rmSync(join(run, "lock"));
+    },
+  });
+  await expect(training).rejects.toThrow(
+    `the lock of ${run} has been removed, so another process may train there; this one has stopped`,
+  );
+});
+
+test("what a killed process left behind is released, and that of one at work is not", () => {
+  writeFileSync(lock, "999999999 1");
+  releaseStale(directory);
+  expect(existsSync(lock)).toBe(false);
+  releaseStale(directory); // nothing there
+  const held = lockDirectory(directory);
+  releaseStale(directory);
+  expect(held.isHeld()).toBe(true);
+  held.release();
 });

@@ -12,6 +12,7 @@ import type { Augmentation } from "../data/augment.js";
 import type { Preparation } from "../data/images.js";
 import { checkPath, shown, UserError } from "../errors.js";
 import { checkValue, oneOf } from "../errors/options.js";
+import { refuseLinksOut } from "../files/links.js";
 import { isThere, largest, readText } from "../files/read.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { checkNetwork, describe, gradientTypes, largestExtent } from "../nn/index.js";
@@ -24,6 +25,7 @@ import type { ConfusionLine } from "./confusion.js";
 import { readConfusion } from "./confusion.js";
 import type { LayerLine } from "./layers.js";
 import { readLayers } from "./layers.js";
+import { lockName } from "./lock.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch, readMetrics } from "./metrics.js";
 import type { Revision } from "./revision.js";
@@ -231,11 +233,13 @@ export function summarise(metrics: readonly EpochMetrics[], epochsPlanned: numbe
   };
 }
 
+/** @throws UserError for a folder without a run, a damaged one, and one whose files are links that lead out of it. */
 export function readConfig(directory: string): RunConfig {
   checkPath("directory", directory);
   const path = join(directory, fileNames.config);
   if (!isThere(path))
     throw new UserError(`${directory} holds no run: there is no ${fileNames.config}`, "directory");
+  refuseLinksOut(directory, [...Object.values(fileNames), lockName]);
   const config = parseJson(path) as { formatVersion?: unknown } | null;
   if (config?.formatVersion !== 1) {
     throw new UserError(`${path} has formatVersion ${shown(config?.formatVersion)}; this fewbit reads 1`);

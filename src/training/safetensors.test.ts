@@ -122,6 +122,14 @@ test("every type that PyTorch's files have is read, as Python's own package wrot
   );
 });
 
+test("a header with a text of 50 MB is refused or read as any other is", () => {
+  const long = "x".repeat(50_000_000);
+  expect(() => decodeTensors(file(null, [], JSON.stringify(long)), "file")).toThrow(/not a JSON object/);
+  expect(() => decodeTensors(file({ [long]: {} }, []), "file")).toThrow(UserError);
+  const { metadata } = decodeTensors(file({ __metadata__: { long } }, []), "file");
+  expect(metadata.long).toHaveLength(long.length);
+});
+
 test("any changed byte, any cut and any addition is noticed", () => {
   const bytes = encodeTensors({
     tensors: {

@@ -56,7 +56,10 @@ const deep = (open, close) => (random) => {
   const depth = random.pick([10, 1000, 100_000]);
   return open.repeat(depth) + "1" + close.repeat(depth);
 };
+/** Sizes that are well-formed and far more than a file of so many bytes can need. */
+const sizes = ["500", "4096", "65536", "1000000", "100000000", "1099511627776"];
 const values = [
+  ...sizes,
   ...["0", "-0", "1", "-1", "2", "0.5", "1e15", "4294967296", "9007199254740993", "1e308", "1e999", "-1e999"],
   ...[
     "NaN",

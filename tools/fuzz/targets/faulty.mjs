@@ -22,7 +22,7 @@ const faults = [
     for (;;);
   },
   () => {
-    for (const all = []; ;) all.push(new Array(1000).fill(all.length));
+    for (const all = []; ;) all.push(new Array(1_000_000).fill(all.length));
   },
   () => must(false, "a value that is not valid"),
 ];

@@ -2,7 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { overStored, parse } from "../../../dist/cli/flags.js";
-import { loadRun, loadWeights } from "../../../dist/training/run.js";
+import { detailsOf } from "../../../dist/dashboard/details.js";
+import { fitted } from "../../../dist/nn/index.js";
+import { resolveNetwork } from "../../../dist/training/config.js";
+import { checkStored, loadRun, loadWeights } from "../../../dist/training/run.js";
 import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";
@@ -42,7 +45,15 @@ export function prepare(folder) {
       if (stored !== undefined) checkRun(stored);
       if (stored?.config.options !== undefined) {
         const flags = { values: {}, sourceOf: () => "a flag" };
-        await outcomeOf(() => parse(overStored(stored.config, "run", flags)));
+        const parsed = await outcomeOf(() => parse(overStored(stored.config, "run", flags)));
+        if (parsed !== undefined) {
+          // As `eval` does, before there is memory for the network that the configuration says.
+          await outcomeOf(() => {
+            const { model, method } = resolveNetwork(parsed);
+            checkStored(path, "best", fitted(model, stored.config.model), method);
+          });
+        }
+        await outcomeOf(() => detailsOf({ id: "run", directory: path }));
       }
       for (const which of ["best", "last"]) {
         await outcomeOf(() => loadWeights(path, which, run.model, run.method));

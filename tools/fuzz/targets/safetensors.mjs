@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readCheckpoint, readWeights } from "../../../dist/training/checkpoint.js";
-import { decodeTensors, encodeTensors } from "../../../dist/training/safetensors.js";
+import { decodeTensors, encodeTensors, readTensorHeader } from "../../../dist/training/safetensors.js";
 import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";
@@ -29,6 +29,8 @@ export function prepare(folder) {
       const file = await outcomeOf(() => decodeTensors(bytes, "file"));
       if (file !== undefined) checkFile(file, bytes);
       writeFileSync(path, bytes);
+      const header = await outcomeOf(() => readTensorHeader(path));
+      must(header !== undefined || file === undefined, "a file whose header alone is refused");
       const checkpoint = await outcomeOf(() => readCheckpoint(path, run.owner, run.expected));
       if (checkpoint !== undefined) checkCheckpoint(checkpoint);
       const weights = await outcomeOf(() => readWeights(path, run.owner, run.expected.values));
