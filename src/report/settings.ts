@@ -2,6 +2,7 @@
 import { shown } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import type { RunConfig } from "../training/index.js";
+import { decisionsOf } from "../training/recipe.js";
 import { tieRuleOf } from "../training/revision.js";
 import { counted } from "./format.js";
 
@@ -18,22 +19,8 @@ export function settingsKey(config: RunConfig): string {
 }
 
 function keyOf(config: RunConfig): string {
-  const {
-    model,
-    method,
-    optimizer,
-    schedule,
-    data,
-    gradients = "f32",
-    revision,
-    batchSize,
-    validation,
-    epochs,
-  } = config;
-  return JSON.stringify(
-    [model, method, optimizer, schedule, data, gradients, revision, batchSize, validation, epochs],
-    sorted,
-  );
+  const { seed: _, ...decisions } = decisionsOf(config);
+  return JSON.stringify({ ...decisions, epochs: config.epochs }, sorted);
 }
 
 /** Keys of objects in their order, so that a file written by hand says the same. */

@@ -30,6 +30,7 @@ import type { Lock } from "./lock.js";
 import { lockDirectory, lockName } from "./lock.js";
 import type { EpochMetrics } from "./metrics.js";
 import { bestEpoch, formatLines, replaceIfOther } from "./metrics.js";
+import { decisionsOf } from "./recipe.js";
 import type { Resumption } from "./resumption.js";
 import { nothingYet, readResumption } from "./resumption.js";
 import type { Network } from "../nn/index.js";
@@ -307,31 +308,19 @@ function clear(path: string): void {
 
 /** A run is continued with the recipe that it began with. */
 function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
-  const keys = [
-    "model",
-    "method",
-    "optimizer",
-    "schedule",
-    "data",
-    "gradients",
-    "revision",
-    "batchSize",
-    "seed",
-    "validation",
-    ...(previous.preparation === undefined ? [] : (["preparation"] as const)),
-  ] as const;
-  for (const key of keys) {
-    const [before, given] = [previous, config].map(
-      ({ gradients = "f32", ...rest }): unknown => ({ ...rest, gradients })[key],
-    );
+  const isPrepared = previous.preparation !== undefined;
+  const [before, given] = [previous, config].map((one): Readonly<Record<string, unknown>> => ({
+    ...decisionsOf(one),
+    ...(isPrepared && { preparation: one.preparation }),
+  }));
+  for (const key of Object.keys(before)) {
     // As it would be stored: what is undefined is not.
-    const now: unknown = given === undefined ? undefined : JSON.parse(JSON.stringify(given));
-    if (!isDeepStrictEqual(before, now)) {
-      throw new UserError(
-        `${path} was begun with ${key} ${shown(before)}, not ${shown(now)}; resume it with the same, or begin another run`,
-        key,
-      );
-    }
+    const now: unknown = given[key] === undefined ? undefined : JSON.parse(JSON.stringify(given[key]));
+    if (isDeepStrictEqual(before[key], now)) continue;
+    throw new UserError(
+      `${path} was begun with ${key} ${shown(before[key])}, not ${shown(now)}; resume it with the same, or begin another run`,
+      key,
+    );
   }
 }
 
