@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, lstatSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { expect } from "vitest";
@@ -92,6 +93,11 @@ export interface Running {
 /** Starts `fewbit` in a folder. */
 export const start = (cwd: string, args: string, env: Readonly<Record<string, string>> = {}): Running =>
   begin(process.execPath, [program, ...args.split(" ")], cwd, env);
+
+/** Waits until something is so, as long as the test may take. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await delay(10);
+}
 
 /** Makes `dist/` and the kernels of the present sources; `npm test` has done so before. */
 export function build(): void {

@@ -4,11 +4,10 @@ import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Running } from "./cli.test.fixture.js";
-import { build, newFolder, start } from "./cli.test.fixture.js";
+import { build, newFolder, start, until } from "./cli.test.fixture.js";
 import { Server, serverProgram } from "./redis.test.fixture.js";
 
 let folder: string;
@@ -17,10 +16,6 @@ beforeAll(() => {
   folder = newFolder();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await delay(10);
-}
 
 /**
  * A way to a server that breaks for good when its connection of this number, from 1, has been sent so

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { collectRuns } from "../experiments/index.js";
 import { loadRun } from "../training/index.js";
 import type { Running } from "./cli.test.fixture.js";
-import { build, digests, expectRefusal, fewbit, newFolder, start } from "./cli.test.fixture.js";
+import { build, digests, expectRefusal, fewbit, newFolder, start, until } from "./cli.test.fixture.js";
 import { Server, serverProgram } from "./redis.test.fixture.js";
 
 let folder: string;
@@ -41,10 +41,6 @@ function contents(study: string, name: string) {
 
 const logOf = (study: string, name: string): string =>
   readFileSync(join(folder, study, "logs", `${name}.log`), "utf8");
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await delay(10);
-}
 
 describe("mistakes", () => {
   const secret = "redis://:secret@127.0.0.1:1";

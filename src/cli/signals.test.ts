@@ -1,10 +1,9 @@
 /** Every signal that a terminal or a service manager sends saves what runs. */
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Running } from "./cli.test.fixture.js";
-import { build, fewbit, newFolder, start, training } from "./cli.test.fixture.js";
+import { build, fewbit, newFolder, start, training, until } from "./cli.test.fixture.js";
 
 let folder: string;
 beforeAll(() => {
@@ -14,10 +13,6 @@ beforeAll(() => {
   writeFileSync(join(folder, "study.json"), JSON.stringify({ defaults, runs: [{}] }));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await delay(5);
-}
 
 const begun = ({ text }: Running) => until(() => /epoch +2\/1000/.test(text()));
 
