@@ -34,7 +34,8 @@ export interface ImageFolder {
 /**
  * Lists a folder's images without opening one.
  *
- * @param known a run's classes, which those listed must be among; of folders train and test the latter's images are listed then.
+ * @param known the classes of a trained network, among which the folder's must be. Where there are folders train and test,
+ *   only the test images are then listed.
  * @throws UserError for a folder that is none, holds no classes or images, or other classes for test than for training.
  */
 export function listImages(directory: string, known?: readonly string[]): ImageFolder {
@@ -69,7 +70,8 @@ function bySet(
   const testClasses = classesOf(inside(testName), ignored);
   if (known !== undefined) {
     checkKnown(inside(testName), testClasses, known);
-    return { ...bySets, classNames: known, train: [], test: labelled(testClasses, known) };
+    const test = labelled(testClasses, known);
+    return { classNames: known, train: [], test, isHeldOut: false, untested: [] };
   }
   if (!sets.includes("train")) {
     throw problem(`${directory} has the folder ${testName} but no folder train with folders of classes`);
@@ -85,8 +87,6 @@ function bySet(
     untested: classNames.filter((name) => !testClasses.has(name)),
   };
 }
-
-const bySets = { isHeldOut: false, untested: [] };
 
 function byClass(
   directory: string,

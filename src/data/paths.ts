@@ -50,7 +50,7 @@ export function isDirectory(path: string): boolean {
   }
 }
 
-/** Whether a path is one's that holds bytes of its own, unlike a folder or a pipe. */
+/** Whether a path is that of a regular file, and not of a folder or a pipe. */
 export function isFile(path: string): boolean {
   try {
     return statSync(onDisk(path)).isFile();

@@ -59,7 +59,7 @@ export function replaceFile(path: string, content: Content): void {
   stageFile(path, content, path)();
 }
 
-/** Of another process that was killed, since one that is at work writes more often. */
+/** A temporary file that was last written so long ago is that of a killed process: one at work writes more often. */
 const staleMilliseconds = 3_600_000;
 
 function stageFile(path: string, content: Content, base: string): () => void {

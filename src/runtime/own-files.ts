@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Undefined in a bundle of CommonJS. Under this name, for bundlers read `new URL(..., import.meta.url)` as a file to take in. */
+/** Undefined in a bundle of CommonJS. It has a name because bundlers take in whatever file `new URL(..., import.meta.url)` names. */
 const here: string | undefined = import.meta.url;
 
 /**
