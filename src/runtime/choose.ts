@@ -4,7 +4,7 @@ import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, oneOf, optional, whole } from "../errors/options.js";
 import { defaultThreads, mostThreads } from "../machine.js";
 import type { Executor, ExecutorName } from "./executor.js";
-import { setDefaultExecutor } from "./executor.js";
+import { executorNames, setDefaultExecutor } from "./executor.js";
 import { createNativeExecutor, kernelsCommand, nativeProblem } from "./native.js";
 import { createReferenceExecutor } from "./reference.js";
 import { createWasmExecutor } from "./wasm.js";
@@ -34,7 +34,7 @@ export interface ExecutorOptions {
 
 /** The rules of options that choose an executor. */
 export const executorRules: Rules<ExecutorOptions> = {
-  executor: optional(oneOf("native", "wasm", "reference")),
+  executor: optional(oneOf(...executorNames)),
   threads: optional(whole(1, mostThreads)),
   onWarning: optional(callback),
 };

@@ -4,8 +4,10 @@ import type { Rule } from "../errors/options.js";
 import { objectOf } from "../errors/options.js";
 import type { Program } from "./program.js";
 
+/** The names of the executors. */
+export const executorNames = ["native", "wasm", "reference"] as const;
 /** The executors: native kernels, the same kernels in WebAssembly, and plain TypeScript. */
-export type ExecutorName = "native" | "wasm" | "reference";
+export type ExecutorName = (typeof executorNames)[number];
 
 /** Memory of one run. `constants` and `scratch` belong to the loaded program. */
 export interface RunMemory {

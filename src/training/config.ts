@@ -18,6 +18,7 @@ import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
+import { executorNames } from "../runtime/executor.js";
 
 /** A rule whose message reads "FIELD must be ALLOWED, got VALUE", and which of `names` was likely meant. */
 function field<T>(
@@ -109,7 +110,7 @@ export const runSchema = z.strictObject({
   gradients: oneOf(...gradientTypes).default("f32"),
   seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
   threads: whole(1, mostThreads).optional(),
-  executor: oneOf("native", "wasm", "reference").optional(),
+  executor: oneOf(...executorNames).optional(),
   log: field(
     `a list of one or more of ${logKinds.join(", ")}, each once`,
     z.array(z.enum(logKinds)),
