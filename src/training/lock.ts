@@ -72,9 +72,13 @@ export function releaseStale(directory: string): void {
  */
 export function isInUse(directory: string): boolean {
   const path = join(directory, lockName);
+  return isTaken(path, () => millisecondsSinceBeat(path));
+}
+
+function isTaken(path: string, millisecondsSince: () => number): boolean {
   try {
     const owner = readIfThere(path);
-    return owner !== undefined && isAtWork(ownerOf(owner), () => millisecondsSinceBeat(path));
+    return owner !== undefined && isAtWork(ownerOf(owner), millisecondsSince);
   } catch {
     return false; // something that is no lock
   }
@@ -92,12 +96,7 @@ export class LockWatch {
 
   /** As `isInUse`; whatever this machine's clock says, another machine's lock that was written again since the last look counts. */
   isInUse(): boolean {
-    try {
-      const owner = readIfThere(this.path);
-      return owner !== undefined && isAtWork(ownerOf(owner), () => this.millisecondsSinceBeat());
-    } catch {
-      return false; // something that is no lock
-    }
+    return isTaken(this.path, () => this.millisecondsSinceBeat());
   }
 
   private millisecondsSinceBeat(): number {
