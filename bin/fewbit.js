@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // CommonJS, since Node makes the threads that read and decode images before the first ES module runs.
-const { existsSync } = require("fs");
+const { existsSync, readFileSync } = require("fs");
 const os = require("os");
 const { join } = require("path");
 const { pathToFileURL } = require("url");
@@ -19,8 +19,23 @@ async function run() {
   }
 }
 
-// Node's default is 4 whatever the machine. No more than 16: each is made, or Node ends, where a container limits them.
+/** A number in a file of the system's; Infinity where there is none. */
+function numberIn(path, pattern) {
+  try {
+    return Number(pattern.exec(readFileSync(path, "utf8"))[1]);
+  } catch {
+    return Infinity;
+  }
+}
+
+// Node's default is 4 whatever the machine. Node ends if one of them cannot be made, so no more than 16, and no more than a
+// quarter of what the user or a container may have.
 const cpus = os.availableParallelism ? os.availableParallelism() : 1;
+const most = Math.min(
+  numberIn("/proc/self/limits", /^Max processes +(\d+)/m),
+  numberIn("/sys/fs/cgroup/pids.max", /^(\d+)$/m),
+);
 process.env.UV_THREADPOOL_SIZE =
-  process.env.UV_THREADPOOL_SIZE || String(Math.min(16, Math.max(4, cpus + 1)));
+  process.env.UV_THREADPOOL_SIZE ||
+  String(Math.min(16, Math.max(4, Math.min(cpus + 1, Math.floor(most / 4)))));
 void run();

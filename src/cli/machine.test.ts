@@ -46,6 +46,21 @@ test("96 CPUs: a training, a study and its plan run with the default flags", asy
 const asUser = ["--reuid=54321", "--regid=54321", "--clear-groups"];
 const isRoot = process.platform === "linux" && process.getuid?.() === 0;
 
+test.skipIf(!isRoot)(
+  "96 CPUs and room for 16 threads: Node gets few enough for its files",
+  async ({ skip }) => {
+    const reads = await execute("setpriv", [...asUser, "test", "-r", program], folder);
+    if (reads.code !== 0) skip("another user cannot read this clone");
+    writeFileSync(join(folder, "many.cjs"), 'require("os").availableParallelism = () => 96;');
+    const shell = ["bash", "-c", `ulimit -u 16; exec "$0" "$@"`, process.execPath, program, "methods"];
+    const env = { NODE_OPTIONS: `--require ${join(folder, "many.cjs")}` };
+    expect(await execute("setpriv", [...asUser, ...shell], folder, { env })).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
+  },
+);
+
 test.skipIf(!isRoot || nativeProblem() !== undefined)(
   "where threads cannot be made, a training says so once and gives the same bits with fewer",
   async ({ skip }) => {
