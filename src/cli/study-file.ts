@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { firstLineOf, UserError } from "../errors.js";
 import type { PlannedRun } from "../experiments/index.js";
 import { methodFilesOf, placedMethods } from "../experiments/index.js";
+import { largest, readBytes } from "../files/read.js";
 import { isMethodFile } from "../quantization/index.js";
 import { settled } from "./code.js";
 import { readJson } from "./json-file.js";
@@ -43,6 +44,8 @@ async function contentOf(path: string): Promise<unknown> {
       remedy: "; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default",
     });
   }
+  // Refuses what is no file: of a pipe the loader waits for the writer, and a device such as /dev/zero has no end.
+  readBytes(path, largest.json);
   const { createJiti } = await import("jiti");
   // Translated files would be kept in the system's folder for temporary files, where others could exchange them.
   const jiti = createJiti(import.meta.url, { fsCache: false });

@@ -1,4 +1,5 @@
 /** Studies that are modules, and methods in files that studies name. */
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -55,6 +56,14 @@ test.each([
 ])("%s is refused", async (name, text, message) => {
   writeFileSync(join(folder, name), text);
   await expectRefusal(folder, `sweep ${name}`, message);
+});
+
+test.skipIf(process.platform === "win32")("a pipe in a study's place is not waited for", async () => {
+  for (const name of ["pipe.mjs", "pipe.ts"]) {
+    execFileSync("mkfifo", [join(folder, name)]);
+    const message = `cannot read ${name}: it is a pipe, a socket or a device, and no file`;
+    await expectRefusal(folder, `sweep ${name}`, message);
+  }
 });
 
 test("an --out that is no folder is refused before anything begins", async () => {
