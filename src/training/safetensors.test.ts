@@ -55,6 +55,23 @@ test("what is written is read again", () => {
   );
 });
 
+test("what could not be read again is not written", () => {
+  const of = (shape: number[], name = "a", metadata: Record<string, string> = {}) => ({
+    tensors: { [name]: { data: new Uint8Array(2), shape } },
+    metadata,
+  });
+  const refused: [ReturnType<typeof of>, string][] = [
+    [of([-1, -2]), "tensor a must be { data, shape } of a typed array that its shape fits"],
+    [of([0.5, 4]), "tensor a must be { data, shape } of a typed array that its shape fits"],
+    [of([2], "__metadata__"), 'no tensor can have the name "__metadata__"; rename it'],
+    [of([2], "a", { sha256: "0" }), 'metadata has "sha256", which encodeTensors writes itself; leave it out'],
+  ];
+  for (const [given, message] of refused) {
+    expect(() => encodeTensors(given)).toThrow(UserError);
+    expect(() => encodeTensors(given)).toThrow(message);
+  }
+});
+
 test("a tensor may have any name, also that of an object's prototype", () => {
   const tensors = Object.fromEntries([["__proto__", { data: Uint8Array.of(3), shape: [1] }]]);
   const read = decodeTensors(encodeTensors({ tensors, metadata: {} }), "f").tensors;

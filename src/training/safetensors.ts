@@ -81,9 +81,13 @@ const fileRules: Rules<TensorFile> = {
 /** A file's bytes; see `encodeParts`. */
 export function encodeTensors(file: TensorFile): Uint8Array {
   checkOptions("encodeTensors", file, fileRules);
+  if (Object.hasOwn(file.metadata, checksumKey)) {
+    throw new UserError(`metadata has "${checksumKey}", which encodeTensors writes itself; leave it out`);
+  }
   for (const [name, tensor] of Object.entries(file.tensors)) {
+    if (name === metadataKey) throw new UserError(`no tensor can have the name "${metadataKey}"; rename it`);
     const { data, shape } = Object(tensor) as StoredTensor;
-    const isStored = Object.values(arrayTypes).some((type) => data instanceof type) && Array.isArray(shape);
+    const isStored = Object.values(arrayTypes).some((type) => data instanceof type) && isIntegers(shape);
     if (!isStored || sizeOf(shape) !== data.length) {
       throw new UserError(
         `tensor ${name} must be { data, shape } of a typed array that its shape fits, got ${shown(tensor)}`,
