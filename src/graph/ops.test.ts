@@ -227,6 +227,7 @@ test("random draws its stream of the key", () => {
 
 describe("wrong inputs are named", () => {
   const x = leaf("x", [2, 5, 5, 3]);
+  const key = leaf("key", [2], "i32");
   const window = { size: [3, 3], stride: [1, 1], padding: [0, 0] } as const;
   test.each<[string, () => unknown, RegExp]>([
     [
@@ -257,6 +258,13 @@ describe("wrong inputs are named", () => {
     ["array", () => node("constant", [], { data: Float32Array.of(1), shape: [2] }), /holds 2 values.* has 1/],
     ["leaf", () => leaf("a", [0]), /leaf "a": the shape \[0\]/],
     ["key", () => node("random", [leaf("k", [2])], { shape: [1] }), /key must be i32 \[2\], got f32 \[2\]/],
+    [
+      "stream",
+      () => node("random", [key], { shape: [1], stream: -1 }),
+      /stream must be .* to 4294967295, got -1/,
+    ],
+    ["stream's end", () => node("random", [key], { shape: [1], stream: 2 ** 32 }), /got 4294967296/],
+    ["numbers", () => node("random", [key], { shape: [2 ** 34, 2] }), /more than 2\^34 numbers/],
     ["lattice", () => node("codes", [x], { lattice: { lo: 0, hi: 3, step: 2 } }), /lattice/],
     ["codes", () => node("coded", [x, x]), /must be integer codes/],
     ["binding", () => evaluate([x], new Map()), /leaf "x" has no value/],

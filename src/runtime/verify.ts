@@ -3,6 +3,7 @@
  * nothing else of it, and that no count leaves the kernels' integers, before a kernel sees it.
  * Kernels check nothing: a Program that passes here cannot read or write outside, and its bits do not depend on threads.
  */
+import { mostRandom, mostStream } from "../graph/ops/leaves.js";
 import { mostTaps } from "../graph/ops/windows.js";
 import type { Lattice } from "../graph/tensor.js";
 import { mostElements, mostExtent, paddedSize } from "../graph/limits.js";
@@ -103,7 +104,7 @@ function verifyAccesses(instruction: Instruction, read: Access, write: Access): 
         instruction.from.storage === "i32" && instruction.to.storage === "f32",
         "random needs an i32 key and f32 results",
       );
-      checkCount(instruction.stream, "stream", 0, 2 ** 32 - 1);
+      checkCount(instruction.stream, "stream", 0, mostStream);
       checkCount(sizeOf(instruction.to.shape), "random numbers", 1, mostRandom);
       read(instruction.from, 2);
       write(instruction.to, sizeOf(instruction.to.shape));
@@ -114,9 +115,6 @@ function verifyAccesses(instruction: Instruction, read: Access, write: Access): 
 }
 
 type Access = (operand: Operand, count: number, inPlace?: boolean) => void;
-
-/** Philox's counter of 32 bits gives four numbers at a time. */
-const mostRandom = 2 ** 34;
 
 const argumentCount = (op: MapOp): number => {
   const index = mapOps.indexOf(op);

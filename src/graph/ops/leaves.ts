@@ -60,13 +60,26 @@ const iota: Op = {
   },
 };
 
+/** Philox's counter of 32 bits gives four numbers at a time; the stream is another of its words. */
+export const mostRandom = 2 ** 34;
+export const mostStream = 2 ** 32 - 1;
+
 /** inputs[0]: the key, i32 [2]. */
 const random: Op = {
-  infer([key], { shape }) {
+  infer([key], { shape, stream = 0 }) {
     if (key.dtype !== "i32" || text(key.shape) !== "[2]") {
       throw new UserError(`random: the key must be i32 [2], got ${key.dtype} ${text(key.shape)}`);
     }
-    return { shape: checkShape("random", shape), dtype: "f32" };
+    if (!Number.isInteger(stream) || stream < 0 || stream > mostStream) {
+      throw new UserError(`random: stream must be an integer from 0 to ${mostStream}, got ${shown(stream)}`);
+    }
+    const checked = checkShape("random", shape);
+    if (sizeOf(checked) > mostRandom) {
+      throw new UserError(
+        `random: the shape ${text(checked)} has more than 2^34 numbers, all that a stream has`,
+      );
+    }
+    return { shape: checked, dtype: "f32" };
   },
   reference([key], { data }, { stream = 0 }) {
     data.set(uniforms([key.data[0], key.data[1]], stream, data.length));
