@@ -1,4 +1,5 @@
 /** Scores of a network on a set of images, and its answers to single ones. */
+import { isDeepStrictEqual } from "node:util";
 import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
 import { evaluationBatches } from "../data/batches.js";
@@ -115,10 +116,10 @@ export async function evaluateRun(
   const { model, method, data, which = "best", ...options } = asked;
   const { preparation } = readConfig(directory);
   const { weights, epoch } = loadWeights(directory, which, model, method);
-  const [trained, given] = [preparation, data].map((of) => of?.classNames?.join(", "));
-  if (trained !== undefined && given !== undefined && trained !== given) {
+  const [trained, given] = [preparation?.classNames, data.classNames];
+  if (trained !== undefined && given !== undefined && !isDeepStrictEqual(trained, given)) {
     throw new UserError(
-      `${directory} was trained to tell ${trained} apart, but the classes of ${data.name} are ${given}; give images of the same classes in the same order`,
+      `${directory} was trained to tell ${trained.join(", ")} apart, but the classes of ${data.name} are ${given.join(", ")}; give images of the same classes in the same order`,
       "data",
     );
   }

@@ -28,4 +28,6 @@ test("other class names, or another order of them, are refused", async () => {
   await expect(score({ ...data, classNames: ["a", "c", "b", "d"] })).rejects.toThrow(
     /was trained to tell a, b, c, d apart, but the classes of arrays are a, c, b, d; give images of the same/,
   );
+  // Which read the same in a list.
+  await expect(score({ ...data, classNames: ["a, b", "c", "d"] })).rejects.toThrow(/give images of the same/);
 });
