@@ -256,3 +256,25 @@ test("what exceeds the memory limit is refused", async () => {
   const state = createState<Record<string, never>>({}, { executor });
   await expect(step(state, { x: random([2 ** 18], 1) })).rejects.toThrow("one step needs");
 });
+
+test("a constant that no array can hold is refused", () => {
+  const step = compile((_: Record<string, never>) => ({ y: g.sum(g.iota([2 ** 40])) }), { executor });
+  const state = createState<Record<string, never>>({}, { executor });
+  expect(() => step.program(state, {})).toThrow(UserError);
+  expect(() => step.program(state, {})).toThrow(
+    "iota: the shape [1099511627776] needs 4096.0 GiB in one array, which cannot be had; use a smaller shape",
+  );
+});
+
+test("what cannot take the times of instructions is refused before the state is consumed", async () => {
+  const step = compile((state: { w: Tensor }) => ({ state: { w: g.add(state.w, 1) } }), { executor });
+  const state = createState({ w: 1 }, { executor });
+  const wrong = [new Float32Array(1), new Float64Array(0), [0], new BigInt64Array(1)];
+  for (const times of wrong as unknown as Float64Array[]) {
+    await expect(step(state, {}, times)).rejects.toThrow(
+      /^nanoseconds must be a Float64Array of one number an instruction \(1\), got /,
+    );
+  }
+  const { state: next } = await step(state, {}, new Float64Array(1));
+  expect(next.read().w.data[0]).toBe(2);
+});

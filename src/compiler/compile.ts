@@ -107,6 +107,7 @@ export function compile<
     const values = batch as Tree<HostValue>;
     const compiled = compiledFor(state, values);
     const { loaded, inputs, outputs, updatesState, idle } = compiled;
+    checkTimes(nanoseconds, loaded.program);
     const memory = idle.pop() ?? {
       inputs: executor.allocate(inputs.bytes),
       outputs: executor.allocate(outputs.bytes),
@@ -160,6 +161,15 @@ export function checkMemory({ bytes }: Program, limit: number): void {
   throw new UserError(
     `one step needs ${memoryText(needed)} of memory, but at most ${memoryText(limit)} may be used here; ` +
       "use a smaller batch, image or network",
+  );
+}
+
+/** @throws UserError for what cannot take the times of a program's instructions. */
+function checkTimes(nanoseconds: unknown, { instructions: { length } }: Program): void {
+  if (nanoseconds === undefined) return;
+  if (nanoseconds instanceof Float64Array && nanoseconds.length >= length) return;
+  throw new UserError(
+    `nanoseconds must be a Float64Array of one number an instruction (${length}), got ${shown(nanoseconds)}`,
   );
 }
 

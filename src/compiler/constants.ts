@@ -1,5 +1,6 @@
 /** The constants segment: numbers and arrays that are fixed when a program is compiled, each stored once. */
 import { ops } from "../graph/ops.js";
+import { memoryText, UserError } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Operand } from "../runtime/program.js";
@@ -39,9 +40,20 @@ export class ConstantPool {
 function valuesOf(node: Tensor): Float32Array | Int32Array {
   const { data, value } = node.attributes;
   if (data !== undefined) return data;
-  const values =
-    node.dtype === "i32" ? new Int32Array(sizeOf(node.shape)) : new Float32Array(sizeOf(node.shape));
+  const values = allocate(node);
   if (value !== undefined) values.fill(value);
   else ops[node.op].reference([], { data: values, shape: node.shape }, node.attributes);
   return values;
+}
+
+function allocate({ dtype, shape, op }: Tensor): Float32Array | Int32Array {
+  const count = sizeOf(shape);
+  try {
+    return dtype === "i32" ? new Int32Array(count) : new Float32Array(count);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(
+      `${op}: the shape [${shape.join(", ")}] needs ${memoryText(4 * count)} in one array, which cannot be had; use a smaller shape`,
+    );
+  }
 }
