@@ -8,7 +8,14 @@ import { rulesOf } from "../data/rules.js";
 import type { PublishedRow } from "../published/index.js";
 import { isMethodFile, methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
-import { publishedCell, resolveData, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
+import {
+  imageKeys,
+  publishedCell,
+  resolveData,
+  resolveNetwork,
+  resolveOptimizer,
+  runName,
+} from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
 import { train } from "../training/index.js";
@@ -220,7 +227,7 @@ function refuseIdle(from: Given, { optimizer, decayEvery, data }: RunOptions): v
   };
   if (optimizer !== "sgd") refuse("momentum", "optimizer sgd");
   if (decayEvery === 0) refuse("decayFactor", "decayEvery");
-  if (data !== "images") for (const key of ["imageSize", "channels"]) refuse(key, "data images");
+  if (data !== "images") for (const key of imageKeys) refuse(key, "data images");
 }
 
 /** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */

@@ -98,6 +98,19 @@ test("all problems of a study are told at once", () => {
   ]);
 });
 
+test("what has an effect on some runs of an entry is allowed there", () => {
+  const images = { model: "lenet5", data: "images", dataDir: "pets" };
+  const { runs } = runsOf(
+    {
+      defaults: { imageSize: 32 },
+      grids: [{ model: "lenet5", data: ["digits", "images"], dataDir: "pets", channels: 3 }],
+      runs: [images, { model: "lenet5" }],
+    },
+    "study.json",
+  );
+  expect(runs).toHaveLength(4);
+});
+
 test("mistakes in bits are told with the others, each once", () => {
   expect(
     problemsOf({
@@ -134,6 +147,12 @@ test.each([
     { runs: [{ model: "lenet5", bits: "2/2", weightBits: 1 }] },
     /^bits "2\/2" and weightBits or activationBits exclude each other/,
   ],
+  [
+    { grids: [{ model: "lenet5", imageSize: [28, 64] }] },
+    /^imageSize has no effect without data images \(from .*, grids\[0\]\)$/,
+  ],
+  [{ runs: [{ model: "lenet5", channels: 3 }] }, /^channels has no effect .*runs\[0\]\)$/],
+  [{ defaults: { channels: 3 }, runs: [{ model: "lenet5" }] }, /^channels has no effect .*, defaults\)$/],
   [{ runs: [{ model: "lenet5" }], exclude: [{ seed: 9 }] }, /^exclude \{"seed":9\} leaves nothing out/],
   [{ runs: [{ model: "lenet5" }], exclude: [{ model: "lenet5" }] }, /^exclude leaves no run of study.json$/],
 ])("%j is refused", (study, message) => {

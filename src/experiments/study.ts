@@ -7,7 +7,14 @@ import { z } from "zod";
 import { shown, suggestion, UserError } from "../errors.js";
 import { isMethodFile } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
-import { parseRunOptions, resolveNetwork, resolveOptimizer, runKeys, runName } from "../training/config.js";
+import {
+  imageKeys,
+  parseRunOptions,
+  resolveNetwork,
+  resolveOptimizer,
+  runKeys,
+  runName,
+} from "../training/config.js";
 import { revisionOf } from "../training/revision.js";
 
 /** A run of a study: its whole configuration, and what it follows from. */
@@ -179,13 +186,24 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
     if (!known(grid, at) || empty.length > 0 || size > most) return [];
     return product(grid).flatMap((values) => spelled({ ...defaults, ...values }, at));
   };
+  /** Runs that differ in what has no effect would be trained twice; some of an entry's runs must have one. */
+  const withoutIdle = (values: Settings, at: string, made: Wanted[]): Wanted[] => {
+    const isIdle = made.length > 0 && !made.some((run) => run.values.data === "images");
+    for (const key of imageKeys) {
+      if (isIdle && values[key] !== undefined)
+        problems.add(`${key} has no effect without data images (from ${at})`);
+    }
+    return made;
+  };
   const sound = known(defaults, `${source}, defaults`);
-  const wanted = [
-    ...grids.flatMap((grid, i) => ofGrid(grid, place("grids", i))),
+  const wanted = withoutIdle(defaults, `${source}, defaults`, [
+    ...grids.flatMap((grid, i) => withoutIdle(grid, place("grids", i), ofGrid(grid, place("grids", i)))),
     ...runs.flatMap((run, i) =>
-      known(run, place("runs", i)) ? spelled({ ...defaults, ...run }, place("runs", i)) : [],
+      known(run, place("runs", i))
+        ? withoutIdle(run, place("runs", i), spelled({ ...defaults, ...run }, place("runs", i)))
+        : [],
     ),
-  ];
+  ]);
   const rules = exclude.flatMap((rule, i) =>
     known(rule, place("exclude", i)) ? spelled(rule, place("exclude", i)) : [],
   );

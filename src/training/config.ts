@@ -125,6 +125,9 @@ type OptimizerOptions = Required<Pick<Parsed, "optimizer" | "learningRate" | "we
 /** A configuration with every setting. */
 export type RunOptions = Omit<Parsed, keyof OptimizerOptions> & OptimizerOptions;
 
+/** Keys that have an effect with data images alone. */
+export const imageKeys = ["imageSize", "channels"] as const;
+
 /** The configuration's keys. */
 export const runKeys: readonly string[] = Object.keys(runSchema.shape);
 
