@@ -4,8 +4,9 @@ import { resolveData } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
 import { tieRuleOf } from "../training/revision.js";
+import { checkAnswerable } from "../training/predict.js";
 import { checkStored } from "../training/run.js";
-import { given, withSourceAsync } from "./flags.js";
+import { given, withSource, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";
 import { storedRun } from "./stored.js";
 import { chosenText, percent, print, warn } from "./text.js";
@@ -21,14 +22,17 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()");
   const { from, options, model, method, config, summary } = run;
   const which = last === true ? "last" : "best";
+  const { executor, threads } = options;
   checkStored(folder, which, model, method);
+  withSource(from, () =>
+    checkAnswerable(folder, { model, method, which, executor, threads, onWarning: () => {} }),
+  );
   const loading = showLoading(quiet || json);
   const { preparation } = config;
   const trainedOn = { directory: ownFolder(config), checksum: config.data.checksum };
   const data = await withSourceAsync(from, () =>
     resolveData(options, model, { preparation, trainedOn, ...loading }),
   ).finally(loading.stop);
-  const { executor, threads } = options;
   const scores = await withSourceAsync(from, () =>
     evaluateRun(folder, { model, method, data, which, executor, threads, onWarning: warn }),
   );

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { encodeTensors } from "../training/safetensors.js";
+import { decodeTensors, encodeTensors } from "../training/safetensors.js";
 import { build, dorefa, fewbit, newFolder, training } from "./cli.test.fixture.js";
 import { opened } from "./opened.test.fixture.js";
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
   cpSync(join(import.meta.dirname, "../../docs/report.png"), at("digit.png"));
   mkdirSync(at("private"));
   for (const name of readdirSync(at("mnist"))) writeFileSync(at("private", name), "the master key is 0451");
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A copy of the sound run with other contents of its files. */
@@ -111,6 +111,33 @@ describe("memory does not follow what files only claim", () => {
     expect(stderr).toMatch(/^fewbit: [^\n]*\n$/);
     expect(mebibytes).toBeLessThan(sound.mebibytes + 64);
     expect([0, 2]).toContain((await fewbit(folder, `report ${run}`)).code);
+  });
+
+  test("images of a size that the weights do not tell", async () => {
+    const small = "train resnet --depth 8 --data cifar10-sample --epochs 1 --no-augment --quiet --out";
+    expect(await fewbit(folder, `${small} resnet`)).toMatchObject({ code: 0 });
+    const weights = readFileSync(at("resnet", "best.safetensors"));
+    const { tensors, metadata } = decodeTensors(weights, "best.safetensors");
+    const config = readFileSync(at("resnet", "config.json"), "utf8");
+    const sound = await opened(folder, "predict resnet digit.png");
+    expect(sound.code, sound.stderr).toBe(0);
+    for (const side of [8192, 16_384, 65_536]) {
+      const identity = metadata.identity.replace("32x32x3", `${side}x${side}x3`);
+      expect(identity).not.toBe(metadata.identity);
+      writeFileSync(
+        at("resnet", "best.safetensors"),
+        encodeTensors({ tensors, metadata: { ...metadata, identity } }),
+      );
+      const { model, ...rest } = JSON.parse(config) as Config;
+      const claiming = { ...rest, model: { ...model, input: [side, side, 3] } };
+      writeFileSync(at("resnet", "config.json"), JSON.stringify(claiming));
+      for (const command of ["predict resnet digit.png", "eval resnet"]) {
+        const { code, stdout, stderr, mebibytes } = await opened(folder, command);
+        expect([code, stdout], stderr).toEqual([2, ""]);
+        expect(stderr).toMatch(/^fewbit: one [^\n]* but at most 4\.0 GiB may be used[^\n]*\n$/);
+        expect(mebibytes).toBeLessThan(sound.mebibytes + 64);
+      }
+    }
   });
 
   test("an image of 256 megapixels in 300 kB", async () => {

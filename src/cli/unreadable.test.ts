@@ -16,7 +16,7 @@ beforeAll(async () => {
   cpSync(join(folder, "runs", "sound"), join(folder, "runs", "within", "run"), { recursive: true });
   for (const name of [".", "runs"]) chmodSync(join(folder, name), 0o777);
   for (const name of ["closed", "within"]) chmodSync(join(folder, "runs", name), 0);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const isRoot = process.getuid?.() === 0;

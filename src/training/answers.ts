@@ -3,7 +3,7 @@ import { createState } from "../compiler/state.js";
 import { evaluationBatches } from "../data/batches.js";
 import type { ImageSet } from "../data/dataset.js";
 import type { Preparation } from "../data/images.js";
-import { UserError } from "../errors.js";
+import { memoryText, UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
 import type { Executor } from "../runtime/executor.js";
 import { answerOf } from "./confusion.js";
@@ -33,24 +33,41 @@ export const classNamesOf = ({ classNames }: Preparation, classes: number): read
 export type Images = ImageSet["images"];
 
 /**
- * Images that are answered in one go: the memory that it takes does not grow with their number. What is left of
- * them goes in parts of halved sizes, so that few Programs serve any number.
+ * Images that are answered in one go, or fewer where they are large: the memory that it takes does not grow with their
+ * number. What is left of them goes in parts of halved sizes, so that few Programs serve any number.
  */
 const atOnce = 256;
 
 /**
+ * Bytes that an answer of a run that is read from its folder may take: nothing there but its configuration says how
+ * large its images are, and the run may be a stranger's.
+ */
+export const mostOfStored = ({ memoryLimit }: Executor): number => Math.min(memoryLimit, 2 ** 32);
+
+/**
  * A function from images to answers, in their order. It copies the weights; images are normalised by the
  * preparation. What a network answers to an image does not depend on the others.
+ *
+ * @param mostBytes that one Program may use.
+ * @throws UserError if that of one image needs more.
  */
 export function answerer(
   { model, method, weights: { parameters, statistics } }: Trained,
   { mean, std }: Pick<Preparation, "mean" | "std">,
   executor: Executor,
+  mostBytes = executor.memoryLimit,
 ): (images: Images) => Promise<ImageAnswer[]> {
   const { input: shape, classes } = model;
-  const state = createState<WeightTensors>({ parameters, statistics }, { executor });
-  const step = compileLogits(model, method, executor);
   const size = shape[0] * shape[1] * shape[2];
+  const state = createState<WeightTensors>({ parameters, statistics }, { executor });
+  const step = compileLogits(model, method, executor, mostBytes);
+  if (4 * size > mostBytes) {
+    throw new UserError(
+      `one image of ${shape.join("x")} takes ${memoryText(4 * size)} of memory, but at most ${memoryText(mostBytes)} may be used for it`,
+    );
+  }
+  const one = step.program(state, { images: { data: new Float32Array(size), shape: [1, ...shape] } });
+  const bytesOfOne = Object.values(one.bytes).reduce((sum, bytes) => sum + bytes, 0);
   return async (images) => {
     const count = images.length / size;
     const set = { images, labels: new Uint8Array(count), count };
@@ -59,7 +76,7 @@ export function answerer(
     const unused = new Int32Array(1);
     const answers: ImageAnswer[] = [];
     for (let part = atOnce; answers.length < count;) {
-      while (part > count - answers.length) part /= 2;
+      while (part > count - answers.length || (part > 1 && part * bytesOfOne > mostBytes)) part /= 2;
       const pixels = new Float32Array(part * size);
       for (let i = 0; i < part; i++) {
         batches.prepare(0, answers.length + i, pixels.subarray(i * size), unused);

@@ -5,7 +5,7 @@ import { checkOptions, isObject } from "../errors/options.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { ImageAnswer, Images } from "./answers.js";
-import { answerer, broken, classNamesOf } from "./answers.js";
+import { answerer, broken, classNamesOf, mostOfStored } from "./answers.js";
 import type { Trained } from "./evaluate.js";
 import { onlyTrained } from "./evaluate.js";
 import { classifierRules } from "./options.js";
@@ -69,7 +69,8 @@ export async function classifier(run: Run | string, options: ClassifierOptions =
   const { executor } = chooseExecutor({ executor: name, threads, onWarning });
   const { input: shape, classes } = trained.model;
   const classNames = classNamesOf(preparation, classes);
-  const ask = answerer(trained, preparation, executor);
+  const most = typeof run === "string" ? mostOfStored(executor) : undefined;
+  const ask = answerer(trained, preparation, executor, most);
   const size = shape[0] * shape[1] * shape[2];
   const predictAll = async (pixels: Pixels, count?: number): Promise<Classification[]> => {
     const answers = await ask(imagesOf(pixels, shape, count));

@@ -7,7 +7,7 @@ import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
-import { answerer, broken, classNamesOf } from "./answers.js";
+import { answerer, broken, classNamesOf, mostOfStored } from "./answers.js";
 import { predictRules } from "./options.js";
 import type { Which } from "./run.js";
 import { loadWeights, readConfig } from "./run.js";
@@ -41,6 +41,21 @@ export interface Predictions {
 }
 
 /**
+ * Loads a stored run's weights and compiles its network for one image, without an answer: so that what cannot be is told
+ * before images are read for it.
+ *
+ * @throws UserError as `predictRun` does.
+ */
+export function checkAnswerable(
+  directory: string,
+  { model, method, which = "best", ...options }: Omit<PredictOptions, "invert">,
+): void {
+  const { weights } = loadWeights(directory, which, model, method);
+  const { executor } = chooseExecutor(options);
+  answerer({ model, method, weights }, { mean: [], std: [] }, executor, mostOfStored(executor));
+}
+
+/**
  * Classifies image files of any size, prepared as the run's own test images were: of the network's
  * size and channels, with the training images' mean and standard deviation.
  *
@@ -64,9 +79,9 @@ export async function predictRun(
   }
   const { weights, epoch } = loadWeights(directory, which, model, method);
   const { input: shape, classes } = model;
-  const images = await decodeImages(files, { shape, invert, rules: rulesOf(preparation) });
   const { executor } = chooseExecutor(options);
-  const answers = await answerer({ model, method, weights }, preparation, executor)(images);
+  const ask = answerer({ model, method, weights }, preparation, executor, mostOfStored(executor));
+  const answers = await ask(await decodeImages(files, { shape, invert, rules: rulesOf(preparation) }));
   const unanswered = answers.findIndex(({ answer }) => answer === -1);
   if (unanswered !== -1) throw broken(directory, files[unanswered]);
   return {

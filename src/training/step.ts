@@ -112,12 +112,17 @@ export function compileScores(network: Network, method: Method, executor: Execut
 }
 
 /** The logits [N, classes] of a batch. */
-export function compileLogits(network: Network, method: Method, executor: Executor) {
+export function compileLogits(
+  network: Network,
+  method: Method,
+  executor: Executor,
+  memoryLimit = executor.memoryLimit,
+) {
   return compile(
     (state: WeightTensors, { images }: { readonly images: Tensor }) => ({
       logits: logitsOf(network, method, state, images),
     }),
-    { executor },
+    { executor, memoryLimit },
   );
 }
 
