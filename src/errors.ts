@@ -115,6 +115,10 @@ export function isPlainObject(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** "1 run", "2 runs". */
+export const counted = (value: number, word: string): string =>
+  `${value.toLocaleString("en-US")} ${word}${value === 1 ? "" : "s"}`;
+
 /** A size for people, in KiB, MiB or GiB. */
 export function memoryText(bytes: number, digits = 1): string {
   const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;

@@ -3,8 +3,11 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { quoted, UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
-import { parseRunOptions, runKeys } from "../training/config.js";
+import { bitsKey, withBits } from "../training/bits.js";
+import { parseRunOptions } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
+import type { Flag, FlagGroup, Setting } from "../training/setting.js";
+import { keysWhere, rows, runKeys, settings, without } from "../training/settings.js";
 import type { RunCode } from "./code.js";
 import { codeFor } from "./code.js";
 import { readJson } from "./json-file.js";
@@ -16,28 +19,34 @@ export function number(text: string): number | string {
   return text.trim() === "" || Number.isNaN(value) ? text : value;
 }
 
-/** Of the network and its quantization. */
-export function networkFlags(command: Command): Command {
-  return command
-    .option("--depth <layers>", "layers of model resnet: 6n + 2, as 20, 32 or 56", number)
-    .option(
-      "--method <name>",
-      "quantization method: baseline, qnn, dorefa, xnor, twn, ttq, or a file, as ./pact.mjs (default: baseline); see fewbit methods",
-    )
-    .option("--weight-bits <bits>", "bits of weights: 1 to 8, or 32", number)
-    .option("--activation-bits <bits>", "bits of activations: 1 to 8, or 32", number)
-    .option("--gradient-bits <bits>", "bits of gradients in DoReFa-Net: 1 to 8, or 32 (default: 32)", number)
-    .option(
-      "--preset <name>",
-      "paper, as the authors define the method, or redbit, as the published table has it (default: paper)",
-    )
-    .option(
-      "--layer <name.key=bits>",
-      "other bits for a layer, as fc2.weightBits=8; repeatable",
-      collectLayer,
-    )
-    .option("--relu-after-convolution", "XNOR-Net: ReLU after quantized layers too (default in redbit)")
-    .option("--input-scale", "XNOR-Net: scale outputs by the mean input, K in the paper");
+/** Adds the flags of settings, group by group. */
+export function settingFlags(command: Command, ...groups: readonly FlagGroup[]): Command {
+  for (const group of groups) {
+    for (const key of keysWhere((row) => row.group === group)) {
+      const row: Setting = settings[key];
+      if (row.flag !== undefined) command.addOption(optionOf(row.flag, row.default));
+    }
+    if (group === "network") command.addOption(optionOf(bitsFlag));
+  }
+  return command;
+}
+
+export const bitsFlag: Flag = {
+  usage: "--bits <pair>",
+  help: "bits of weights and of activations, as 1/2 or w1a2",
+};
+
+function optionOf({ usage, help, reads }: Flag, otherwise?: unknown): Option {
+  const says = !/\(default/.test(help) && ["string", "number"].includes(typeof otherwise);
+  const option = new Option(usage, says ? `${help} (default: ${String(otherwise)})` : help);
+  const parsers = {
+    number: (text: string) => number(text),
+    list: (text: string, before: readonly string[] = []) => [...before, text],
+    layer: collectLayer,
+  };
+  return reads === undefined
+    ? option
+    : option.argParser<unknown>(parsers[reads] as (text: string) => unknown);
 }
 
 /** "fc2.weightBits=8" added to the bits by layer. */
@@ -51,62 +60,6 @@ function collectLayer(text: string, layers: Record<string, Record<string, unknow
   }
   const [, layer, key, bits] = match;
   return { ...layers, [layer]: { ...layers[layer], [key]: number(bits) } };
-}
-
-export function dataFlags(command: Command): Command {
-  return command
-    .option(
-      "--data <name>",
-      "digits or cifar10-sample (shipped), mnist, cifar10, or images (default: the shipped one that fits)",
-    )
-    .option(
-      "--data-dir <folder>",
-      "MNIST's four IDX files, CIFAR-10's six batches or their archive (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
-    );
-}
-
-export function imageFlags(command: Command): Command {
-  return command
-    .option("--image-size <pixels>", "side of the square that images become (default: the network's)", number)
-    .option("--channels <n>", "1 for grey images, 3 for colour (default: the network's)", number);
-}
-
-export function mirrorFlag(command: Command): Command {
-  const collect = (url: string, urls: readonly string[] = []) => [...urls, url];
-  return command.option(
-    "--mirror <url>",
-    "folder to download the data from; may be repeated (default: public ones)",
-    collect,
-  );
-}
-
-export function executorFlags(command: Command): Command {
-  return command
-    .option("--executor <name>", "native, wasm or reference (default: the fastest that runs here)")
-    .option("--threads <n>", "threads; results do not depend on it (default: all CPUs)", number);
-}
-
-export function trainingFlags(command: Command): Command {
-  return command
-    .option("--no-augment", "train on images as they are, without rotation and crops")
-    .option("--validation <n>", "hold out n training images and choose the best epoch on them", number)
-    .option("--optimizer <name>", "adam or sgd (default: as published for the method, else adam)")
-    .option("--learning-rate <rate>", "initial learning rate (default: as published, else 0.001)", number)
-    .option("--momentum <m>", "momentum of sgd (default: 0.9)", number)
-    .option("--weight-decay <w>", "added to the gradient (default: as published, else 0)", number)
-    .option(
-      "--decay-every <epochs>",
-      "multiply the rate after so many epochs, 0 for never (default: 0)",
-      number,
-    )
-    .option("--decay-factor <f>", "by this factor (default: 0.1)", number)
-    .option("--epochs <n>", "epochs to train in all (default: 20)", number)
-    .option("--batch-size <n>", "images a step (default: 128; 32 on cifar10-sample)", number)
-    .option(
-      "--gradients <type>",
-      "f32, or bf16: round those that quantized layers multiply, faster (default: f32)",
-    )
-    .option("--seed <n>", "decides all that is random (default: 1)", number);
 }
 
 /** Of the commands that take a stored run. */
@@ -130,15 +83,6 @@ export function outputFlags(command: Command): Command {
     .addOption(new Option("--json", "print one JSON object as the last line, and no decoration"));
 }
 
-export function logFlag(command: Command): Command {
-  const collect = (kind: string, kinds: readonly string[] = []) => [...kinds, kind];
-  return command.option(
-    "--log <kind>",
-    "tensorboard: keep an event file in the run's folder, too; repeatable",
-    collect,
-  );
-}
-
 /** Of the commands that run studies. */
 export function studyFlags(command: Command): Command {
   command
@@ -154,13 +98,18 @@ export function studyFlags(command: Command): Command {
   return outputFlags(command);
 }
 
-/** "weightBits" is set by "--weight-bits". */
-export function flagOf(key: string): string {
-  if (key === "augment") return "--no-augment";
-  if (key === "layers") return "--layer";
-  if (key === "mirrors") return "--mirror";
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
+const options = new Map(
+  rows.flatMap(([key, { flag }]) =>
+    flag === undefined ? [] : [[key as string, new Option(flag.usage)] as const],
+  ),
+).set(bitsKey, new Option(bitsFlag.usage));
+
+/** The flag of a setting: "weightBits" is set by "--weight-bits". */
+export const flagOf = (key: string): string => options.get(key)?.long ?? `--${key}`;
+
+/** The setting of an option, by commander's name of it; undefined if it is another option. */
+const keyOf = (attribute: string): string | undefined =>
+  [...options].find(([, option]) => option.attributeName() === attribute)?.[0];
 
 /** A configuration given in part: its values and where each came from. */
 export interface Given {
@@ -174,18 +123,20 @@ export interface Given {
 
 /** The values of flags that were given, over those of `--config FILE`. */
 export function given(command: Command, model?: string): Given {
-  const flags: Record<string, unknown> = model === undefined ? {} : { model };
+  const typed: Record<string, unknown> = model === undefined ? {} : { model };
   for (const [option, value] of Object.entries(command.opts<Record<string, unknown>>())) {
-    const key = option === "mirror" ? "mirrors" : option === "layer" ? "layers" : option;
-    if (runKeys.includes(key) && command.getOptionValueSource(option) === "cli") flags[key] = value;
+    const key = keyOf(option);
+    if (key !== undefined && command.getOptionValueSource(option) === "cli") typed[key] = value;
   }
+  const flags = withBits(typed, flagOf);
   const { config, allowChangedCode } = command.opts<{ config?: string; allowChangedCode?: boolean }>();
-  const file = config === undefined ? {} : readConfigFile(config);
+  const file = config === undefined ? {} : withBits(readConfigFile(config), () => config);
+  const flagNamed = (key: string): string =>
+    key === "model" ? "the command line" : flagOf(Object.hasOwn(typed, key) ? key : bitsKey);
   return {
     values: { ...file, ...flags, ...mergedLayers(file.layers, flags.layers) },
     allowChangedCode,
-    sourceOf: (key) =>
-      Object.hasOwn(flags, key) ? (key === "model" ? "the command line" : flagOf(key)) : `${config}`,
+    sourceOf: (key) => (Object.hasOwn(flags, key) ? flagNamed(key) : `${config}`),
   };
 }
 
@@ -209,13 +160,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * @throws UserError if its method is in a file that the flags do not name.
  */
 export function overStored(config: RunConfig, folder: string, flags: Given): Given {
-  const {
-    out: _out,
-    mirrors: _mirrors,
-    threads: _threads,
-    executor: _executor,
-    ...stored
-  } = config.options ?? {};
+  const stored = without(config.options ?? {}, ({ isForgotten }) => isForgotten === true);
   const code = codeFor(folder, config, flags);
   if (!Object.hasOwn(flags.values, "dataDir")) refuseShare(stored.dataDir, folder);
   return {
@@ -281,6 +226,7 @@ export async function parse(from: Given): Promise<RunOptions> {
 
 function readConfigFile(path: string): Record<string, unknown> {
   const value = readJson(path, { flag: "--config" });
-  if (isObject(value)) return value;
+  const { $schema: _, ...values } = isObject(value) ? value : {}; // which tells an editor what the file may hold
+  if (isObject(value)) return values;
   throw new UserError(`${path} must hold one JSON object, as {"model": "lenet5"} (from --config)`);
 }

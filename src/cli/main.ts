@@ -3,20 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
-import {
-  codeFlags,
-  dataFlags,
-  executorFlags,
-  imageFlags,
-  logFlag,
-  mirrorFlag,
-  networkFlags,
-  number,
-  outputFlags,
-  storedMethodFlags,
-  studyFlags,
-  trainingFlags,
-} from "./flags.js";
+import { codeFlags, number, outputFlags, settingFlags, storedMethodFlags, studyFlags } from "./flags.js";
 import { say } from "./text.js";
 
 const exitText = `
@@ -74,18 +61,15 @@ function build(): Command {
     .command("train")
     .description("train a network")
     .argument("[model]", "the network: lenet5, resnet20, resnet50, resnet with --depth, or vgg16");
-  networkFlags(train);
-  mirrorFlag(imageFlags(dataFlags(train)));
-  trainingFlags(train)
-    .option("--out <folder>", "where the run is kept (default: runs/MODEL-METHOD-BITS, numbered)")
+  settingFlags(train, "network", "data", "images", "mirrors", "training", "out")
     .option(
       "--config <file>",
       "JSON with the same settings, as weightBits; flags override it, --layer adds to its layers",
     )
     .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
     .option("--overwrite", "replace a run that is in the folder already");
-  codeFlags(executorFlags(train));
-  outputFlags(logFlag(train))
+  codeFlags(settingFlags(train, "executor"));
+  outputFlags(settingFlags(train, "log"))
     .option("--profile", "then show where the time of a step goes")
     .action(async (model: string | undefined, _: unknown, command: Command) =>
       (await import("./train.js")).trainCommand(model, command),
@@ -107,8 +91,7 @@ function build(): Command {
     .description("score a run's network on its test set")
     .argument("<folder>", "the run")
     .option("--last", "the last epoch's weights instead of the best epoch's");
-  mirrorFlag(dataFlags(evaluate));
-  storedMethodFlags(executorFlags(evaluate));
+  storedMethodFlags(settingFlags(evaluate, "data", "mirrors", "executor"));
   outputFlags(evaluate)
     .action(async (folder: string, _: unknown, command: Command) =>
       (await import("./eval.js")).evalCommand(folder, command),
@@ -123,7 +106,7 @@ function build(): Command {
     .description("train what is missing of a published table, with its optimizers, rates and schedule")
     .argument("<table>", "mnist, cifar10, or cifar10/resnet20, cifar10/resnet50, cifar10/vgg16")
     .option("--method <name>", "the rows of one method")
-    .option("--cell <bits>", "the rows of one pair of bits, as w1a2")
+    .option("--bits <pair>", "the rows of one pair of bits of weights and of activations, as 1/2 or w1a2")
     .option("--epochs <n>", "in place of the published number; the rate falls as often", number)
     .option("--seeds <n>", "train each row with seeds 1 to n (default: 1)", number);
   studyFlags(reproduce)
@@ -134,7 +117,7 @@ function build(): Command {
       "after",
       examples(
         "fewbit reproduce mnist --dry-run",
-        "fewbit reproduce cifar10/resnet20 --method dorefa --cell w1a2 --epochs 20 --seeds 3",
+        "fewbit reproduce cifar10/resnet20 --method dorefa --bits 1/2 --epochs 20 --seeds 3",
       ),
     );
 
@@ -223,7 +206,7 @@ function build(): Command {
     .option("--last", "the last epoch's weights instead of the best epoch's")
     .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
     .option("--json", "print one JSON object, with the probability of each class");
-  storedMethodFlags(executorFlags(predict))
+  storedMethodFlags(settingFlags(predict, "executor"))
     .action(async (folder: string, files: string[], _: unknown, command: Command) =>
       (await import("./predict.js")).predictCommand(folder, files, command),
     )
@@ -240,7 +223,7 @@ function build(): Command {
     .argument("<name>", "mnist or cifar10")
     .option("--cache <folder>", "another folder for it")
     .option("--force", "download what is there already, too");
-  outputFlags(mirrorFlag(data))
+  outputFlags(settingFlags(data, "mirrors"))
     .action(async (name: string, _: unknown, command: Command) =>
       (await import("./data.js")).dataCommand(name, command),
     )
@@ -253,7 +236,7 @@ function build(): Command {
     .command("summary")
     .description("show a network layer by layer: bits, parameters, multiply-accumulates, memory")
     .argument("<model>", "the network: lenet5, resnet20, resnet50, resnet with --depth, or vgg16");
-  networkFlags(summary)
+  settingFlags(summary, "network")
     .option("--json", "print one JSON object")
     .action(async (model: string, _: unknown, command: Command) =>
       (await import("./summary.js")).summaryCommand(model, command),

@@ -43,7 +43,7 @@ interface StudyFlags {
 
 interface ReproduceFlags extends StudyFlags {
   readonly method?: string;
-  readonly cell?: string;
+  readonly bits?: string;
   readonly epochs?: number;
   readonly seeds?: number;
 }
@@ -55,10 +55,10 @@ interface SweepFlags extends StudyFlags {
 }
 
 export async function reproduceCommand(name: string, flags: ReproduceFlags): Promise<void> {
-  const { method, cell, dataDir } = flags;
+  const { method, bits, dataDir } = flags;
   const epochs = wholeNumber("epochs", flags.epochs, 1);
   const seeds = wholeNumber("seeds", flags.seeds, 1);
-  const runs = reproduction({ table: name, method, cell, epochs, seeds, dataDir });
+  const runs = reproduction({ table: name, method, bits, epochs, seeds, dataDir });
   await trainStudy(runs, flags.out ?? join("runs", `reproduce-${name.replace("/", "-")}`), flags);
 }
 

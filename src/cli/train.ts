@@ -9,19 +9,20 @@ import type { PublishedRow } from "../published/index.js";
 import { isMethodFile, methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
 import {
-  imageKeys,
+  fittedTo,
   publishedCell,
   resolveData,
   resolveNetwork,
   resolveOptimizer,
   runName,
+  settingsOf,
 } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
+import { keysWhere, rows } from "../training/settings.js";
 import { train } from "../training/index.js";
 import { watchedImages } from "../training/metrics.js";
 import { readConfig } from "../training/run.js";
-import { fittedTo, settingsOf } from "../training/settings.js";
 import type { Given } from "./flags.js";
 import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
@@ -208,6 +209,7 @@ function recipeLine(options: RunOptions, from: Given): string {
   const { optimizer, learningRate, weightDecay } = options;
   const decay = weightDecay === 0 ? "" : `, weight decay ${weightDecay}`;
   const cell = publishedCell(options);
+  // What the published table says of a row.
   const keys = ["optimizer", "learningRate", "weightDecay"] as const;
   const open = keys.filter((key) => !Object.hasOwn(from.values, key));
   const isPublished = cell !== undefined && cell.optimizer === optimizer && open.length > 0;
@@ -220,18 +222,15 @@ const cellText = ({ dataset, method, weightBits, activationBits }: PublishedRow)
   `${methods[method].title} ${weightBits}/${activationBits} on ${dataset}`;
 
 /** Refuses settings that would have no effect: they are a mistake, or a misunderstanding. */
-function refuseIdle(from: Given, { optimizer, decayEvery, data }: RunOptions): void {
-  const refuse = (key: string, needs: string): void => {
-    if (!Object.hasOwn(from.values, key)) return;
-    throw new UserError(`${key} has no effect without ${needs} (from ${from.sourceOf(key)})`, key);
-  };
-  if (optimizer !== "sgd") refuse("momentum", "optimizer sgd");
-  if (decayEvery === 0) refuse("decayFactor", "decayEvery");
-  if (data !== "images") for (const key of imageKeys) refuse(key, "data images");
+function refuseIdle(from: Given, options: RunOptions): void {
+  for (const [key, { needs }] of rows) {
+    if (needs === undefined || needs.isMet(options) || !Object.hasOwn(from.values, key)) continue;
+    throw new UserError(`${key} has no effect without ${needs.words} (from ${from.sourceOf(key)})`, key);
+  }
 }
 
-/** What a resumed run may have otherwise than before; the data's checksum guards a folder that has moved. */
-const changeable = ["epochs", "dataDir", "mirrors", "executor", "threads", "log"];
+/** What a resumed run may have otherwise than before. */
+const changeable: readonly string[] = keysWhere(({ resumable }) => resumable === true);
 
 function resultObject(run: Run, firstStepSeconds: number | undefined) {
   return {

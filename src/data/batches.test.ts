@@ -25,7 +25,7 @@ function sample(augmentation?: Dataset["augmentation"]): Dataset {
 }
 
 function epoch(dataset: Dataset, batchSize: number, seed: number, number: number) {
-  const batches = trainingBatches(dataset, batchSize, seed);
+  const batches = trainingBatches(dataset, { batchSize, seed });
   const steps = [...Array(batches.steps).keys()].map((step) => {
     const images = new Float32Array(batches.size(step) * size);
     const labels = new Int32Array(batches.size(step));
@@ -73,7 +73,7 @@ describe("an epoch", () => {
     const whole = epoch(data, 8, 1, 2);
     const images = new Float32Array(8 * size);
     const labels = new Int32Array(8);
-    trainingBatches(data, 8, 1).prepare(2, 1, images, labels);
+    trainingBatches(data, { batchSize: 8, seed: 1 }).prepare(2, 1, images, labels);
     expect(Array.from(labels)).toEqual(whole.labels.slice(8, 16));
     expect(Array.from(images)).toEqual(whole.images.slice(8 * size, 16 * size));
   });
@@ -90,7 +90,7 @@ describe("an epoch", () => {
     });
     const drawn = (number: number) => {
       const images = new Float32Array(60 * 81);
-      trainingBatches(bright, 60, 1).prepare(number, 0, images, new Int32Array(60));
+      trainingBatches(bright, { batchSize: 60, seed: 1 }).prepare(number, 0, images, new Int32Array(60));
       return Array.from(images);
     };
     expect([...new Set(drawn(0))].sort((a, b) => a - b)).toEqual([-1, 1]);
@@ -121,7 +121,7 @@ test("an image of three colours is cropped, reflected, flipped and normalised pi
     }
   }
   const data = fromArrays({ ...common, augmentation: { cropPadding: 2, padding: "reflection", flip: true } });
-  const batches = trainingBatches(data, 1, 1);
+  const batches = trainingBatches(data, { batchSize: 1, seed: 1 });
   for (let number = 0; number < 400; number++) {
     batches.prepare(number, 0, out, new Int32Array(1));
     seen.add(out.join());

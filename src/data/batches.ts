@@ -18,8 +18,16 @@ export interface Batches {
   prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): void;
 }
 
+/** How the training images become batches. */
+export interface BatchOptions {
+  /** Images of a step. */
+  readonly batchSize: number;
+  /** Decides their order and augmentation. */
+  readonly seed: number;
+}
+
 /** The training images, shuffled anew and augmented in each epoch. */
-export function trainingBatches(dataset: Dataset, batchSize: number, seed: number): Batches {
+export function trainingBatches(dataset: Dataset, { batchSize, seed }: BatchOptions): Batches {
   const { train, augmentation, shape } = dataset;
   const [height, width] = shape;
   const write = normaliser(train, dataset);

@@ -3,7 +3,7 @@ import { DivergenceError } from "../errors.js";
 import { datasets } from "../data/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import { train } from "../training/index.js";
-import { settingsOf } from "../training/settings.js";
+import { settingsOf } from "../training/config.js";
 import { evaluationShare } from "../training/progress.js";
 import type { PlannedRun } from "./study.js";
 

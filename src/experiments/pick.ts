@@ -1,15 +1,16 @@
 /** The published study's choice of a rate: of the optimizers and rates tried for a cell, the most accurate. */
 import { bestEpoch } from "../training/metrics.js";
 import type { RunOptions } from "../training/config.js";
+import { keysWhere, without } from "../training/settings.js";
 import { grouped } from "./grouped.js";
 import type { Outcome } from "./run-study.js";
 import { hashOf } from "./study.js";
 
 /** What the choice is between. */
-const chosen = ["optimizer", "learningRate", "weightDecay", "momentum"] as const;
+const chosen = keysWhere(({ part }) => part === "optimizer");
 
 /** An optimizer and a rate that were tried. */
-export interface Trial extends Pick<RunOptions, (typeof chosen)[number]> {
+export interface Trial extends Pick<RunOptions, "optimizer" | "learningRate" | "weightDecay" | "momentum"> {
   readonly seeds: number;
   /** Mean over seeds of the best epoch's top-1, percent, on the split that the runs watch; undefined if a run failed or has not ended. */
   readonly top1: number | undefined;
@@ -49,12 +50,7 @@ function trialOf(runs: readonly Outcome[]): Trial {
 
 /** A study of the runs picked, as `sweep` reads it. */
 export function studyOf(name: string, choices: readonly Choice[]): object {
-  const settings = ({ run }: Outcome) => ({
-    ...run.options,
-    dataDir: undefined,
-    threads: undefined,
-    out: undefined,
-  });
+  const settings = ({ run }: Outcome) => without(run.options, ({ isLocal }) => isLocal === true);
   return { name, runs: choices.flatMap(({ runs }) => runs.map(settings)) };
 }
 

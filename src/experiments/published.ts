@@ -6,6 +6,8 @@ import { UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { published } from "../published/index.js";
 import { models } from "../models/index.js";
+import type { Bits } from "../quantization/index.js";
+import { bitsOf } from "../training/bits.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
 
@@ -28,8 +30,8 @@ export interface ReproduceOptions {
   /** "mnist", "cifar10", "cifar10/resnet20". */
   readonly table: string;
   readonly method?: string;
-  /** "w1a2". */
-  readonly cell?: string;
+  /** "1/2" or "w1a2": the rows of these bits. */
+  readonly bits?: string;
   /** In place of the protocol's; the epochs between decays scale with it, and are at least 1. */
   readonly epochs?: number;
   /** How many; they are 1, 2, .... Default 1. */
@@ -49,7 +51,7 @@ export const tables: readonly string[] = [
 ];
 
 /** The rows of a table, of which the preset `redbit` trains every cell. @throws UserError for an unknown table, method or cell. */
-export function publishedRows({ table, method, cell }: ReproduceOptions): PublishedRow[] {
+export function publishedRows({ table, method, bits }: ReproduceOptions): PublishedRow[] {
   if (!tables.includes(table)) {
     throw new UserError(`the table must be one of ${tables.join(", ")}, got "${table}"`);
   }
@@ -62,15 +64,16 @@ export function publishedRows({ table, method, cell }: ReproduceOptions): Publis
     throw new UserError(`method must be one of ${names.join(", ")}, got "${method}" (from --method)`);
   }
   const ofMethod = ofTable.filter((row) => method === undefined || row.method === method);
+  if (bits === undefined) return ofMethod;
+  const asked = cellOf(bitsOf(bits, "--bits"));
   const cells = [...new Set(ofMethod.map(cellOf))];
-  if (cell !== undefined && !cells.includes(cell)) {
-    throw new UserError(`cell must be one of ${cells.join(", ")}, got "${cell}" (from --cell)`);
+  if (!cells.includes(asked)) {
+    throw new UserError(`bits must be one of ${cells.join(", ")}, got "${bits}" (from --bits)`);
   }
-  return ofMethod.filter((row) => cell === undefined || cellOf(row) === cell);
+  return ofMethod.filter((row) => cellOf(row) === asked);
 }
 
-export const cellOf = ({ weightBits, activationBits }: PublishedRow): string =>
-  `w${weightBits}a${activationBits}`;
+const cellOf = ({ weightBits, activationBits }: Bits): string => `${weightBits}/${activationBits}`;
 
 const mostSeeds = 1_000;
 

@@ -15,6 +15,7 @@ import { isThere, largest, readText } from "../files/read.js";
 import { whyUnwritten } from "../files/reasons.js";
 import { createFile, makeDirectories } from "../files/write.js";
 import type { TrainProgress } from "../training/index.js";
+import { without } from "../training/settings.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
 
@@ -178,10 +179,11 @@ async function clear(redis: Redis, name: string, queue: Queue): Promise<void> {
 export const jobIdOf = ({ identity }: PlannedRun): string => `run-${identity}`;
 
 export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: JobsOptions } {
-  const { out: _out, threads: _threads, mirrors: _mirrors, dataDir, ...options } = run.options;
+  const { dataDir } = run.options;
+  const options = without(run.options, ({ isLocal }) => isLocal === true);
   return {
     name: run.name,
-    // The worker's folder is another.
+    // A machine that shares the folder of data finds it there, from whatever folder the worker was started in.
     data: { configuration: { ...options, dataDir: dataDir === undefined ? undefined : resolve(dataDir) } },
     opts: {
       ...{ jobId: jobIdOf(run), attempts, removeOnComplete: false, removeOnFail: false },

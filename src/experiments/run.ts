@@ -6,7 +6,7 @@ import { readConfig } from "../training/run.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import type { Run, TrainProgress } from "../training/index.js";
 import { train } from "../training/index.js";
-import { fittedTo, settingsOf } from "../training/settings.js";
+import { fittedTo, settingsOf } from "../training/config.js";
 import { RunLog } from "./log.js";
 import type { Standing } from "./standing.js";
 

@@ -8,9 +8,9 @@ import type { EpochMetrics } from "../training/index.js";
 import type { RunOptions } from "../training/config.js";
 import { readMetrics } from "../training/metrics.js";
 import { fileNames, readConfig } from "../training/run.js";
+import { keysWhere } from "../training/settings.js";
 import { grouped } from "./grouped.js";
 import type { PlannedRun } from "./study.js";
-import { withoutEffect } from "./study.js";
 
 /** "damaged": the folder holds something that cannot be read as a run. */
 export type State = "open" | "begun" | "done" | "damaged";
@@ -50,7 +50,9 @@ export function standingOf(run: PlannedRun, folder: string): Standing {
 /** In which setting a stored configuration is another; epochs may have been added to a run. */
 function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>> = {}): string | undefined {
   const wanted = JSON.parse(JSON.stringify(planned)) as Record<string, unknown>;
-  const free: readonly string[] = [...withoutEffect, "epochs"];
+  const free: readonly string[] = keysWhere(
+    ({ part, resumable }) => part === undefined || resumable === true,
+  );
   const key = Object.keys(stored).find(
     (name) =>
       !free.includes(name) &&

@@ -121,8 +121,8 @@ test("mistakes in bits are told with the others, each once", () => {
     }),
   ).toEqual([
     "4 mistakes; nothing has been started:",
-    'bits must be WEIGHTS/ACTIVATIONS, as "2/4", got "2" (from study.json, grids[0])',
-    'bits must be WEIGHTS/ACTIVATIONS, as "2/4", got "x" (from study.json, exclude[0])',
+    'bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got "2" (from study.json, grids[0])',
+    'bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got "x" (from study.json, exclude[0])',
     expect.stringMatching(/^seed must be .* got -1 \(from study.json, runs\[0\]\)$/),
     expect.stringMatching(/^weightBits must be .* got 0.*\(from study.json, runs\[1\]\)$/),
   ]);
@@ -141,7 +141,7 @@ test.each([
   [[], /^a study must be an object of name, defaults, grids, runs, exclude: .* \(from study.json\)$/],
   [
     { runs: [{ model: "lenet5", bits: "2" }] },
-    /^bits must be WEIGHTS\/ACTIVATIONS, as "2\/4", got "2" \(from study.json, runs\[0\]\)$/,
+    /^bits must be WEIGHTS\/ACTIVATIONS, as "2\/4" or "w2a4", got "2" \(from study.json, runs\[0\]\)$/,
   ],
   [
     { runs: [{ model: "lenet5", bits: "2/2", weightBits: 1 }] },
@@ -183,7 +183,7 @@ test("a published table's rows run with their optimizer, rate and schedule", () 
       data: "mnist",
     });
   }
-  const cell = { table: "cifar10/resnet20", method: "dorefa", cell: "w1a2", epochs: 20, seeds: 3 };
+  const cell = { table: "cifar10/resnet20", method: "dorefa", bits: "w1a2", epochs: 20, seeds: 3 };
   expect(
     reproduction(cell).map(({ options: { epochs, decayEvery, seed } }) => [epochs, decayEvery, seed]),
   ).toEqual([
@@ -200,8 +200,8 @@ test.each([
   [{ table: "mnits" }, /^the table must be one of mnist, .*, got "mnits"$/],
   [{ table: "mnist", method: "bwn" }, /^method must be one of baseline, .*, got "bwn" \(from --method\)$/],
   [
-    { table: "mnist", method: "ttq", cell: "w1a1" },
-    /^cell must be one of w2a32, got "w1a1" \(from --cell\)$/,
+    { table: "mnist", method: "ttq", bits: "w1a1" },
+    /^bits must be one of 2\/32, got "w1a1" \(from --bits\)$/,
   ],
 ])("%j is refused", (options, message) => {
   expect(() => reproduction(options)).toThrow(message);

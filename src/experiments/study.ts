@@ -7,15 +7,10 @@ import { z } from "zod";
 import { shown, suggestion, UserError } from "../errors.js";
 import { isMethodFile } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
-import {
-  imageKeys,
-  parseRunOptions,
-  resolveNetwork,
-  resolveOptimizer,
-  runKeys,
-  runName,
-} from "../training/config.js";
+import { bitsKey, withBits } from "../training/bits.js";
+import { parseRunOptions, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import { revisionOf } from "../training/revision.js";
+import { isIdentifying, keysWhere, runKeys } from "../training/settings.js";
 
 /** A run of a study: its whole configuration, and what it follows from. */
 export interface PlannedRun {
@@ -31,9 +26,6 @@ export interface Wanted {
   readonly values: Readonly<Record<string, unknown>>;
   readonly source: string;
 }
-
-/** What a run may be done with differently and give the same result. */
-export const withoutEffect = ["out", "threads", "dataDir", "mirrors", "log"] as const;
 
 /**
  * The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the
@@ -52,7 +44,7 @@ export function identityOf(options: RunOptions): string {
 /** The hash of settings that decide a run's result. */
 export function hashOf(settings: Readonly<Record<string, unknown>>): string {
   const deciding = Object.entries(settings)
-    .filter(([key, value]) => value !== undefined && !(withoutEffect as readonly string[]).includes(key))
+    .filter(([key, value]) => isIdentifying(key, value))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash("sha256").update(JSON.stringify(deciding)).digest("hex").slice(0, 16);
 }
@@ -100,11 +92,14 @@ type Settings = Readonly<Record<string, unknown>>;
 /** Runs of a grid, before exclusions. */
 const most = 100_000;
 
-const allowedKeys: readonly string[] = [...runKeys, "bits"].filter((key) => key !== "out");
+/** All but where the run is kept, which the study decides. */
+const allowedKeys: readonly string[] = [...runKeys, bitsKey].filter((key) => key !== "out");
 
 const settings = z.record(z.string(), z.unknown());
 /** A study as a file holds it. */
 export const studySchema = z.strictObject({
+  /** For editors: where the JSON Schema of studies is. */
+  $schema: z.string().optional(),
   /** Of the folder of its runs. */
   name: z
     .string()
@@ -170,7 +165,7 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
   /** With the bits spelled out; none if they are wrong. */
   const spelled = (values: Settings, at: string): Wanted[] => {
     try {
-      return [{ values: withBits(values, at), source: at }];
+      return [{ values: withBits(values, () => at), source: at }];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.add(error.message);
@@ -189,7 +184,7 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
   /** Runs that differ in what has no effect would be trained twice; some of an entry's runs must have one. */
   const withoutIdle = (values: Settings, at: string, made: Wanted[]): Wanted[] => {
     const isIdle = made.length > 0 && !made.some((run) => run.values.data === "images");
-    for (const key of imageKeys) {
+    for (const key of ofImages) {
       if (isIdle && values[key] !== undefined)
         problems.add(`${key} has no effect without data images (from ${at})`);
     }
@@ -226,7 +221,7 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
 
 function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {
   const place = issue.path.length === 0 ? source : `${source}, ${issue.path.join(".")}`;
-  const keys = Object.keys(studySchema.shape);
+  const keys = Object.keys(studySchema.shape).filter((key) => key !== "$schema");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map(
       (key) => `unknown key "${key}" (from ${place}); allowed are ${keys.join(", ")}${suggestion(key, keys)}`,
@@ -235,32 +230,22 @@ function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {
   return [`a study must be an object of ${keys.join(", ")}: ${issue.message.toLowerCase()} (from ${place})`];
 }
 
+/** Settings of which one value is a list. */
+const lists: readonly string[] = keysWhere(({ isList }) => isList === true);
+
+/** Settings that have an effect with data images alone. */
+const ofImages = keysWhere(({ group }) => group === "images");
+
 /** Every choice of one value from each list. */
 function product(grid: Settings): Record<string, unknown>[] {
   return Object.entries(grid).reduce<Record<string, unknown>[]>(
     (all, [key, value]) => {
-      const isOneValue = key === "mirrors" || key === "log" || !Array.isArray(value);
+      const isOneValue = lists.includes(key) || !Array.isArray(value);
       const values: readonly unknown[] = isOneValue ? [value] : value;
       return all.flatMap((made) => values.map((one) => ({ ...made, [key]: one })));
     },
     [{}],
   );
-}
-
-/** "2/4" as the bits of weights and of activations. */
-function withBits(values: Settings, source: string): Record<string, unknown> {
-  const { bits, ...rest } = values;
-  if (bits === undefined) return rest;
-  const match = /^(\d+)\/(\d+)$/.exec(String(bits));
-  if (match === null) {
-    throw new UserError(`bits must be WEIGHTS/ACTIVATIONS, as "2/4", got ${shown(bits)} (from ${source})`);
-  }
-  if (rest.weightBits !== undefined || rest.activationBits !== undefined) {
-    throw new UserError(
-      `bits "${String(bits)}" and weightBits or activationBits exclude each other (from ${source})`,
-    );
-  }
-  return { ...rest, weightBits: Number(match[1]), activationBits: Number(match[2]) };
 }
 
 const agrees = (values: Settings, rule: Settings): boolean =>

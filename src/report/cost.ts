@@ -5,6 +5,7 @@ import { fitted, summarise } from "../nn/index.js";
 import { isMethodFile } from "../quantization/index.js";
 import { parseRunOptions, resolveNetwork } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
+import { keysWhere } from "../training/settings.js";
 import type { Cost } from "./report.js";
 
 /** A cost, or why there is none. */
@@ -26,11 +27,8 @@ export function costing(): (config: RunConfig) => Costing {
   };
 }
 
-/** Options of a run that neither network nor method depends on: what a study varies most, so that its runs share the work. */
-const idle: readonly string[] = [
-  ...["seed", "optimizer", "learningRate", "momentum", "weightDecay", "decayEvery", "decayFactor"],
-  ...["epochs", "batchSize", "validation", "out", "threads", "dataDir", "mirrors", "log"],
-];
+/** Settings that neither network nor method depends on: what a study varies most, so that its runs share the work. */
+const idle: readonly string[] = keysWhere(({ part }) => part !== "model" && part !== "method");
 
 const withoutEffectOnCost = (key: string, value: unknown): unknown =>
   idle.includes(key) ? undefined : value;

@@ -1,6 +1,7 @@
 /** Training curves: a panel a method. */
 import type { Pen } from "./drawing.js";
-import { bits, counted } from "./format.js";
+import { counted } from "../errors.js";
+import { bits } from "./format.js";
 import type { Html } from "./markup.js";
 import { html } from "./markup.js";
 import { colours, distinct } from "./plots.js";

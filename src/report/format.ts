@@ -1,5 +1,5 @@
 /** How numbers read: the one place where they are rounded. */
-import { memoryText } from "../errors.js";
+import { counted, memoryText } from "../errors.js";
 import type { BitPair, Cell, Counts, Group, Spread } from "./report.js";
 import { tolerance } from "./statistics.js";
 
@@ -18,10 +18,6 @@ export const bits = ({ weightBits, activationBits }: BitPair): string =>
   `${weightBits ?? "?"}/${activationBits ?? "?"}`;
 
 export const count = (value: number): string => value.toLocaleString("en-US");
-
-/** "1 run", "2 runs". */
-export const counted = (value: number, word: string): string =>
-  `${count(value)} ${word}${value === 1 ? "" : "s"}`;
 
 export const size = (bytes: number): string => memoryText(bytes, bytes < 2 ** 20 ? 1 : 2);
 

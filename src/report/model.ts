@@ -22,7 +22,8 @@ import type {
   Row,
   Table,
 } from "./report.js";
-import { numberOf, settingsKey, settingsText } from "./settings.js";
+import { settingsKey, settingsText } from "./settings.js";
+import { numberOf } from "../training/recipe.js";
 import { countsOf, differenceOf, paretoFront } from "./statistics.js";
 
 export interface ReportOptions {

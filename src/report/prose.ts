@@ -1,5 +1,6 @@
 /** Sentences that more than one writer says. */
-import { counted, verdict } from "./format.js";
+import { counted } from "../errors.js";
+import { verdict } from "./format.js";
 import type { Report, ReportedRun } from "./report.js";
 import { isFinished, totalOf } from "./statistics.js";
 

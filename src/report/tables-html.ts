@@ -1,5 +1,6 @@
 /** The tables as HTML, for the page and for whoever shows them elsewhere. All classes begin with "fb-". */
-import { accuracy, bits, counted, extent, missing, points, reference, spread, verdict } from "./format.js";
+import { counted } from "../errors.js";
+import { accuracy, bits, extent, missing, points, reference, spread, verdict } from "./format.js";
 import type { Html } from "./markup.js";
 import { html } from "./markup.js";
 import type { Cell, Counts, Group, Report, Spread, Table } from "./report.js";

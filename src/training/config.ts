@@ -2,122 +2,23 @@
  * The configuration of a run as plain data: what the command line's flags and a configuration file
  * say. One schema validates both; `resolve` makes the objects that `train` takes.
  */
-import { z } from "zod";
+import type { z } from "zod";
 import type { Dataset, ImagesOptions, LoadListeners } from "../data/index.js";
-import { datasets, isMirror } from "../data/index.js";
-import { shown, suggestion, UserError } from "../errors.js";
-import type { Rule } from "../errors/options.js";
-import { checkedBy } from "../errors/options.js";
-import { mostThreads } from "../machine.js";
-import { depths, isDepth, modelNamed, modelNames, models } from "../models/index.js";
+import { datasets } from "../data/index.js";
+import { suggestion, UserError } from "../errors.js";
+import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { adam, constant, sgd, stepDecay } from "../optim/index.js";
-import { describe, fitted, gradientTypes } from "../nn/index.js";
+import { describe, fitted } from "../nn/index.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
-import { executorNames } from "../runtime/executor.js";
-
-/** A rule whose message reads "FIELD must be ALLOWED, got VALUE", and which of `names` was likely meant. */
-function field<T>(
-  allowed: string,
-  schema: z.ZodType<T>,
-  test: (value: T) => boolean = () => true,
-  names: readonly string[] = [],
-) {
-  return z.any().transform((value, context): T => {
-    const result = schema.safeParse(value);
-    if (result.success && test(result.data)) return result.data;
-    const message = `must be ${allowed}, got ${shown(value)}${suggestion(value, names)}`;
-    context.addIssue({ code: "custom", message });
-    return z.NEVER;
-  });
-}
-
-const whole = (low: number, high: number) =>
-  field(`an integer from ${low} to ${high}`, z.number().int(), (x) => x >= low && x <= high);
-const bits = field("an integer from 1 to 8 or 32", z.number().int(), (x) => (x >= 1 && x <= 8) || x === 32);
-const positive = field("a positive number", z.number(), (x) => x > 0 && Number.isFinite(x));
-const notNegative = field("a number that is not negative", z.number(), (x) => x >= 0 && Number.isFinite(x));
-const fraction = field("a number from 0 to below 1", z.number(), (x) => x >= 0 && x < 1);
-const text = field("a text that is not empty", z.string(), (x) => x !== "" && !x.includes("\0"));
-const oneOf = <T extends string>(...names: readonly T[]) =>
-  field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>, undefined, names);
-
-/** What a run can be written as beside its own files. */
-export const logKinds = ["tensorboard"] as const;
-/** A form that a run is written in beside its own files. */
-export type LogKind = (typeof logKinds)[number];
-
-/** Those that ship; a file's is known once it is loaded. */
-const builtIn = Object.keys(methods);
-
-const flag = field("true or false", z.boolean());
-const layerBits = field(
-  'bits by layer, as {"fc2": {"weightBits": 8}}',
-  z
-    .unknown()
-    .refine((value) => !Object.hasOwn(Object(value) as object, "__proto__")) // which a record leaves out
-    .pipe(
-      z.record(
-        z.string(),
-        z.strictObject({
-          weightBits: z.number().int().optional(),
-          activationBits: z.number().int().optional(),
-        }),
-      ),
-    ),
-);
-
-/** Every key of a configuration, with its default where it has one. */
-export const runSchema = z.strictObject({
-  model: oneOf(...modelNames),
-  depth: field(depths, z.number(), isDepth).optional(),
-  method: field(
-    `one of ${builtIn.join(", ")}`,
-    z.string(),
-    (name) => Object.hasOwn(methods, name),
-    builtIn,
-  ).default("baseline"),
-  weightBits: bits.optional(),
-  activationBits: bits.optional(),
-  gradientBits: bits.optional(),
-  preset: text.default("paper"),
-  reluAfterConvolution: flag.optional(),
-  inputScale: flag.optional(),
-  layers: layerBits.default({}),
-  data: oneOf("digits", "mnist", "cifar10-sample", "cifar10", "images").default("digits"),
-  dataDir: text.optional(),
-  mirrors: field(
-    "http or https URLs of folders, at least one",
-    z.array(z.string()),
-    (urls) => urls.length > 0 && urls.every(isMirror),
-  ).optional(),
-  imageSize: whole(1, 4096).optional(),
-  channels: field("1 (grey) or 3 (colour)", z.number(), (x) => x === 1 || x === 3).optional(),
-  augment: flag.default(true),
-  validation: whole(0, 1_000_000).default(0),
-  optimizer: oneOf("adam", "sgd").optional(),
-  learningRate: positive.optional(),
-  momentum: fraction.default(0.9),
-  weightDecay: notNegative.optional(),
-  decayEvery: whole(0, 1_000_000).default(0),
-  decayFactor: positive.default(0.1),
-  epochs: whole(1, 100_000).default(20),
-  batchSize: whole(1, 65_536).default(128),
-  gradients: oneOf(...gradientTypes).default("f32"),
-  seed: whole(0, Number.MAX_SAFE_INTEGER).default(1),
-  threads: whole(1, mostThreads).optional(),
-  executor: oneOf(...executorNames).optional(),
-  log: field(
-    `a list of one or more of ${logKinds.join(", ")}, each once`,
-    z.array(z.enum(logKinds)),
-    (kinds) => kinds.length > 0 && new Set(kinds).size === kinds.length,
-  ).optional(),
-  out: text.optional(),
-});
+import { withBits } from "./bits.js";
+import type { CodeKey } from "./settings.js";
+import { codeKeys, runKeys, runSchema, without } from "./settings.js";
+import type { TrainOptions } from "./train.js";
 
 type Parsed = z.output<typeof runSchema>;
 type OptimizerOptions = Required<Pick<Parsed, "optimizer" | "learningRate" | "weightDecay">>;
@@ -125,19 +26,17 @@ type OptimizerOptions = Required<Pick<Parsed, "optimizer" | "learningRate" | "we
 /** A configuration with every setting. */
 export type RunOptions = Omit<Parsed, keyof OptimizerOptions> & OptimizerOptions;
 
-/** Keys that have an effect with data images alone. */
-export const imageKeys = ["imageSize", "channels"] as const;
-
-/** The configuration's keys. */
-export const runKeys: readonly string[] = Object.keys(runSchema.shape);
-
 /**
  * Checks a configuration and fills in its defaults.
  *
  * @param sourceOf where a key's value came from, for messages: "--weight-bits" or "run.json".
  * @throws UserError that names the key, its value, what is allowed and the source.
  */
-export function parseRunOptions(raw: Record<string, unknown>, sourceOf: (key: string) => string): RunOptions {
+export function parseRunOptions(
+  given: Record<string, unknown>,
+  sourceOf: (key: string) => string,
+): RunOptions {
+  const raw = withBits(given, sourceOf);
   const data = raw.data ?? shippedData(raw.model);
   const result = runSchema.safeParse({ data, ...(data === "cifar10-sample" ? ofSample : {}), ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
@@ -164,15 +63,6 @@ function shippedData(model: unknown): Parsed["data"] {
   const known = Object.entries(models).find(([name]) => name === model)?.[1] ?? models.lenet5;
   const { input } = typeof known === "function" ? models.resnet20 : known;
   return input[2] === 1 ? "digits" : "cifar10-sample";
-}
-
-/** The rule of a key that `train` takes too, for the options of code. */
-export function runRule(key: "epochs" | "batchSize" | "seed" | "validation" | "log"): Rule {
-  const schema = runSchema.shape[key].unwrap(); // without its default
-  return checkedBy((value) => {
-    const result = schema.safeParse(value);
-    if (!result.success) throw new UserError(`${key} ${result.error.issues[0].message}`, key);
-  });
 }
 
 /**
@@ -330,4 +220,27 @@ export function runName(model: Network, method: Method): string {
   const bitsText = method.name === "baseline" ? "" : `-w${method.weightBits}a${method.activationBits}`;
   const preset = method.options.preset === "redbit" ? "-redbit" : "";
   return `${model.name}-${method.name}${bitsText}${preset}`;
+}
+
+/** What `train` takes from a configuration, whoever runs it: the command line or a study. */
+type TrainSettings = Pick<TrainOptions, "optimizer" | "schedule" | "executor" | "options" | CodeKey>;
+
+/** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
+export function settingsOf(options: RunOptions): TrainSettings {
+  const taken = Object.fromEntries(codeKeys.map((key) => [key, options[key]])) as Pick<RunOptions, CodeKey>;
+  return {
+    ...taken,
+    ...resolveOptimizer(options),
+    executor: options.executor,
+    options: without(options, ({ isForgotten }) => isForgotten === true),
+  };
+}
+
+/** A network for the images of a data set: where they do not fit, it is the data that can be changed. @throws UserError */
+export function fittedTo({ shape, classes }: Dataset, model: Network): Network {
+  try {
+    return fitted(model, { input: shape, classes });
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message, "data") : error;
+  }
 }

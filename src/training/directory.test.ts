@@ -22,7 +22,7 @@ import { RunDirectory } from "./directory.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
 import { noImages } from "./metrics.js";
-import type { Recipe } from "./run.js";
+import type { Recipe } from "./recipe.js";
 import { loadRun, makeConfig } from "./run.js";
 
 const recipe: Recipe = {

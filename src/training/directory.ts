@@ -8,7 +8,6 @@
  */
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
 import { isThere } from "../files/read.js";
 import { whyUnwritten } from "../files/reasons.js";
@@ -30,11 +29,11 @@ import type { Lock } from "./lock.js";
 import { lockDirectory, lockName } from "./lock.js";
 import type { EpochMetrics } from "./metrics.js";
 import { bestEpoch, formatLines, replaceIfOther } from "./metrics.js";
-import { decisionsOf } from "./recipe.js";
 import type { Resumption } from "./resumption.js";
 import { nothingYet, readResumption } from "./resumption.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
+import { differenceOf } from "./recipe.js";
 import type { RunConfig } from "./run.js";
 import { fileNames as names, isEventFile, readConfig, summarise, identityOf, weightShapes } from "./run.js";
 
@@ -308,20 +307,13 @@ function clear(path: string): void {
 
 /** A run is continued with the recipe that it began with. */
 function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
-  const isPrepared = previous.preparation !== undefined;
-  const [before, given] = [previous, config].map((one): Readonly<Record<string, unknown>> => ({
-    ...decisionsOf(one),
-    ...(isPrepared && { preparation: one.preparation }),
-  }));
-  for (const key of Object.keys(before)) {
-    // As it would be stored: what is undefined is not.
-    const now: unknown = given[key] === undefined ? undefined : JSON.parse(JSON.stringify(given[key]));
-    if (isDeepStrictEqual(before[key], now)) continue;
-    throw new UserError(
-      `${path} was begun with ${key} ${shown(before[key])}, not ${shown(now)}; resume it with the same, or begin another run`,
-      key,
-    );
-  }
+  const other = differenceOf(previous, config);
+  if (other === undefined) return;
+  const { key, before, now } = other;
+  throw new UserError(
+    `${path} was begun with ${key} ${shown(before)}, not ${shown(now)}; resume it with the same, or begin another run`,
+    key,
+  );
 }
 
 function unwritable(path: string, error: unknown): UserError {

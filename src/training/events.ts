@@ -15,7 +15,7 @@ import { largest, readBytes } from "../files/read.js";
 import { appendFlushed, isOwn, stage } from "../files/write.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
-import { decisionsOf } from "./recipe.js";
+import { recordedOf } from "./recipe.js";
 import type { RunConfig } from "./run.js";
 import { isEventFile } from "./run.js";
 import { encodeRecord } from "./tfrecord.js";
@@ -113,9 +113,8 @@ function valuesOfLayer({ layer, levels, sparsity, signFlips, histogram }: LayerL
 }
 
 /** What decides a run's bits, as indented code, which TensorBoard's Markdown leaves as it is. */
-function inWords(config: RunConfig): string {
-  return JSON.stringify(decisionsOf(config), null, 2).replace(/^/gm, "    ");
-}
+const inWords = (config: RunConfig): string =>
+  JSON.stringify(recordedOf(config), null, 2).replace(/^/gm, "    ");
 
 function encode({ seconds, step, values }: Event): Uint8Array {
   const pbf = new PbfWriter();

@@ -2,6 +2,7 @@
 import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
 import type { Batches } from "../data/batches.js";
+import type { BatchOptions } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset, ImageSet } from "../data/dataset.js";
 import { keyFor } from "../data/random.js";
@@ -31,7 +32,7 @@ import type { TrainingTensors } from "./step.js";
 import { compileQuantizedWeights, compileScores, compileStep } from "./step.js";
 
 /** What is trained, checked and complete. */
-export interface Job {
+export interface Job extends BatchOptions {
   readonly model: Network;
   readonly method: Method;
   readonly optimizer: Optimizer;
@@ -41,8 +42,6 @@ export interface Job {
   readonly validation: ImageSet | undefined;
   readonly epochs: number;
   readonly gradients: GradientType;
-  readonly batchSize: number;
-  readonly seed: number;
   readonly executor: Executor;
   readonly layers: readonly LayerSummary[];
   readonly ties: TieRule;
@@ -96,7 +95,7 @@ export class Training {
     this.step = compileStep(model, method, optimizer, executor, job.gradients, job.ties);
     this.scores = compileScores(model, method, executor, job.ties);
     this.quantized = compileQuantizedWeights(model, method, executor);
-    this.batches = trainingBatches(data, batchSize, job.seed);
+    this.batches = trainingBatches(data, job);
     const evaluated = data.test.count + (validation?.count ?? 0);
     this.pace = new Pace(epochs, this.batches.steps, Math.ceil(evaluated / batchSize));
     this.split = validation === undefined ? "test" : "validation";

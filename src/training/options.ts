@@ -1,6 +1,7 @@
 /** The options of the functions that train, score and ask networks: what each may be. */
 import { checkDataset } from "../data/check.js";
-import type { Rules } from "../errors/options.js";
+import { UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
 import {
   abortSignal,
   callback,
@@ -13,34 +14,37 @@ import {
   plain,
   text,
 } from "../errors/options.js";
-import { checkNetwork, gradientTypes } from "../nn/index.js";
+import { checkNetwork } from "../nn/index.js";
 import { checkOptimizer, checkSchedule } from "../optim/index.js";
 import { checkMethod } from "../quantization/index.js";
 import { executorRules } from "../runtime/choose.js";
-import { runRule } from "./config.js";
 import type { ClassifierOptions } from "./classifier.js";
 import type { EvaluateOptions, EvaluateRunOptions, Trained } from "./evaluate.js";
 import type { PredictOptions } from "./predict.js";
 import type { ProfileOptions } from "./profile.js";
+import type { CodeKey } from "./settings.js";
+import { codeKeys, settings } from "./settings.js";
 import type { TrainOptions } from "./train.js";
 
 const model = checkedBy(checkNetwork);
 const method = checkedBy(checkMethod);
 const data = checkedBy(checkDataset);
 const optimizer = checkedBy(checkOptimizer);
-const gradients = optional(oneOf(...gradientTypes));
+const settingRule = (key: CodeKey): Rule =>
+  checkedBy((value) => {
+    const { error } = settings[key].schema.safeParse(value);
+    if (error !== undefined) throw new UserError(`${key} ${error.issues[0].message}`, key);
+  });
+const batchSize = optional(settingRule("batchSize"));
+const gradients = optional(settingRule("gradients"));
 const which = optional(oneOf("best", "last"));
 
 export const trainRules: Rules<TrainOptions> = {
   ...executorRules,
-  ...{ model, method, data, optimizer, gradients },
+  ...{ model, method, data, optimizer },
   schedule: optional(checkedBy(checkSchedule)),
-  epochs: runRule("epochs"),
-  batchSize: optional(runRule("batchSize")),
-  seed: optional(runRule("seed")),
-  // How many there are is the data's to say.
-  validation: optional(runRule("validation")),
-  log: optional(runRule("log")),
+  ...(Object.fromEntries(codeKeys.map((key) => [key, optional(settingRule(key))])) as Record<CodeKey, Rule>),
+  epochs: settingRule("epochs"),
   directory: optional(text),
   resume: optional(flag),
   overwrite: optional(flag),
@@ -53,13 +57,13 @@ export const trainRules: Rules<TrainOptions> = {
 export const profileRules: Rules<ProfileOptions> = {
   ...executorRules,
   ...{ model, method, data, optimizer, gradients },
-  batchSize: runRule("batchSize"),
+  batchSize: settingRule("batchSize"),
   steps: optional(count),
 };
 
 export const evaluateRules: Rules<EvaluateOptions> = {
   ...executorRules,
-  batchSize: optional(runRule("batchSize")),
+  batchSize,
 };
 
 export const evaluateRunRules: Rules<EvaluateRunOptions> = {

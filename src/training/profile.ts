@@ -93,7 +93,7 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
   let state = createState<TrainingTensors>(values, { executor });
   const step = compileStep(model, method, optimizer, executor, options.gradients);
 
-  const { batches, preparation } = timed(trainingBatches(data, batchSize, 1));
+  const { batches, preparation } = timed(trainingBatches(data, { batchSize, seed: 1 }));
   let nanoseconds = new Float64Array(0);
   let instructions: readonly Instruction[] = [];
   let [done, waited, milliseconds] = [-Math.ceil(steps / 4), 0, 0];

@@ -1,24 +1,242 @@
-/** What decides a run's bits, of all that its configuration says. */
-import type { Recipe, RunConfig } from "./run.js";
+/**
+ * The recipe of a run: what decides every bit of its result, as `config.json` records it. The table below is the one
+ * place that says which parts there are; reading a run, resuming it, telling runs apart and naming them in words follow it.
+ */
+import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import type { Augmentation } from "../data/augment.js";
+import type { Preparation } from "../data/images.js";
+import type { DecodeRules } from "../data/rules.js";
+import { counted, shown } from "../errors.js";
+import type { GradientType, Network } from "../nn/index.js";
+import { gradientTypes, largestExtent } from "../nn/index.js";
+import type { Revision } from "./revision.js";
+import { tieRuleOf } from "./revision.js";
+import type { TrainOptions } from "./train.js";
 
-/** All of a recipe but how images are prepared, which follows from the data. */
-const keys = [
-  "model",
-  "method",
-  "optimizer",
-  "schedule",
-  "data",
-  "gradients",
-  "revision",
-  "batchSize",
-  "seed",
-  "validation",
-] as const satisfies readonly (keyof Recipe)[];
+/** A method, optimizer or schedule by its name and what recreates it. */
+export interface Named {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
 
-export type Decisions = Readonly<Record<(typeof keys)[number], unknown>>;
+/** What decides every bit of a run. It cannot change when the run is resumed. */
+export interface Recipe {
+  readonly model: Pick<Network, "name" | "input" | "classes">;
+  readonly method: Named;
+  readonly optimizer: Named;
+  readonly schedule: Named | null;
+  readonly data: {
+    readonly name: string;
+    readonly checksum: string;
+    readonly augmentation: Augmentation | null;
+  };
+  /** Runs of the first versions have none. */
+  readonly preparation?: Preparation;
+  /** Runs of the first versions have none: f32. */
+  readonly gradients?: GradientType;
+  /** By which rules; absent where they are the first. */
+  readonly revision?: Revision;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Training images held out; 0 for none. */
+  readonly validation: number;
+}
 
-/** What decides a run's bits, by key. Runs of the first versions do not say that their gradients are f32. */
-export function decisionsOf({ gradients = "f32", ...others }: RunConfig): Decisions {
-  const config = { ...others, gradients };
-  return Object.fromEntries(keys.map((key) => [key, config[key]])) as Decisions;
+/** A row of the table: a part of a recipe. */
+interface Part<Value> {
+  readonly schema: z.ZodType;
+  /** What runs did that were made before the part was recorded. */
+  readonly absent?: Value;
+  /** It follows from the data: a run that did not record it goes on with what the data has. */
+  readonly isDerived?: true;
+  /** Runs that differ in it alone are repetitions. */
+  readonly isRepetition?: true;
+  /** What a report says of it; nothing where it is as usual. */
+  words?(value: Exclude<Value, undefined>): readonly string[];
+}
+
+const count = z.number().int().positive();
+const extent = count.max(largestExtent);
+const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
+const revision = count.optional();
+
+/** Of optimizers, in words. */
+const titles: Readonly<Record<string, string>> = { adam: "Adam", sgd: "SGD" };
+
+/** A number of an object's; null if it is none. */
+export function numberOf(options: Readonly<Record<string, unknown>>, key: string): number | null {
+  const value = options[key];
+  return typeof value === "number" ? value : null;
+}
+
+/** In the order in which a report names them. */
+export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]> } = {
+  model: {
+    schema: z.object({ name: z.string(), input: z.tuple([extent, extent, extent]), classes: extent }),
+  },
+  optimizer: {
+    schema: named,
+    words({ name, options }) {
+      const [rate, momentum, decay] = ["learningRate", "momentum", "weightDecay"].map((key) =>
+        numberOf(options, key),
+      );
+      return [
+        `${Object.hasOwn(titles, name) ? titles[name] : name} ${rate ?? ""}`.trim(),
+        ...(momentum === null || momentum === 0.9 ? [] : [`momentum ${momentum}`]),
+        ...(decay === null || decay === 0 ? [] : [`weight decay ${decay}`]),
+      ];
+    },
+  },
+  schedule: { schema: named.nullable(), words: scheduleWords },
+  batchSize: { schema: z.number(), words: (size) => [`batch ${size}`] },
+  method: { schema: named, words: ({ options }) => methodWords(options) },
+  gradients: {
+    schema: z.enum(gradientTypes).optional(),
+    absent: "f32",
+    words: (type) => (type === "f32" ? [] : [`gradients ${type}`]),
+  },
+  revision: {
+    schema: z.object({ method: revision, scoring: revision }).optional(),
+    absent: {},
+    words: (made) => [
+      ...(made.method === undefined ? [] : [`revision ${made.method} of the method`]),
+      ...(tieRuleOf(made) === "first" ? [] : ["equal logits wrong"]),
+    ],
+  },
+  data: {
+    schema: z.object({
+      name: z.string(),
+      checksum: z.string(),
+      augmentation: z.record(z.string(), z.unknown()).nullable(),
+    }),
+    words: ({ augmentation }) => (augmentation === null ? ["no augmentation"] : []),
+  },
+  preparation: {
+    schema: z
+      .object({
+        mean: z.array(z.number()),
+        std: z.array(z.number().positive()),
+        classNames: z.array(z.string()).optional(),
+        resize: z.literal("centred").optional(),
+        grey: z.literal("rec601").optional(),
+      })
+      .optional(),
+    isDerived: true,
+  },
+  validation: {
+    schema: z.number(),
+    words: (images) => (images === 0 ? [] : [`best epoch chosen on ${images} held-out images`]),
+  },
+  seed: { schema: z.number(), isRepetition: true },
+};
+
+type Key = keyof typeof parts;
+const keys = Object.keys(parts) as readonly Key[];
+const keysWhere = (holds: (part: Part<unknown>) => boolean): readonly Key[] =>
+  keys.filter((key) => holds(parts[key] as Part<unknown>));
+
+/** The schemas of a recipe's parts, as `config.json` has them. */
+export const recipeShape = Object.fromEntries(keys.map((key) => [key, parts[key].schema])) as {
+  readonly [Part in Key]: z.ZodType;
+};
+
+/** What a recipe is made of. */
+type Ingredients = Pick<TrainOptions, "model" | "method" | "optimizer" | "schedule" | "data"> &
+  Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
+
+/** The recipe of a run: its hash depends on the order of the parts. */
+export function recipeOf(
+  { model, method, optimizer, schedule, data, gradients, batchSize, seed, validation }: Ingredients,
+  rules: DecodeRules,
+  revision: Revision | undefined,
+): Recipe {
+  const named = ({ name, options }: Named): Named => ({ name, options });
+  return {
+    model: { name: model.name, input: model.input, classes: model.classes },
+    method: named(method),
+    optimizer: named(optimizer),
+    schedule: schedule === undefined ? null : named(schedule),
+    data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
+    preparation: { mean: data.mean, std: data.std, classNames: data.classNames, ...rules },
+    gradients,
+    batchSize,
+    seed,
+    validation,
+    revision,
+  };
+}
+
+/** What a run's files of weights repeat, so that those of another run are noticed. */
+export const hashOfRecipe = (recipe: Recipe): string =>
+  createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
+
+/** A part of a recipe, with what runs without a record of it did. */
+const partOf = (recipe: Recipe, key: Key): unknown => recipe[key] ?? parts[key].absent;
+
+/** Equal for recipes that differ in what makes a repetition alone, such as the seed. */
+export const likenessKey = (recipe: Recipe): string =>
+  JSON.stringify(
+    keysWhere(({ isDerived, isRepetition }) => isDerived !== true && isRepetition !== true).map((key) =>
+      partOf(recipe, key),
+    ),
+    sorted,
+  );
+
+/** Keys of objects in their order, so that a file written by hand says the same. */
+const sorted = (_: string, value: unknown): unknown =>
+  isPlain(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
+
+const isPlain = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What decides a run's bits, but for what follows from its data. */
+export const recordedOf = (recipe: Recipe): object =>
+  Object.fromEntries(keysWhere(({ isDerived }) => isDerived !== true).map((key) => [key, recipe[key]]));
+
+/** What a report says of a recipe, part by part: "Adam 0.01", "batch 128". */
+export const recipeWords = (recipe: Recipe): ReadonlyMap<Key, readonly string[]> =>
+  new Map(
+    keys.map((key) => {
+      const value = partOf(recipe, key);
+      return [key, value === undefined ? [] : ((parts[key] as Part<unknown>).words?.(value) ?? [])];
+    }),
+  );
+
+/** The first part of a recipe that is another than a run's, with both values; a run goes on with the recipe that it began with. */
+export function differenceOf(
+  before: Recipe,
+  now: Recipe,
+): { readonly key: Key; readonly before: unknown; readonly now: unknown } | undefined {
+  for (const key of keys) {
+    if (parts[key].isDerived === true && before[key] === undefined) continue;
+    const [stored, given] = [partOf(before, key), asStored(partOf(now, key))];
+    if (!isDeepStrictEqual(stored, given)) return { key, before: stored, now: given };
+  }
+  return undefined;
+}
+
+/** A value as JSON keeps it: what is undefined is not. */
+const asStored = (value: unknown): unknown =>
+  value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
+
+function scheduleWords(schedule: Named | null): string[] {
+  if (schedule === null || schedule.name === "constant") return ["constant rate"];
+  const [every, factor] = ["every", "factor"].map((key) => numberOf(schedule.options, key));
+  if (schedule.name === "stepDecay" && every !== null) {
+    return [`rate × ${factor} every ${counted(every, "epoch")}`];
+  }
+  return [`schedule ${schedule.name} ${shown(schedule.options)}`];
+}
+
+/** A method's options beside its bits; those that say nothing are left out. */
+function methodWords(options: Named["options"]): string[] {
+  return Object.entries(options)
+    .filter(([key]) => !["weightBits", "activationBits", "layers"].includes(key))
+    .filter(([key, value]) => !(key === "gradientBits" && value === 32) && value !== false)
+    .map(([key, value]) => {
+      const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      return value === true ? words : `${words} ${typeof value === "string" ? value : shown(value)}`;
+    });
 }

@@ -5,8 +5,9 @@ import type { Network } from "../nn/index.js";
 import { fitted } from "../nn/index.js";
 import type { Method, MethodOptions } from "../quantization/index.js";
 import { createMethod, methods } from "../quantization/index.js";
-import { parseRunOptions, resolveNetwork, runSchema } from "./config.js";
+import { parseRunOptions, resolveNetwork } from "./config.js";
 import type { RunConfig } from "./run.js";
+import { runSchema } from "./settings.js";
 
 /** What the caller has of a run whose network or method is its own. */
 export interface OwnParts {

@@ -3,19 +3,16 @@
  * `confusion.jsonl`, `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts`
  * writes them; docs/runs.md tells what is in them.
  */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Augmentation } from "../data/augment.js";
-import type { Preparation } from "../data/images.js";
 import { checkPath, shown, UserError } from "../errors.js";
 import { checkValue, oneOf } from "../errors/options.js";
 import { refuseLinksOut } from "../files/links.js";
 import { isThere, largest, readText } from "../files/read.js";
-import type { GradientType, Network } from "../nn/index.js";
-import { checkNetwork, describe, gradientTypes, largestExtent } from "../nn/index.js";
+import type { Network } from "../nn/index.js";
+import { checkNetwork, describe } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import { checkMethod } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
@@ -28,7 +25,8 @@ import { readLayers } from "./layers.js";
 import { lockName } from "./lock.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch, readMetrics } from "./metrics.js";
-import type { Revision } from "./revision.js";
+import { hashOfRecipe, recipeShape } from "./recipe.js";
+import type { Recipe } from "./recipe.js";
 import { refuseOtherRules } from "./revision.js";
 
 export const fileNames = {
@@ -45,35 +43,6 @@ export const fileNames = {
 
 /** Whether a name is that of an event file as `--log tensorboard` writes it; the number is its beginning in seconds. */
 export const isEventFile = (name: string): boolean => /^events\.out\.tfevents\.\d+\.fewbit$/.test(name);
-
-/** A method, optimizer or schedule by its name and what recreates it. */
-export interface Named {
-  readonly name: string;
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-/** What decides every bit of a run. It cannot change when the run is resumed. */
-export interface Recipe {
-  readonly model: Pick<Network, "name" | "input" | "classes">;
-  readonly method: Named;
-  readonly optimizer: Named;
-  readonly schedule: Named | null;
-  readonly data: {
-    readonly name: string;
-    readonly checksum: string;
-    readonly augmentation: Augmentation | null;
-  };
-  /** Runs of the first versions have none. */
-  readonly preparation?: Preparation;
-  /** Runs of the first versions have none: f32. */
-  readonly gradients?: GradientType;
-  /** By which rules; absent where they are the first. */
-  readonly revision?: Revision;
-  readonly batchSize: number;
-  readonly seed: number;
-  /** Training images held out; 0 for none. */
-  readonly validation: number;
-}
 
 /** `config.json`. */
 export interface RunConfig extends Recipe {
@@ -132,7 +101,7 @@ export function makeConfig(
     formatVersion: 1,
     fewbit: packageVersion(),
     ...recipe,
-    recipe: previous === undefined ? hashOf(recipe) : previous.recipe,
+    recipe: previous === undefined ? hashOfRecipe(recipe) : previous.recipe,
     epochs,
     executor: executor.name,
     instructionSet: executor.instructionSet,
@@ -146,10 +115,6 @@ export function makeConfig(
     .split(".")
     .reduce<unknown>((at, key) => (Object(at) as Record<string, unknown>)[key], config);
   throw new UserError(`a run with ${wrong} ${shown(value)} could not be read again from its config.json`);
-}
-
-function hashOf(recipe: Recipe): string {
-  return createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
 }
 
 /** Reads a run's files. Throws `UserError` if the directory holds none. */
@@ -265,38 +230,12 @@ function isPrepared({ model, preparation }: RunConfig): boolean {
   return mean.length === channels && std.length === channels && named;
 }
 
-const count = z.number().int().positive();
-const extent = count.max(largestExtent);
-const revision = count.optional();
-const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
 export const configSchema = z.object({
   formatVersion: z.literal(1),
   fewbit: z.string(),
   recipe: z.string().optional(),
-  model: z.object({ name: z.string(), input: z.tuple([extent, extent, extent]), classes: extent }),
-  preparation: z
-    .object({
-      mean: z.array(z.number()),
-      std: z.array(z.number().positive()),
-      classNames: z.array(z.string()).optional(),
-      resize: z.literal("centred").optional(),
-      grey: z.literal("rec601").optional(),
-    })
-    .optional(),
-  method: named,
-  optimizer: named,
-  schedule: named.nullable(),
-  data: z.object({
-    name: z.string(),
-    checksum: z.string(),
-    augmentation: z.record(z.string(), z.unknown()).nullable(),
-  }),
-  gradients: z.enum(gradientTypes).optional(),
-  revision: z.object({ method: revision, scoring: revision }).optional(),
-  batchSize: z.number(),
-  seed: z.number(),
-  validation: z.number(),
-  epochs: count,
+  ...recipeShape,
+  epochs: z.number().int().positive(),
   executor: z.string(),
   instructionSet: z.string(),
   threads: z.number(),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nativeProblem } from "../runtime/native.js";
 import { parseRunOptions, resolveData, resolveNetwork } from "./config.js";
-import { settingsOf } from "./settings.js";
+import { settingsOf } from "./config.js";
 import { train } from "./train.js";
 
 const dorefa = { method: "dorefa", weightBits: 2, activationBits: 2 };

@@ -1,42 +1,401 @@
-/** What `train` takes from a configuration, whoever runs it: the command line or a study. */
-import type { Dataset } from "../data/index.js";
-import { UserError } from "../errors.js";
-import type { Network } from "../nn/index.js";
-import { fitted } from "../nn/index.js";
-import type { RunOptions } from "./config.js";
-import { resolveOptimizer } from "./config.js";
-import type { TrainOptions } from "./train.js";
+/**
+ * The settings of a run: the one place that says which there are, what each may be and means, and what follows from
+ * it. Flags, configurations, studies, identities, what may change on resume and JSON Schemas are made from this table.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { isMirror } from "../data/index.js";
+import { mostThreads } from "../machine.js";
+import { depths, isDepth, modelNames } from "../models/index.js";
+import { gradientTypes } from "../nn/index.js";
+import { methods } from "../quantization/index.js";
+import { executorNames } from "../runtime/executor.js";
+import type { Setting } from "./setting.js";
+import { bits, field, fraction, notNegative, oneOf, positive, text, whole, yesOrNo } from "./setting.js";
 
-type Settings = Pick<
-  TrainOptions,
-  | "optimizer"
-  | "schedule"
-  | "epochs"
-  | "batchSize"
-  | "gradients"
-  | "seed"
-  | "validation"
-  | "executor"
-  | "log"
-  | "options"
->;
+/** What a run can be written as beside its own files. */
+export const logKinds = ["tensorboard"] as const;
+/** A form that a run is written in beside its own files. */
+export type LogKind = (typeof logKinds)[number];
 
-/** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
-export function settingsOf(options: RunOptions): Settings {
-  const { epochs, batchSize, gradients, seed, validation, executor, log } = options;
-  return {
-    ...resolveOptimizer(options),
-    ...{ epochs, batchSize, gradients, seed, validation, executor, log },
-    // What the next process may choose anew is not kept.
-    options: { ...options, out: undefined, mirrors: undefined, threads: undefined, executor: undefined },
-  };
-}
+/** Those that ship; a file's is known once it is loaded. */
+const builtIn = Object.keys(methods);
 
-/** A network for the images of a data set: where they do not fit, it is the data that can be changed. @throws UserError */
-export function fittedTo({ shape, classes }: Dataset, model: Network): Network {
-  try {
-    return fitted(model, { input: shape, classes });
-  } catch (error) {
-    throw error instanceof UserError ? new UserError(error.message, "data") : error;
-  }
+const bitsByLayer = z.record(
+  z.string(),
+  z.strictObject({ weightBits: z.number().int().optional(), activationBits: z.number().int().optional() }),
+);
+const layerBits = field(
+  'bits by layer, as {"fc2": {"weightBits": 8}}',
+  z
+    .unknown()
+    .refine((value) => !Object.hasOwn(Object(value) as object, "__proto__")) // which a record leaves out
+    .pipe(bitsByLayer),
+  [],
+  bitsByLayer,
+);
+
+/** Keeps the type of a row's schema. */
+const setting = <const Row extends Setting>(row: Row): Row => row;
+
+export const settings = {
+  model: setting({ schema: oneOf(...modelNames), required: true, group: "network", part: "model" }),
+  depth: setting({
+    schema: field(depths, z.number().refine(isDepth)),
+    group: "network",
+    flag: {
+      usage: "--depth <layers>",
+      help: "layers of model resnet: 6n + 2, as 20, 32 or 56",
+      reads: "number",
+    },
+    part: "model",
+  }),
+  method: setting({
+    schema: field(
+      `one of ${builtIn.join(", ")}`,
+      z.string().refine((name) => Object.hasOwn(methods, name)),
+      builtIn,
+    ),
+    default: "baseline",
+    group: "network",
+    flag: {
+      usage: "--method <name>",
+      help: "quantization method: baseline, qnn, dorefa, xnor, twn, ttq, or a file, as ./pact.mjs; see fewbit methods",
+    },
+    part: "method",
+  }),
+  weightBits: setting({
+    schema: bits,
+    group: "network",
+    flag: { usage: "--weight-bits <bits>", help: "bits of weights: 1 to 8, or 32", reads: "number" },
+    part: "method",
+  }),
+  activationBits: setting({
+    schema: bits,
+    group: "network",
+    flag: { usage: "--activation-bits <bits>", help: "bits of activations: 1 to 8, or 32", reads: "number" },
+    part: "method",
+  }),
+  gradientBits: setting({
+    schema: bits,
+    group: "network",
+    flag: {
+      usage: "--gradient-bits <bits>",
+      help: "bits of gradients in DoReFa-Net: 1 to 8, or 32 (default: 32)",
+      reads: "number",
+    },
+    part: "method",
+  }),
+  preset: setting({
+    schema: text,
+    default: "paper",
+    group: "network",
+    flag: {
+      usage: "--preset <name>",
+      help: "paper, as the authors define the method, or redbit, as the published table has it",
+    },
+    part: "method",
+  }),
+  reluAfterConvolution: setting({
+    schema: yesOrNo,
+    group: "network",
+    flag: {
+      usage: "--relu-after-convolution",
+      help: "XNOR-Net: ReLU after quantized layers too (default in redbit)",
+    },
+    part: "method",
+  }),
+  inputScale: setting({
+    schema: yesOrNo,
+    group: "network",
+    flag: { usage: "--input-scale", help: "XNOR-Net: scale outputs by the mean input, K in the paper" },
+    part: "method",
+  }),
+  layers: setting({
+    schema: layerBits,
+    default: {},
+    group: "network",
+    flag: {
+      usage: "--layer <name.key=bits>",
+      help: "other bits for a layer, as fc2.weightBits=8; repeatable",
+      reads: "layer",
+    },
+    part: "method",
+  }),
+  data: setting({
+    schema: oneOf("digits", "mnist", "cifar10-sample", "cifar10", "images"),
+    default: "digits",
+    group: "data",
+    flag: {
+      usage: "--data <name>",
+      help: "digits or cifar10-sample (shipped), mnist, cifar10, or images (default: the shipped one that fits)",
+    },
+    part: "data",
+  }),
+  dataDir: setting({
+    schema: text,
+    group: "data",
+    flag: {
+      usage: "--data-dir <folder>",
+      help: "MNIST's four IDX files, CIFAR-10's six batches or their archive (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
+    },
+    resumable: true, // the data's checksum guards a folder that has moved
+    isLocal: true,
+  }),
+  mirrors: setting({
+    schema: field("http or https URLs of folders, at least one", z.array(z.string().refine(isMirror)).min(1)),
+    group: "mirrors",
+    flag: {
+      usage: "--mirror <url>",
+      help: "folder to download the data from; may be repeated (default: public ones)",
+      reads: "list",
+    },
+    resumable: true,
+    isLocal: true,
+    isForgotten: true,
+    isList: true,
+  }),
+  imageSize: setting({
+    schema: whole(1, 4096),
+    group: "images",
+    flag: {
+      usage: "--image-size <pixels>",
+      help: "side of the square that images become (default: the network's)",
+      reads: "number",
+    },
+    part: "data",
+    needs: { words: "data images", isMet: ({ data }) => data === "images" },
+  }),
+  channels: setting({
+    schema: field("1 (grey) or 3 (colour)", z.union([z.literal(1), z.literal(3)])),
+    group: "images",
+    flag: {
+      usage: "--channels <n>",
+      help: "1 for grey images, 3 for colour (default: the network's)",
+      reads: "number",
+    },
+    part: "data",
+    needs: { words: "data images", isMet: ({ data }) => data === "images" },
+  }),
+  augment: setting({
+    schema: yesOrNo,
+    default: true,
+    group: "training",
+    flag: { usage: "--no-augment", help: "train on images as they are, without rotation and crops" },
+    part: "data",
+  }),
+  validation: setting({
+    schema: whole(0, 1_000_000),
+    default: 0,
+    group: "training",
+    flag: {
+      usage: "--validation <n>",
+      help: "hold out n training images and choose the best epoch on them",
+      reads: "number",
+    },
+    part: "validation",
+    isInCode: true,
+  }),
+  optimizer: setting({
+    schema: oneOf("adam", "sgd"),
+    group: "training",
+    flag: {
+      usage: "--optimizer <name>",
+      help: "adam or sgd (default: as published for the method, else adam)",
+    },
+    part: "optimizer",
+  }),
+  learningRate: setting({
+    schema: positive,
+    group: "training",
+    flag: {
+      usage: "--learning-rate <rate>",
+      help: "initial learning rate (default: as published, else 0.001)",
+      reads: "number",
+    },
+    part: "optimizer",
+  }),
+  momentum: setting({
+    schema: fraction,
+    default: 0.9,
+    group: "training",
+    flag: { usage: "--momentum <m>", help: "momentum of sgd (default: 0.9)", reads: "number" },
+    part: "optimizer",
+    needs: { words: "optimizer sgd", isMet: ({ optimizer }) => optimizer === "sgd" },
+  }),
+  weightDecay: setting({
+    schema: notNegative,
+    group: "training",
+    flag: {
+      usage: "--weight-decay <w>",
+      help: "added to the gradient (default: as published, else 0)",
+      reads: "number",
+    },
+    part: "optimizer",
+  }),
+  decayEvery: setting({
+    schema: whole(0, 1_000_000),
+    default: 0,
+    group: "training",
+    flag: {
+      usage: "--decay-every <epochs>",
+      help: "multiply the rate after so many epochs, 0 for never (default: 0)",
+      reads: "number",
+    },
+    part: "schedule",
+  }),
+  decayFactor: setting({
+    schema: positive,
+    default: 0.1,
+    group: "training",
+    flag: { usage: "--decay-factor <f>", help: "by this factor (default: 0.1)", reads: "number" },
+    part: "schedule",
+    needs: { words: "decayEvery", isMet: ({ decayEvery }) => decayEvery !== 0 },
+  }),
+  epochs: setting({
+    schema: whole(1, 100_000),
+    default: 20,
+    group: "training",
+    flag: { usage: "--epochs <n>", help: "epochs to train in all (default: 20)", reads: "number" },
+    part: "epochs",
+    isInCode: true,
+    resumable: true,
+  }),
+  batchSize: setting({
+    schema: whole(1, 65_536),
+    default: 128,
+    group: "training",
+    flag: {
+      usage: "--batch-size <n>",
+      help: "images a step (default: 128; 32 on cifar10-sample)",
+      reads: "number",
+    },
+    part: "batchSize",
+    isInCode: true,
+  }),
+  gradients: setting({
+    schema: oneOf(...gradientTypes),
+    default: "f32",
+    group: "training",
+    flag: {
+      usage: "--gradients <type>",
+      help: "f32, or bf16: round those that quantized layers multiply, faster (default: f32)",
+    },
+    part: "gradients",
+    isInCode: true,
+  }),
+  seed: setting({
+    schema: whole(0, Number.MAX_SAFE_INTEGER),
+    default: 1,
+    group: "training",
+    flag: { usage: "--seed <n>", help: "decides all that is random (default: 1)", reads: "number" },
+    part: "seed",
+    isInCode: true,
+  }),
+  threads: setting({
+    schema: whole(1, mostThreads),
+    group: "executor",
+    flag: {
+      usage: "--threads <n>",
+      help: "threads; results do not depend on it (default: all CPUs)",
+      reads: "number",
+    },
+    resumable: true,
+    isLocal: true,
+    isForgotten: true,
+  }),
+  executor: setting({
+    schema: oneOf(...executorNames),
+    group: "executor",
+    flag: {
+      usage: "--executor <name>",
+      help: "native, wasm or reference (default: the fastest that runs here)",
+    },
+    part: "executor",
+    resumable: true,
+    isForgotten: true,
+  }),
+  log: setting({
+    schema: field(
+      `a list of one or more of ${logKinds.join(", ")}, each once`,
+      z
+        .array(z.enum(logKinds))
+        .min(1)
+        .refine((kinds) => new Set(kinds).size === kinds.length),
+    ),
+    group: "log",
+    flag: {
+      usage: "--log <kind>",
+      help: "tensorboard: keep an event file in the run's folder, too; repeatable",
+      reads: "list",
+    },
+    isInCode: true,
+    resumable: true,
+    isList: true,
+  }),
+  out: setting({
+    schema: text,
+    group: "out",
+    flag: {
+      usage: "--out <folder>",
+      help: "where the run is kept (default: runs/MODEL-METHOD-BITS, numbered)",
+    },
+    isLocal: true,
+    isForgotten: true,
+  }),
+} as const;
+
+/** A setting's key. */
+export type SettingKey = keyof typeof settings;
+
+type SchemaOf<Row> = Row extends { schema: infer Schema extends z.ZodType }
+  ? Row extends { default: unknown }
+    ? z.ZodDefault<Schema>
+    : Row extends { required: true }
+      ? Schema
+      : z.ZodOptional<Schema>
+  : never;
+type Shape = { [Key in SettingKey]: SchemaOf<(typeof settings)[Key]> };
+
+/** The table's rows, by key. */
+export const rows = Object.entries(settings) as readonly [SettingKey, Setting][];
+
+/** The keys of the settings of which something holds, in the table's order. */
+export const keysWhere = (holds: (row: Setting) => boolean): readonly SettingKey[] =>
+  rows.filter(([, row]) => holds(row)).map(([key]) => key);
+
+/** Every key of a configuration, with its default where it has one. */
+export const runSchema = z.strictObject(
+  Object.fromEntries(
+    rows.map(([key, { schema, required, ...row }]) => [
+      key,
+      required ? schema : "default" in row ? schema.default(row.default) : schema.optional(),
+    ]),
+  ) as unknown as Shape,
+);
+
+/** The configuration's keys. */
+export const runKeys: readonly string[] = rows.map(([key]) => key);
+
+/** A setting that `train` takes. */
+export type CodeKey = {
+  [Key in SettingKey]: (typeof settings)[Key] extends { isInCode: true } ? Key : never;
+}[SettingKey];
+export const codeKeys = keysWhere(({ isInCode }) => isInCode === true) as readonly CodeKey[];
+
+/** Settings without those of which something holds. */
+export const without = (
+  options: Readonly<Record<string, unknown>>,
+  holds: (row: Setting) => boolean,
+): Record<string, unknown> => {
+  const left = keysWhere(holds) as readonly string[];
+  return Object.fromEntries(Object.entries(options).filter(([key]) => !left.includes(key)));
+};
+
+/** Whether a setting at a value is part of the identity of the run that is planned with it. What is no setting is. */
+export function isIdentifying(key: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (!Object.hasOwn(settings, key)) return true;
+  const { part, absent }: Setting = settings[key as SettingKey];
+  return part !== undefined && (absent === undefined || !isDeepStrictEqual(value, absent));
 }

@@ -2,7 +2,6 @@
 import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import type { DecodeRules } from "../data/rules.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
 import { memoryText, UserError } from "../errors.js";
 import { checkOptions } from "../errors/options.js";
@@ -18,7 +17,9 @@ import type { Executor } from "../runtime/executor.js";
 import { chooseExecutor, emitWarning } from "../runtime/choose.js";
 import type { TrainingValues, Weights } from "./checkpoint.js";
 import { withoutData } from "./checkpoint.js";
-import type { LogKind } from "./config.js";
+import type { Setting } from "./setting.js";
+import type { CodeKey, LogKind } from "./settings.js";
+import { codeKeys, settings as settingsTable } from "./settings.js";
 import { checkResumable, RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { lastStepWarning } from "./last-step.js";
@@ -28,7 +29,8 @@ import { Training } from "./loop.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
-import type { Recipe, RunConfig } from "./run.js";
+import { recipeOf } from "./recipe.js";
+import type { RunConfig } from "./run.js";
 import { identityOf, makeConfig, readConfig } from "./run.js";
 import { trainRules } from "./options.js";
 import { refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
@@ -110,8 +112,7 @@ export interface Run {
  */
 export async function train(options: TrainOptions): Promise<Run> {
   checkOptions<TrainOptions>("train", options, trainRules);
-  const { gradients = "f32", batchSize = 128, seed = 1, validation: heldOut = 0 } = options;
-  const settings = { ...options, gradients, batchSize, seed, validation: heldOut };
+  const settings = withDefaults(options);
   check(settings);
   const { training, job, config } = await begin(settings);
   const { model, method, data, layers, validation, directory } = job;
@@ -132,9 +133,19 @@ export async function train(options: TrainOptions): Promise<Run> {
   }
 }
 
+type Settings = TrainOptions &
+  Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
+
+/** The options with what is not given, or undefined, as a configuration's default has it. */
+function withDefaults(options: TrainOptions): Settings {
+  const rows: Readonly<Record<CodeKey, Setting>> = settingsTable;
+  const defaults = Object.fromEntries(codeKeys.map((key) => [key, options[key] ?? rows[key].default]));
+  return { ...options, ...defaults } as Settings;
+}
+
 /** All that comes before the first step. What it returns does not hold the initial values, which are as large as the state. */
 async function begin(settings: Settings) {
-  const { model, method, optimizer, schedule, epochs, gradients, batchSize, seed } = settings;
+  const { model, method, optimizer, gradients, batchSize, seed, epochs } = settings;
   const { directory: path, onWarning = emitWarning, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
   const { executor } = chooseExecutor({ executor: settings.executor, threads: settings.threads, onWarning });
@@ -150,7 +161,7 @@ async function begin(settings: Settings) {
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
-  const recipe = { ...recipeOf(settings, rules), revision };
+  const recipe = recipeOf(settings, rules, revision);
   const config = makeConfig(recipe, epochs, executor, settings.options, previous);
   const refuse = (stored: RunConfig): void =>
     refuseOtherRules(stored.revision, settings, "train", path ?? "");
@@ -177,7 +188,8 @@ async function begin(settings: Settings) {
       ...{ config, expected, events, onWarning },
     });
   const job: Job = {
-    ...{ model, method, optimizer, schedule, epochs, gradients, batchSize, seed },
+    ...settings,
+    schedule: settings.schedule,
     ...{ executor, layers, onProgress, onWarning, signal },
     ties: tieRuleOf(revision),
     data: split ?? settings.data,
@@ -214,26 +226,6 @@ async function start(
   const initial = createState<{ parameters: Tensors }>({ parameters }, { executor });
   const { state } = await constrain(initial, {});
   return state.read().parameters;
-}
-
-type Settings = TrainOptions &
-  Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
-
-function recipeOf(settings: Settings, rules: DecodeRules): Recipe {
-  const { model, method, optimizer, schedule, data, gradients, batchSize, seed, validation } = settings;
-  const named = ({ name, options }: Method | Optimizer | Schedule) => ({ name, options });
-  return {
-    model: { name: model.name, input: model.input, classes: model.classes },
-    method: named(method),
-    optimizer: named(optimizer),
-    schedule: schedule === undefined ? null : named(schedule),
-    data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
-    preparation: { mean: data.mean, std: data.std, classNames: data.classNames, ...rules },
-    gradients,
-    batchSize,
-    seed,
-    validation,
-  };
 }
 
 function check({

@@ -1,0 +1,41 @@
+/** Bits of weights and of activations in one word: "1/2", or "w1a2" as names of runs have it. */
+import { z } from "zod";
+import { shown, UserError } from "../errors.js";
+import type { Bits } from "../quantization/index.js";
+
+/** The key that sets both in a configuration. */
+export const bitsKey = "bits";
+
+const forms = [/^(\d+)\/(\d+)$/, /^w(\d+)a(\d+)$/] as const;
+
+/** A pair, for editors; which bits there are is checked in the settings that it stands for. */
+export const bitsPair = z.union(forms.map((form) => z.string().regex(form)));
+
+/** @throws UserError for what is no pair. */
+export function bitsOf(pair: unknown, source: string): Bits {
+  const match = forms.map((form) => form.exec(String(pair))).find((found) => found !== null);
+  const [, weightBits, activationBits] = match ?? [];
+  if (weightBits === undefined) {
+    throw new UserError(
+      `bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got ${shown(pair)} (from ${source})`,
+      bitsKey,
+    );
+  }
+  return { weightBits: Number(weightBits), activationBits: Number(activationBits) };
+}
+
+/** A configuration with its pair of bits as the two settings that it stands for. @throws UserError if it has both. */
+export function withBits(
+  values: Readonly<Record<string, unknown>>,
+  sourceOf: (key: string) => string,
+): Record<string, unknown> {
+  const { bits, ...rest } = values;
+  if (bits === undefined) return rest;
+  const source = sourceOf(bitsKey);
+  const pair = bitsOf(bits, source);
+  if (rest.weightBits === undefined && rest.activationBits === undefined) return { ...rest, ...pair };
+  throw new UserError(
+    `bits ${shown(bits)} and weightBits or activationBits exclude each other (from ${source})`,
+    bitsKey,
+  );
+}
