@@ -47,6 +47,19 @@ describe("an epoch", () => {
     expect(labels.sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
   });
 
+  test("drops what does not fill a batch, other images in each epoch", () => {
+    const batches = trainingBatches(sample(), { batchSize: 8, seed: 1, lastBatch: "drop" });
+    expect([batches.steps, batches.size(0), batches.size(1)]).toEqual([2, 8, 8]);
+    const labelsOf = (number: number): number[] =>
+      [0, 1].flatMap((step) => {
+        const labels = new Int32Array(8);
+        batches.prepare(number, step, new Float32Array(8 * size), labels);
+        return Array.from(labels);
+      });
+    expect(labelsOf(0)).toEqual(epoch(sample(), 8, 1, 0).labels.slice(0, 16));
+    expect(labelsOf(1).sort()).not.toEqual(labelsOf(0).sort());
+  });
+
   test("normalises each channel of the right image", () => {
     const { labels, images } = epoch(sample(), 8, 1, 0);
     const expected = labels.flatMap((label) =>

@@ -18,17 +18,24 @@ export interface Batches {
   prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): void;
 }
 
+/** What becomes of the images of an epoch that do not fill a batch: they are a smaller last step, or left out, others in each epoch. */
+export const lastBatches = ["keep", "drop"] as const;
+
 /** How the training images become batches. */
 export interface BatchOptions {
   /** Images of a step. */
   readonly batchSize: number;
   /** Decides their order and augmentation. */
   readonly seed: number;
+  /** Default "keep". */
+  readonly lastBatch?: (typeof lastBatches)[number];
 }
 
 /** The training images, shuffled anew and augmented in each epoch. */
-export function trainingBatches(dataset: Dataset, { batchSize, seed }: BatchOptions): Batches {
+export function trainingBatches(dataset: Dataset, { batchSize, seed, lastBatch }: BatchOptions): Batches {
   const { train, augmentation, shape } = dataset;
+  // Fewer images than a batch are a step all the same.
+  const whole = train.count - (train.count % batchSize) || train.count;
   const [height, width] = shape;
   const write = normaliser(train, dataset);
   const place = pixelSource(height, width, augmentation);
@@ -37,22 +44,26 @@ export function trainingBatches(dataset: Dataset, { batchSize, seed }: BatchOpti
   let orderEpoch = -1;
   let order: Uint32Array = new Uint32Array(0);
   let augmentationKey = keyFor(seed, "augmentation");
-  return batches(train, batchSize, (epoch, first, count, images, labels) => {
-    if (epoch !== orderEpoch) {
-      orderEpoch = epoch;
-      order = permutation(train.count, keyFor(seed, "order", epoch), 0);
-      augmentationKey = keyFor(seed, "augmentation", epoch);
-    }
-    for (let i = 0; i < count; i++) {
-      const index = order[first + i];
-      if (augmentation !== undefined) {
-        philox([index, 0, 0, 0], augmentationKey, words);
-        place(placementOf(augmentation, words), pixels);
+  return batches(
+    lastBatch === "drop" ? whole : train.count,
+    batchSize,
+    (epoch, first, count, images, labels) => {
+      if (epoch !== orderEpoch) {
+        orderEpoch = epoch;
+        order = permutation(train.count, keyFor(seed, "order", epoch), 0);
+        augmentationKey = keyFor(seed, "augmentation", epoch);
       }
-      write(index, pixels, images, i);
-      labels[i] = train.labels[index];
-    }
-  });
+      for (let i = 0; i < count; i++) {
+        const index = order[first + i];
+        if (augmentation !== undefined) {
+          philox([index, 0, 0, 0], augmentationKey, words);
+          place(placementOf(augmentation, words), pixels);
+        }
+        write(index, pixels, images, i);
+        labels[i] = train.labels[index];
+      }
+    },
+  );
 }
 
 /** Images in their own order, as they are; `epoch` does not matter. */
@@ -60,7 +71,7 @@ export function evaluationBatches(set: ImageSet, dataset: Dataset, batchSize: nu
   const [height, width] = dataset.shape;
   const write = normaliser(set, dataset);
   const pixels = pixelsInPlace(height * width);
-  return batches(set, batchSize, (_epoch, first, count, images, labels) => {
+  return batches(set.count, batchSize, (_epoch, first, count, images, labels) => {
     for (let i = 0; i < count; i++) {
       write(first + i, pixels, images, i);
       labels[i] = set.labels[first + i];
@@ -90,7 +101,7 @@ function subset({ images, labels, count }: ImageSet, indices: Uint32Array): Imag
 }
 
 function batches(
-  { count }: ImageSet,
+  count: number,
   batchSize: number,
   fill: (epoch: number, first: number, count: number, images: Float32Array, labels: Int32Array) => void,
 ): Batches {

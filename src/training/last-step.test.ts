@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fromArrays } from "../data/arrays.js";
 import { baseline } from "../quantization/index.js";
@@ -46,4 +49,32 @@ test("a training warns once, if its network has running statistics", async () =>
   expect(warnings).toEqual([
     expect.stringContaining("the last of 3 steps of an epoch has only 1 of 32 images"),
   ]);
+  await train({ ...options, lastBatch: "drop" });
+  expect(warnings).toHaveLength(1);
+});
+
+test("a run that drops its last partial batch takes whole steps alone, and says so", async () => {
+  const data = fromArrays({ train: images(70, 0), test: images(8, 3), shape: [6, 6, 1], classes: 4 });
+  const options = { ...base, data, batchSize: 32, epochs: 2 };
+  const [kept, dropped] = [await train(options), await train({ ...options, lastBatch: "drop" })];
+  expect([kept.last.step, dropped.last.step]).toEqual([6, 4]);
+  expect([kept.config.lastBatch, dropped.config.lastBatch]).toEqual([undefined, "drop"]);
+  const whole = await train({ ...options, batchSize: 35, lastBatch: "drop" });
+  expect(whole.lastWeights).toEqual((await train({ ...options, batchSize: 35 })).lastWeights);
+  const few = await train({ ...options, batchSize: 128, lastBatch: "drop" });
+  expect(few.last.step).toBe(2); // fewer images than a batch are a step all the same
+});
+
+test("it cannot change on resume", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "fewbit-last-"));
+  try {
+    await train({ ...base, epochs: 1, directory });
+    const resume = { ...base, epochs: 2, directory, resume: true } as const;
+    await expect(train({ ...resume, lastBatch: "drop" })).rejects.toThrow(
+      `${directory} was begun with lastBatch "keep", not "drop"; resume it with the same, or begin another run`,
+    );
+    await train({ ...resume, lastBatch: "keep" });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

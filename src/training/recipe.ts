@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
+import { lastBatches } from "../data/batches.js";
 import type { Preparation } from "../data/images.js";
 import type { DecodeRules } from "../data/rules.js";
 import { counted, shown } from "../errors.js";
@@ -39,6 +40,8 @@ export interface Recipe {
   /** By which rules; absent where they are the first. */
   readonly revision?: Revision;
   readonly batchSize: number;
+  /** Absent where it is "keep", which is what runs did before there was another. */
+  readonly lastBatch?: "keep" | "drop";
   readonly seed: number;
   /** Training images held out; 0 for none. */
   readonly validation: number;
@@ -91,6 +94,11 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
   },
   schedule: { schema: named.nullable(), words: scheduleWords },
   batchSize: { schema: z.number(), words: (size) => [`batch ${size}`] },
+  lastBatch: {
+    schema: z.enum(lastBatches).optional(),
+    absent: "keep",
+    words: (what) => (what === "keep" ? [] : ["last partial batch dropped"]),
+  },
   method: { schema: named, words: ({ options }) => methodWords(options) },
   gradients: {
     schema: z.enum(gradientTypes).optional(),
@@ -144,11 +152,22 @@ export const recipeShape = Object.fromEntries(keys.map((key) => [key, parts[key]
 
 /** What a recipe is made of. */
 type Ingredients = Pick<TrainOptions, "model" | "method" | "optimizer" | "schedule" | "data"> &
-  Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
+  Required<Pick<TrainOptions, "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
 
 /** The recipe of a run: its hash depends on the order of the parts. */
 export function recipeOf(
-  { model, method, optimizer, schedule, data, gradients, batchSize, seed, validation }: Ingredients,
+  {
+    model,
+    method,
+    optimizer,
+    schedule,
+    data,
+    gradients,
+    batchSize,
+    lastBatch,
+    seed,
+    validation,
+  }: Ingredients,
   rules: DecodeRules,
   revision: Revision | undefined,
 ): Recipe {
@@ -162,6 +181,7 @@ export function recipeOf(
     preparation: { mean: data.mean, std: data.std, classNames: data.classNames, ...rules },
     gradients,
     batchSize,
+    lastBatch: lastBatch === parts.lastBatch.absent ? undefined : lastBatch,
     seed,
     validation,
     revision,

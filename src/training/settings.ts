@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { lastBatches } from "../data/batches.js";
 import { isMirror } from "../data/index.js";
 import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelNames } from "../models/index.js";
@@ -271,6 +272,18 @@ export const settings = {
       reads: "number",
     },
     part: "batchSize",
+    isInCode: true,
+  }),
+  lastBatch: setting({
+    schema: oneOf(...lastBatches),
+    default: "keep",
+    absent: "keep",
+    group: "training",
+    flag: {
+      usage: "--last-batch <what>",
+      help: "keep, or drop: leave out the images of an epoch that do not fill a batch",
+    },
+    part: "lastBatch",
     isInCode: true,
   }),
   gradients: setting({

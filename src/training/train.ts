@@ -47,8 +47,10 @@ export interface TrainOptions {
   readonly epochs: number;
   /** "bf16": the gradients that layers on codes multiply are rounded to bfloat16. Default "f32". */
   readonly gradients?: GradientType;
-  /** Images a step; the last step of an epoch takes the rest. Default 128. */
+  /** Images a step. Default 128. */
   readonly batchSize?: number;
+  /** What becomes of the images of an epoch that do not fill a batch: "keep" takes them in a smaller last step. Default "keep". */
+  readonly lastBatch?: "keep" | "drop";
   /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
   readonly seed?: number;
   /** Where the run is kept; without it nothing is written. */
@@ -134,7 +136,7 @@ export async function train(options: TrainOptions): Promise<Run> {
 }
 
 type Settings = TrainOptions &
-  Required<Pick<TrainOptions, "gradients" | "batchSize" | "seed" | "validation">>;
+  Required<Pick<TrainOptions, "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
 
 /** The options with what is not given, or undefined, as a configuration's default has it. */
 function withDefaults(options: TrainOptions): Settings {
@@ -156,7 +158,9 @@ async function begin(settings: Settings) {
   }
   const { parameters: specs, statistics, layers } = describe(model, method);
   const warning = lastStepWarning((split ?? settings.data).train.count, batchSize);
-  if (warning !== undefined && statistics.length > 0) onWarning(warning);
+  if (warning !== undefined && statistics.length > 0 && settings.lastBatch === "keep") {
+    onWarning(`${warning}, and lastBatch "drop" leaves it out`);
+  }
   // A run goes on by the rules that it began with, or not at all.
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
