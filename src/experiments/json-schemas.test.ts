@@ -54,7 +54,10 @@ test.each([
 
 test.each([
   ["config.json", { $schema: "x", model: "lenet5", bits: "w1a2", layers: { fc1: { weightBits: 8 } } }],
-  ["study.json", { grids: [{ model: ["lenet5"], bits: ["1/2", "w2a2"], seed: [1, 2], log: ["tensorboard"] }] }],
+  [
+    "study.json",
+    { grids: [{ model: ["lenet5"], bits: ["1/2", "w2a2"], seed: [1, 2], log: ["tensorboard"] }] },
+  ],
 ])("%s takes %j", (name, value) => {
   expect(parserOf(name).safeParse(value).error).toBeUndefined();
 });
