@@ -429,7 +429,7 @@ describe("data", () => {
     ],
     [
       "train lenet5 --data-dir mnist",
-      'dataDir "mnist" goes with data mnist, cifar10 or images; the shipped digits need none (from --data-dir)',
+      'dataDir "mnist" goes with data mnist, cifar10 or images, and not with the shipped digits (from --data-dir)',
     ],
     [
       on("nowhere"),

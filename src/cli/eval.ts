@@ -1,5 +1,6 @@
 /** `fewbit eval`. */
 import type { Command } from "commander";
+import { dataSetNamed, dataSetOf } from "../data/index.js";
 import { resolveData } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
@@ -51,7 +52,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
     return;
   }
   const images = data.test.count.toLocaleString("en-US");
-  const name = options.data === "images" ? options.dataDir : data.name;
+  const name = dataSetOf(options.data).files === "folder" ? options.dataDir : data.name;
   print(
     `${percent(scores.top1)} of ${images} ${data.testIsAll === true ? "" : "test "}images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
   );
@@ -70,5 +71,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
 
 /** The folder of images that a run was trained on; undefined if it was other data. */
 function ownFolder({ options = {} }: RunConfig): string | undefined {
-  return options.data === "images" && typeof options.dataDir === "string" ? options.dataDir : undefined;
+  const { data, dataDir } = options;
+  const isFolder = typeof data === "string" && dataSetNamed(data)?.files === "folder";
+  return isFolder && typeof dataDir === "string" ? dataDir : undefined;
 }

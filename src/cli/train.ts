@@ -4,7 +4,9 @@ import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { quoted, shown, UserError } from "../errors.js";
+import { dataSetOf } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
+import { optimizerTitle } from "../optim/index.js";
 import type { PublishedRow } from "../published/index.js";
 import { isMethodFile, methods } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
@@ -137,15 +139,6 @@ async function inFreeFolder(trainIn: (directory: string) => Promise<Run>, name: 
   }
 }
 
-/** What data without a folder of its own is called. */
-const titles: Readonly<Record<RunOptions["data"], string>> = {
-  digits: "the shipped digits",
-  mnist: "MNIST",
-  "cifar10-sample": "the shipped sample of CIFAR-10",
-  cifar10: "CIFAR-10",
-  images: "the folder of images",
-};
-
 /** Errors that read better with what only the command line knows: its flags, and the data's folder. */
 function explained(error: unknown, directory: string, { data, dataDir }: RunOptions): unknown {
   if (!(error instanceof UserError)) return error;
@@ -161,11 +154,12 @@ function explained(error: unknown, directory: string, { data, dataDir }: RunOpti
       error.message.replace(/resume the run$/, `go on with --resume ${quoted(directory)}`),
     );
   }
-  // Only a folder of images decides its network's classes.
-  const decided = data === "images" ? ["data", "preparation", "model"] : ["data", "preparation"];
+  const { title, isFitted } = dataSetOf(data);
+  // Such data decides its network's classes.
+  const decided = isFitted === true ? ["data", "preparation", "model"] : ["data", "preparation"];
   if (decided.includes(error.field ?? "")) {
     return new UserError(
-      `${dataDir ?? titles[data]} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
+      `${dataDir ?? title} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
       "dataDir",
     );
   }
@@ -215,7 +209,7 @@ function recipeLine(options: RunOptions, from: Given): string {
   const isPublished = cell !== undefined && cell.optimizer === optimizer && open.length > 0;
   const what = open.length === keys.length ? "" : `${open.join(" and ")} `;
   const source = isPublished ? ` (${what}as published for ${cellText(cell)})` : "";
-  return `${optimizer === "adam" ? "Adam" : "SGD"}, learning rate ${learningRate}${decay}${source}`;
+  return `${optimizerTitle(optimizer)}, learning rate ${learningRate}${decay}${source}`;
 }
 
 const cellText = ({ dataset, method, weightBits, activationBits }: PublishedRow): string =>

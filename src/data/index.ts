@@ -8,6 +8,8 @@ import { digits, mnist } from "./mnist.js";
 /** The data sets: shipped, downloaded, from folders of images, and from arrays of one's own. */
 export const datasets = { digits, mnist, cifar10, cifar10Sample, images, fromArrays };
 
+export { dataSetNamed, dataSetNames, dataSetOf } from "./registry.js";
+export type { DataSetEntry, DataSetName } from "./registry.js";
 export { decodeImages } from "./decode.js";
 export { downloadCifar10 } from "./cifar10.js";
 export { downloadMnist } from "./mnist.js";

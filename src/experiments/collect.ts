@@ -1,13 +1,13 @@
 /** Finds the runs under folders and says which cell of the published table each stands in. */
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
+import { dataSetNamed } from "../data/index.js";
 import { firstLineOf, UserError } from "../errors.js";
 import { leadsOut } from "../files/links.js";
 import { whyUnread } from "../files/reasons.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
-import { publishedData } from "../training/config.js";
 import type { EpochMetrics } from "../training/index.js";
 import { readMetrics } from "../training/metrics.js";
 import type { RunConfig } from "../training/run.js";
@@ -148,7 +148,8 @@ export function cellOf({ model, method, data }: RunConfig): Cell {
     return typeof value === "number" ? value : undefined;
   };
   const [weightBits, activationBits] = [bits("weightBits"), bits("activationBits")];
-  const whole = data.name === "mnist" || data.name === "cifar10" ? publishedData[data.name] : undefined;
+  const named = dataSetNamed(data.name)?.published;
+  const whole = named?.isWhole === true ? named.dataset : undefined;
   // Where layers have bits of their own it is another cell than any published.
   const published =
     whole === undefined ||

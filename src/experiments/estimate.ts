@@ -1,6 +1,6 @@
 /** How long an epoch takes, from a few steps on noise, before any run of a study has had one. */
 import { DivergenceError } from "../errors.js";
-import { datasets } from "../data/index.js";
+import { dataSetOf, datasets } from "../data/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import { train } from "../training/index.js";
 import { settingsOf } from "../training/config.js";
@@ -11,10 +11,8 @@ const steps = 6;
 
 /** Images to train on and to score, where that is known without downloading or decoding anything. */
 async function imageCounts({ options }: PlannedRun): Promise<readonly [number, number] | undefined> {
-  const { data } = options;
-  if (data === "mnist") return [60_000, 10_000];
-  if (data === "cifar10") return [50_000, 10_000];
-  if (data === "images") return undefined;
+  const { counts, files } = dataSetOf(options.data);
+  if (counts !== undefined || files !== "shipped") return counts;
   const { train, test } = await resolveData(options, resolveNetwork(options).model);
   return [train.count, test.count];
 }

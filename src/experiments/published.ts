@@ -2,6 +2,8 @@
  * The published study as runs: its rows (`src/published/`, RedBit, arXiv 2301.06193, and its page of
  * results) and the protocol of each data set. A cell without a reported accuracy is "not reported".
  */
+import type { DataSetName } from "../data/index.js";
+import { dataSetNames, dataSetOf } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { published } from "../published/index.js";
@@ -14,16 +16,22 @@ import { plannedRuns } from "./study.js";
 /** How the published study trained on a data set. */
 export interface Protocol {
   /** What `--data` calls it; undefined where fewbit has no such data. */
-  readonly data: "mnist" | "cifar10" | undefined;
+  readonly data: DataSetName | undefined;
   readonly epochs: number;
   /** Epochs after which the rate falls to a tenth. */
   readonly decayEvery: number;
 }
 
+const wholeOf = (dataset: PublishedRow["dataset"]): DataSetName | undefined =>
+  dataSetNames.find((name) => {
+    const { published } = dataSetOf(name);
+    return published?.isWhole === true && published.dataset === dataset;
+  });
+
 export const protocols: Readonly<Record<PublishedRow["dataset"], Protocol>> = {
-  MNIST: { data: "mnist", epochs: 100, decayEvery: 20 },
-  "CIFAR-10": { data: "cifar10", epochs: 200, decayEvery: 60 },
-  ImageNet: { data: undefined, epochs: 100, decayEvery: 30 },
+  MNIST: { data: wholeOf("MNIST"), epochs: 100, decayEvery: 20 },
+  "CIFAR-10": { data: wholeOf("CIFAR-10"), epochs: 200, decayEvery: 60 },
+  ImageNet: { data: wholeOf("ImageNet"), epochs: 100, decayEvery: 30 },
 };
 
 export interface ReproduceOptions {

@@ -1,5 +1,6 @@
 /** One run of a study: trained from where its folder says that it stands, with a log. */
 import type { Dataset } from "../data/index.js";
+import { dataSetOf } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
 import { readConfig } from "../training/run.js";
@@ -67,8 +68,8 @@ export class DataSets {
     const { data, dataDir, augment, mirrors } = options;
     const { input } = resolveNetwork(options).model;
     const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : decodeRules;
-    // Only a folder of images is prepared for a network.
-    const key = JSON.stringify([data, dataDir, augment, mirrors, data === "images" && { input, rules }]);
+    const isFitted = dataSetOf(data).isFitted === true;
+    const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && { input, rules }]);
     let found = this.loaded.get(key);
     if (found === undefined) {
       found = resolveData(options, { input }, { rules });

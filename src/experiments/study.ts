@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { dataSetNamed } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
 import { isMethodFile } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
@@ -183,7 +184,7 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
   };
   /** Runs that differ in what has no effect would be trained twice; some of an entry's runs must have one. */
   const withoutIdle = (values: Settings, at: string, made: Wanted[]): Wanted[] => {
-    const isIdle = made.length > 0 && !made.some((run) => run.values.data === "images");
+    const isIdle = made.length > 0 && !made.some((run) => dataSetNamed(String(run.values.data))?.isFitted);
     for (const key of ofImages) {
       if (isIdle && values[key] !== undefined)
         problems.add(`${key} has no effect without data images (from ${at})`);

@@ -3,6 +3,7 @@
  * run's folder says what is done, so doing a job twice gives the same files.
  */
 import type { Job } from "bullmq";
+import { dataSetOf } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
 import { bestEpoch } from "../training/metrics.js";
@@ -122,7 +123,7 @@ async function outcomeOf(job: Job, manner: JobManner, lost: AbortSignal): Promis
 
 /** Where the data is on this machine; what ships with fewbit is nowhere else. */
 function withDataDir(run: PlannedRun, dataDir: string | undefined): PlannedRun {
-  const ships = run.options.data === "digits" || run.options.data === "cifar10-sample";
+  const ships = dataSetOf(run.options.data).files === "shipped";
   return dataDir === undefined || ships ? run : { ...run, options: { ...run.options, dataDir } };
 }
 

@@ -3,15 +3,14 @@
  * say. One schema validates both; `resolve` makes the objects that `train` takes.
  */
 import type { z } from "zod";
-import type { Dataset, ImagesOptions, LoadListeners } from "../data/index.js";
-import { datasets } from "../data/index.js";
+import type { Dataset, DataSetEntry, ImagesOptions, LoadListeners } from "../data/index.js";
+import { dataSetNamed, dataSetNames, dataSetOf } from "../data/index.js";
 import { suggestion, UserError } from "../errors.js";
 import { modelNamed, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
-import { adam, constant, sgd, stepDecay } from "../optim/index.js";
+import { optimizerOf, scheduleOf } from "../optim/index.js";
 import { describe, fitted } from "../nn/index.js";
-import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
@@ -38,7 +37,7 @@ export function parseRunOptions(
 ): RunOptions {
   const raw = withBits(given, sourceOf);
   const data = raw.data ?? shippedData(raw.model);
-  const result = runSchema.safeParse({ data, ...(data === "cifar10-sample" ? ofSample : {}), ...raw });
+  const result = runSchema.safeParse({ data, ...dataSetNamed(String(data))?.defaults, ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing.
@@ -55,9 +54,6 @@ export function parseRunOptions(
   throw new UserError(`${key} ${issue.message}${source}`, key);
 }
 
-/** What else the 1,600 images of the sample have by default: 50 steps an epoch. */
-const ofSample = { batchSize: 32 };
-
 /** The shipped data set for a network, which is what it trains on where no other is named. */
 function shippedData(model: unknown): Parsed["data"] {
   const known = Object.entries(models).find(([name]) => name === model)?.[1] ?? models.lenet5;
@@ -65,22 +61,12 @@ function shippedData(model: unknown): Parsed["data"] {
   return input[2] === 1 ? "digits" : "cifar10-sample";
 }
 
-/**
- * The data sets of the published table, with the shipped digits, which its rates suit. CIFAR-10's sample they do not
- * suit: a published rate of 0.01 blows up in the 13 steps that its 1,600 images have where the whole has 390.
- */
-export const publishedData: Readonly<Partial<Record<string, PublishedRow["dataset"]>>> = {
-  digits: "MNIST",
-  mnist: "MNIST",
-  cifar10: "CIFAR-10",
-};
-
 /** The cell of the published table that a configuration stands in. */
 export function publishedCell(
   options: Pick<Parsed, "model" | "depth" | "method" | "data" | "weightBits" | "activationBits">,
 ) {
   const { depth, method, data } = options;
-  const dataset = publishedData[data];
+  const dataset = dataSetOf(data).published?.dataset;
   if (dataset === undefined) return undefined;
   const model = `${options.model}${depth ?? ""}`;
   const { defaults } = methods[method];
@@ -103,7 +89,7 @@ function optimizerDefaults(options: Parsed): OptimizerOptions {
 /** The network named, for images of the size and channels asked for. */
 function modelFor({ model: name, depth, data, imageSize, channels }: RunOptions): Network {
   const model = modelNamed(name, depth);
-  if (data !== "images") return model;
+  if (dataSetOf(data).isFitted !== true) return model;
   const [height, width, colours] = model.input;
   const input = [imageSize ?? height, imageSize ?? width, channels ?? colours] as const;
   return fitted(model, { input, classes: model.classes });
@@ -151,14 +137,13 @@ function inShort(names: readonly string[]): string {
 
 /** The optimizer and the schedule of a configuration. */
 export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; schedule: Schedule } {
-  const { learningRate, momentum, weightDecay, decayEvery, decayFactor } = options;
-  return {
-    optimizer:
-      options.optimizer === "adam"
-        ? adam({ learningRate, weightDecay })
-        : sgd({ learningRate, momentum, weightDecay }),
-    schedule: decayEvery === 0 ? constant() : stepDecay({ every: decayEvery, factor: decayFactor }),
-  };
+  return { optimizer: optimizerOf(options.optimizer, options), schedule: scheduleOf(options) };
+}
+
+/** The data sets whose files are where it is asked, as "mnist, cifar10 or images". */
+function namesOf(...places: readonly DataSetEntry["files"][]): string {
+  const names = dataSetNames.filter((name) => places.includes(dataSetOf(name).files));
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
 type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "trainedOn" | "rules">;
@@ -174,44 +159,26 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
 export async function resolveData(
   { data, dataDir, mirrors, augment }: RunOptions,
   { input }: Pick<Network, "input">,
-  { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
+  asked: ResolveDataOptions = {},
 ): Promise<Dataset> {
-  const listeners = { onProgress, onWarning };
-  if ((data === "digits" || data === "cifar10-sample") && dataDir !== undefined) {
-    const shipped = data === "digits" ? "digits need" : "sample of CIFAR-10 needs";
+  const { title, files, load } = dataSetOf(data);
+  if (files === "shipped" && dataDir !== undefined) {
+    const others = namesOf("downloaded", "folder");
+    throw new UserError(`dataDir "${dataDir}" goes with data ${others}, and not with ${title}`, "dataDir");
+  }
+  if (files === "folder" && dataDir === undefined) {
     throw new UserError(
-      `dataDir "${dataDir}" goes with data mnist, cifar10 or images; the shipped ${shipped} none`,
+      `dataDir is needed for data ${data}: a folder with a folder of images for each class`,
       "dataDir",
     );
   }
-  if (data === "images" && dataDir === undefined) {
+  if (mirrors !== undefined && (files !== "downloaded" || dataDir !== undefined)) {
     throw new UserError(
-      "dataDir is needed for data images: a folder with a folder of images for each class",
-      "dataDir",
-    );
-  }
-  if (mirrors !== undefined && (!["mnist", "cifar10"].includes(data) || dataDir !== undefined)) {
-    throw new UserError(
-      "mirrors has an effect only with data mnist or cifar10, and without dataDir",
+      `mirrors has an effect only with data ${namesOf("downloaded")}, and without dataDir`,
       "mirrors",
     );
   }
-  const load = {
-    digits: () => datasets.digits(),
-    mnist: () => datasets.mnist({ directory: dataDir, mirrors, ...listeners }),
-    "cifar10-sample": () => datasets.cifar10Sample(),
-    cifar10: () => datasets.cifar10({ directory: dataDir, mirrors, ...listeners }),
-    images: () =>
-      datasets.images({
-        directory: dataDir ?? "",
-        shape: input,
-        preparation,
-        trainedOn,
-        rules,
-        ...listeners,
-      }),
-  } as const;
-  const loaded = await load[data]();
+  const loaded = await load({ directory: dataDir, mirrors, shape: input, ...asked });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 

@@ -12,6 +12,7 @@ import type { DecodeRules } from "../data/rules.js";
 import { counted, shown } from "../errors.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { gradientTypes, largestExtent } from "../nn/index.js";
+import { optimizerTitle } from "../optim/index.js";
 import type { Revision } from "./revision.js";
 import { tieRuleOf } from "./revision.js";
 import type { TrainOptions } from "./train.js";
@@ -65,9 +66,6 @@ const extent = count.max(largestExtent);
 const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
 const revision = count.optional();
 
-/** Of optimizers, in words. */
-const titles: Readonly<Record<string, string>> = { adam: "Adam", sgd: "SGD" };
-
 /** A number of an object's; null if it is none. */
 export function numberOf(options: Readonly<Record<string, unknown>>, key: string): number | null {
   const value = options[key];
@@ -86,7 +84,7 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
         numberOf(options, key),
       );
       return [
-        `${Object.hasOwn(titles, name) ? titles[name] : name} ${rate ?? ""}`.trim(),
+        `${optimizerTitle(name)} ${rate ?? ""}`.trim(),
         ...(momentum === null || momentum === 0.9 ? [] : [`momentum ${momentum}`]),
         ...(decay === null || decay === 0 ? [] : [`weight decay ${decay}`]),
       ];

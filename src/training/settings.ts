@@ -5,10 +5,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { lastBatches } from "../data/batches.js";
-import { isMirror } from "../data/index.js";
+import { dataSetNamed, dataSetNames, dataSetOf, isMirror } from "../data/index.js";
 import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelNames } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
+import { optimizerNames, optimizersWith } from "../optim/index.js";
 import { methods } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
 import type { Setting } from "./setting.js";
@@ -35,6 +36,12 @@ const layerBits = field(
   [],
   bitsByLayer,
 );
+
+/** What has an effect with images alone that become of the size that is asked for. */
+const ofFitted = {
+  words: `data ${dataSetNames.filter((name) => dataSetOf(name).isFitted).join(" or ")}`,
+  isMet: ({ data }: Readonly<Record<string, unknown>>) => dataSetNamed(String(data))?.isFitted === true,
+};
 
 /** Keeps the type of a row's schema. */
 const setting = <const Row extends Setting>(row: Row): Row => row;
@@ -124,7 +131,7 @@ export const settings = {
     part: "method",
   }),
   data: setting({
-    schema: oneOf("digits", "mnist", "cifar10-sample", "cifar10", "images"),
+    schema: oneOf(...dataSetNames),
     default: "digits",
     group: "data",
     flag: {
@@ -165,7 +172,7 @@ export const settings = {
       reads: "number",
     },
     part: "data",
-    needs: { words: "data images", isMet: ({ data }) => data === "images" },
+    needs: ofFitted,
   }),
   channels: setting({
     schema: field("1 (grey) or 3 (colour)", z.union([z.literal(1), z.literal(3)])),
@@ -176,7 +183,7 @@ export const settings = {
       reads: "number",
     },
     part: "data",
-    needs: { words: "data images", isMet: ({ data }) => data === "images" },
+    needs: ofFitted,
   }),
   augment: setting({
     schema: yesOrNo,
@@ -198,7 +205,7 @@ export const settings = {
     isInCode: true,
   }),
   optimizer: setting({
-    schema: oneOf("adam", "sgd"),
+    schema: oneOf(...optimizerNames),
     group: "training",
     flag: {
       usage: "--optimizer <name>",
@@ -222,7 +229,10 @@ export const settings = {
     group: "training",
     flag: { usage: "--momentum <m>", help: "momentum of sgd (default: 0.9)", reads: "number" },
     part: "optimizer",
-    needs: { words: "optimizer sgd", isMet: ({ optimizer }) => optimizer === "sgd" },
+    needs: {
+      words: `optimizer ${optimizersWith("momentum").join(" or ")}`,
+      isMet: ({ optimizer }) => (optimizersWith("momentum") as readonly unknown[]).includes(optimizer),
+    },
   }),
   weightDecay: setting({
     schema: notNegative,
