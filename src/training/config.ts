@@ -14,7 +14,7 @@ import { describe, fitted } from "../nn/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
-import { withBits } from "./bits.js";
+import { bitsKey, withBits } from "./bits.js";
 import type { CodeKey } from "./settings.js";
 import { codeKeys, runKeys, runSchema, without } from "./settings.js";
 import type { TrainOptions } from "./train.js";
@@ -44,8 +44,9 @@ export function parseRunOptions(
   const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
+    const allowed = [...runKeys, bitsKey];
     throw new UserError(
-      `unknown key "${key}" (from ${sourceOf(key)}); allowed are ${runKeys.join(", ")}${suggestion(key, runKeys)}`,
+      `unknown key "${key}" (from ${sourceOf(key)}); allowed are ${allowed.join(", ")}${suggestion(key, allowed)}`,
       key,
     );
   }
