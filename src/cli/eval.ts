@@ -26,7 +26,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const { executor, threads } = options;
   checkStored(folder, which, model, method);
   withSource(from, () =>
-    checkAnswerable(folder, { model, method, which, executor, threads, onWarning: () => {} }),
+    checkAnswerable(folder, { model, method, which, executor, threads, onWarning: warn }),
   );
   const loading = showLoading(quiet || json);
   const { preparation } = config;

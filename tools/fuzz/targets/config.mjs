@@ -2,8 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { given, parse, trainingFlags, withSource } from "../../../dist/cli/flags.js";
-import { resolveData, resolveNetwork, resolveOptimizer, runKeys } from "../../../dist/training/config.js";
+import { given, parse, settingFlags, withSource } from "../../../dist/cli/flags.js";
+import { resolveData, resolveNetwork, resolveOptimizer } from "../../../dist/training/config.js";
+import { runKeys } from "../../../dist/training/settings.js";
 import { mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 
@@ -18,6 +19,7 @@ const originals = [
     reluAfterConvolution: true,
     inputScale: true,
   },
+  { model: "lenet5", method: "dorefa", bits: "1/2", lastBatch: "drop", $schema: "schema/config.json" },
   { model: "lenet5", method: "ttq", preset: "redbit", seed: 3, mirrors: ["https://localhost/"] },
   { model: "lenet5", data: "images", dataDir: "pictures", imageSize: 32, channels: 3 },
   { model: "lenet5", method: "dorefa", weightBits: 1, activationBits: 2, gradientBits: 6, preset: "paper" },
@@ -42,7 +44,7 @@ export function prepare(folder) {
     async check({ "config.json": bytes }) {
       writeFileSync(path, bytes);
       const options = await outcomeOf(async () => {
-        const command = trainingFlags(new Command()).option("--config <file>").exitOverride();
+        const command = settingFlags(new Command(), "training").option("--config <file>").exitOverride();
         command.parse(["--config", path, "--epochs", "2"], { from: "user" });
         const from = given(command);
         const parsed = await parse(from);
