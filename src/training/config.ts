@@ -160,7 +160,7 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
 export async function resolveData(
   { data, dataDir, mirrors, augment }: RunOptions,
   { input }: Pick<Network, "input">,
-  asked: ResolveDataOptions = {},
+  { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
   const { title, files, load } = dataSetOf(data);
   if (files === "shipped" && dataDir !== undefined) {
@@ -179,7 +179,9 @@ export async function resolveData(
       "mirrors",
     );
   }
-  const loaded = await load({ directory: dataDir, mirrors, shape: input, ...asked });
+  const listeners = { onProgress, onWarning };
+  const place = { directory: dataDir, mirrors, shape: input };
+  const loaded = await load({ ...place, preparation, trainedOn, rules, ...listeners });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 
