@@ -200,20 +200,17 @@ export async function buildKernels({ quiet = false } = {}) {
     const missing = {};
     const leaveOut = (name, error) => {
       if (process.env.FEWBIT_BUILD_LOG) console.error(error.message);
-      if (name === "avx2") throw error;
+      if (name === "avx2" || !instructionSetUnits.some(([set]) => set === name)) throw error;
       missing[name] = lineOf(error);
       say(`without ${name}, which this compiler cannot build (${missing[name]})`);
     };
-    const sets = await compileUnits(compiler, instructionSetUnits, work, [], leaveOut);
-    const rest = list.slice(instructionSetUnits.length);
+    // In one go, which keeps both workers busy; the others are compiled again where they must do without a set.
+    const objects = await compileUnits(compiler, list, work, [], leaveOut);
     const without = Object.keys(missing).map((name) => `-DFEWBIT_NO_${name}`);
+    if (without.length > 0)
+      await compileUnits(compiler, list.slice(instructionSetUnits.length), work, without);
     const finished = join(work, "fewbit.node");
-    await link(
-      compiler,
-      [...sets, ...(await compileUnits(compiler, rest, work, without))],
-      finished,
-      linkFlags(),
-    );
+    await link(compiler, objects, finished, linkFlags());
     // A process that has the old file open keeps it.
     renameSync(finished, target);
     writeFileSync(record, JSON.stringify({ hash, compiler: compiler.version, missing }) + "\n");

@@ -62,9 +62,9 @@ describe.skipIf(!x64)("building the kernels", () => {
     );
     expect(stdout).toContain("without avx2vnni, which this compiler cannot build");
     expect(Object.keys(record().missing as object).sort()).toEqual(["avx2vnni", "avx512bf16"]);
-    const compiled = asked().filter((line) => line.includes("addon.cpp"));
-    expect(compiled).toEqual([expect.stringContaining("-DFEWBIT_NO_avx512bf16")]);
-    expect(compiled).toEqual([expect.stringContaining("-DFEWBIT_NO_avx2vnni")]);
+    const compiled = asked().findLast((line) => line.includes("addon.cpp"));
+    expect(compiled).toContain("-DFEWBIT_NO_avx512bf16");
+    expect(compiled).toContain("-DFEWBIT_NO_avx2vnni");
     const linked = asked().at(-1)!;
     expect(linked).toContain("avx512vnni.o");
     expect(linked).not.toMatch(/avx512bf16\.o|avx2vnni\.o/);
