@@ -6,7 +6,6 @@ import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
 import { tieRuleOf } from "../training/revision.js";
 import { checkAnswerable } from "../training/predict.js";
-import { checkStored } from "../training/run.js";
 import { given, withSource, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";
 import { storedRun } from "./stored.js";
@@ -24,7 +23,6 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const { from, options, model, method, config, summary } = run;
   const which = last === true ? "last" : "best";
   const { executor, threads } = options;
-  checkStored(folder, which, model, method);
   withSource(from, () =>
     checkAnswerable(folder, { model, method, which, executor, threads, onWarning: warn }),
   );

@@ -17,7 +17,7 @@ import type { Method } from "../quantization/index.js";
 import { checkMethod } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Weights } from "./checkpoint.js";
-import { checkWeights, nonFinite, readWeights } from "./checkpoint.js";
+import { nonFinite, readWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
 import { readConfusion } from "./confusion.js";
 import type { LayerLine } from "./layers.js";
@@ -149,15 +149,6 @@ export function loadWeights(
     );
   }
   return { weights, epoch };
-}
-
-/**
- * Whether the stored weights are those of a network, by their file's header: before data is loaded for it, and without
- * memory for them. Throws `UserError` as `loadWeights` does.
- */
-export function checkStored(directory: string, which: Which, model: Network, method: Method): void {
-  const { path, owner } = weightsFile(directory, which, model, method);
-  checkWeights(path, owner, weightShapes(model, method));
 }
 
 /** The file that has a run's weights, and whom they must belong to. */

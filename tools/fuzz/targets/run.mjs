@@ -5,7 +5,7 @@ import { overStored, parse } from "../../../dist/cli/flags.js";
 import { detailsOf } from "../../../dist/dashboard/details.js";
 import { fitted } from "../../../dist/nn/index.js";
 import { resolveNetwork } from "../../../dist/training/config.js";
-import { checkStored, loadRun, loadWeights } from "../../../dist/training/run.js";
+import { loadRun, loadWeights } from "../../../dist/training/run.js";
 import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";
@@ -50,7 +50,7 @@ export function prepare(folder) {
           // As `eval` does, before there is memory for the network that the configuration says.
           await outcomeOf(() => {
             const { model, method } = resolveNetwork(parsed);
-            checkStored(path, "best", fitted(model, stored.config.model), method);
+            loadWeights(path, "best", fitted(model, stored.config.model), method);
           });
         }
         await outcomeOf(() => detailsOf({ id: "run", directory: path }));
