@@ -20,7 +20,7 @@ export const logKinds = ["tensorboard"] as const;
 /** A form that a run is written in beside its own files. */
 export type LogKind = (typeof logKinds)[number];
 
-/** Those that ship; a file's is known once it is loaded. */
+/** The methods that ship with fewbit; one in a file is known once it is loaded. */
 const builtIn = Object.keys(methods);
 
 const bitsByLayer = z.record(
@@ -227,7 +227,7 @@ export const settings = {
     schema: fraction,
     default: 0.9,
     group: "training",
-    flag: { usage: "--momentum <m>", help: "momentum of sgd (default: 0.9)", reads: "number" },
+    flag: { usage: "--momentum <m>", help: "momentum of sgd", reads: "number" },
     part: "optimizer",
     needs: {
       words: `optimizer ${optimizersWith("momentum").join(" or ")}`,
@@ -250,7 +250,7 @@ export const settings = {
     group: "training",
     flag: {
       usage: "--decay-every <epochs>",
-      help: "multiply the rate after so many epochs, 0 for never (default: 0)",
+      help: "multiply the rate after so many epochs, 0 for never",
       reads: "number",
     },
     part: "schedule",
@@ -259,7 +259,7 @@ export const settings = {
     schema: positive,
     default: 0.1,
     group: "training",
-    flag: { usage: "--decay-factor <f>", help: "by this factor (default: 0.1)", reads: "number" },
+    flag: { usage: "--decay-factor <f>", help: "by this factor", reads: "number" },
     part: "schedule",
     needs: { words: "decayEvery", isMet: ({ decayEvery }) => decayEvery !== 0 },
   }),
@@ -267,7 +267,7 @@ export const settings = {
     schema: whole(1, 100_000),
     default: 20,
     group: "training",
-    flag: { usage: "--epochs <n>", help: "epochs to train in all (default: 20)", reads: "number" },
+    flag: { usage: "--epochs <n>", help: "epochs to train in all", reads: "number" },
     part: "epochs",
     isInCode: true,
     resumable: true,
@@ -302,7 +302,7 @@ export const settings = {
     group: "training",
     flag: {
       usage: "--gradients <type>",
-      help: "f32, or bf16: round those that quantized layers multiply, faster (default: f32)",
+      help: "f32, or bf16: round those that quantized layers multiply, faster",
     },
     part: "gradients",
     isInCode: true,
@@ -311,7 +311,7 @@ export const settings = {
     schema: whole(0, Number.MAX_SAFE_INTEGER),
     default: 1,
     group: "training",
-    flag: { usage: "--seed <n>", help: "decides all that is random (default: 1)", reads: "number" },
+    flag: { usage: "--seed <n>", help: "decides all that is random", reads: "number" },
     part: "seed",
     isInCode: true,
   }),
