@@ -12,7 +12,7 @@ export interface LoadOptions
   extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules"> {
   readonly directory?: string;
   readonly mirrors?: readonly string[];
-  /** Of the network's input. */
+  /** The shape of the network's input, which images in folders become. */
   readonly shape: readonly [height: number, width: number, channels: number];
 }
 

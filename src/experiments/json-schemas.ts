@@ -19,7 +19,7 @@ const settingsShape: Record<string, z.ZodType> = Object.fromEntries(
   ]),
 );
 
-/** Of `fewbit train --config FILE`; what it lacks, flags say. */
+/** What a file for `fewbit train --config FILE` may hold. Flags give what it leaves out, so nothing is required. */
 const configuration = z.strictObject({ ...ofFile, ...settingsShape, bits: pair });
 
 const { out: _, ...shared } = settingsShape;
@@ -43,7 +43,7 @@ const study = z.strictObject({
   exclude: z.array(grid).optional(),
 });
 
-/** By the name of the file in `schema/`. */
+/** The JSON Schema of each kind of file, by its own file's name in `schema/`. */
 export const jsonSchemas = (): Readonly<Record<string, object>> => ({
   "config.json": jsonSchemaOf(configuration.meta({ title: "a configuration of fewbit" })),
   "study.json": jsonSchemaOf(study.meta({ title: "a study of fewbit" })),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { shown, UserError } from "../errors.js";
 import type { Bits } from "../quantization/index.js";
 
-/** The key that sets both in a configuration. */
+/** The key of a configuration that sets the bits of weights and of activations in one word. */
 export const bitsKey = "bits";
 
 const forms = [/^(\d+)\/(\d+)$/, /^w(\d+)a(\d+)$/] as const;

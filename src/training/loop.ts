@@ -1,8 +1,7 @@
 /** The epoch loop: steps, scores, lines and checkpoints, from a checkpoint to the last epoch. */
 import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
-import type { Batches } from "../data/batches.js";
-import type { BatchOptions } from "../data/batches.js";
+import type { Batches, BatchOptions } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset, ImageSet } from "../data/dataset.js";
 import { keyFor } from "../data/random.js";
