@@ -8,17 +8,21 @@
 export * from "./web.js";
 export { datasets } from "./data/index.js";
 export type {
+  ArrayDataset,
   ArraysOptions,
   Augmentation,
   Cifar10Options,
   Dataset,
-  DownloadOptions,
   DecodeRules,
+  Destination,
+  DownloadOptions,
   ImageSet,
+  ImageSource,
   ImagesOptions,
   LoadListeners,
   LoadProgress,
   MnistOptions,
+  Placement,
   Preparation,
   RemoteOptions,
   Transfer,

@@ -1,4 +1,6 @@
 /** `fewbit start`: a first network, from nothing to its answers, in seconds. */
+import type { Dataset } from "../data/index.js";
+import { sourceOf } from "../data/source.js";
 import { summarise } from "../nn/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { ExecutorName } from "../runtime/executor.js";
@@ -86,13 +88,11 @@ async function pictures(run: Run): Promise<string[]> {
     .map((_, i) => i)
     .filter((i) => i !== doubtful && answers.findIndex(({ label }) => label === answers[i].label) === i);
   const shown = [...different.slice(0, count - 1), doubtful];
+  const bytes = await bytesOf(run.data, shown);
   return gallery(
-    shown.map((index) => {
+    shown.map((index, place) => {
       const { label, answer } = answers[index];
-      const pixels = inner(
-        run.data.test.images.subarray(index * height * width, (index + 1) * height * width),
-        width,
-      );
+      const pixels = inner(bytes.subarray(place * height * width, (place + 1) * height * width), width);
       const good = label === answer;
       const caption = `${answer}, ${(100 * certainty(index)).toFixed(0)}% ${good ? "sure" : `(it is ${label})`}`;
       return {
@@ -103,6 +103,14 @@ async function pictures(run: Run): Promise<string[]> {
       };
     }),
   );
+}
+
+/** Test images as bytes. */
+async function bytesOf({ test, shape }: Dataset, indices: readonly number[]): Promise<Float32Array> {
+  const images = new Float32Array(indices.length * shape[0] * shape[1] * shape[2]);
+  const asBytes = { mean: [0], std: [1 / 255] };
+  await sourceOf(test, shape).fill(Uint32Array.from(indices), undefined, { images, ...asBytes });
+  return images;
 }
 
 /** MNIST's digits lie in the middle 20x20 of their 28x28 pixels. */

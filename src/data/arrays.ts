@@ -13,7 +13,8 @@ import {
 } from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
 import { checkAugmentation, checkTypes } from "./check.js";
-import type { Dataset, ImageSet } from "./dataset.js";
+import type { ArrayDataset } from "./dataset.js";
+import type { ImageSet } from "./source.js";
 import { checksumOf } from "./dataset.js";
 
 /** A data set of one's own as `datasets.fromArrays` takes it. */
@@ -44,7 +45,7 @@ const rules: Rules<ArraysOptions> = {
 };
 
 /** Checks the arrays and makes them a data set; they are not copied. Throws `UserError`. */
-export function fromArrays(options: ArraysOptions): Dataset {
+export function fromArrays(options: ArraysOptions): ArrayDataset {
   checkOptions("fromArrays", options, rules);
   const { name = "arrays", shape, classes, augmentation } = options;
   const channels = shape[2];

@@ -1,16 +1,12 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import type { Augmentation, Placement } from "./augment.js";
+import type { Placement } from "./augment.js";
 import { pixelSource, placementOf } from "./augment.js";
 
-function pixels(
-  height: number,
-  width: number,
-  placement: Partial<Placement>,
-  augmentation?: Augmentation,
-): number[] {
+function pixels(height: number, width: number, placement: Partial<Placement>): number[] {
+  const whole: Placement = { angle: 0, top: 0, left: 0, height, width, flipped: false, padding: "zeros" };
   const out = new Int32Array(height * width);
-  pixelSource(height, width, augmentation)({ angle: 0, top: 0, left: 0, flipped: false, ...placement }, out);
+  pixelSource(height, width)({ ...whole, ...placement }, out);
   return Array.from(out);
 }
 
@@ -20,6 +16,30 @@ test("no rotation and no shift is the identity", () => {
 
 test("a shift moves the window and shows nothing beyond the image", () => {
   expect(pixels(3, 3, { angle: 0, top: 1, left: -1 })).toEqual([-1, 3, 4, -1, 6, 7, -1, -1, -1]);
+});
+
+describe("a crop of another size is scaled", () => {
+  test("up: each pixel shows the one that its centre lies in", () => {
+    // The middle 2 x 2 of 4 x 4 pixels.
+    const twice = (at: number) => [at, at, at + 1, at + 1];
+    expect(pixels(4, 4, { top: 1, left: 1, height: 2, width: 2 })).toEqual([
+      ...twice(5),
+      ...twice(5),
+      ...twice(9),
+      ...twice(9),
+    ]);
+  });
+
+  test("down, from beyond the image too", () => {
+    // 0 1 2 3 in 8 columns with 2 outside on each side, of which the centres of four lie in -1, 1, 3 and 5.
+    expect(pixels(1, 4, { left: -2, width: 8 })).toEqual([-1, 1, 3, -1]);
+    expect(pixels(1, 4, { left: -2, width: 8, flipped: true })).toEqual([-1, 3, 1, -1]);
+    expect(pixels(1, 4, { left: -2, width: 8, padding: "reflection" })).toEqual([1, 1, 3, 1]);
+  });
+
+  test("that begins within a pixel shows what lies at the centres", () => {
+    expect(pixels(1, 4, { left: 0.25, width: 2 })).toEqual([0, 1, 1, 2]);
+  });
 });
 
 test("a quarter turn is clockwise: the top row comes from the left column, read upwards", () => {
@@ -34,7 +54,7 @@ test("a flipped image is the mirror image of the same crop", () => {
 
 describe("reflected padding", () => {
   const reflected = (height: number, width: number, placement: Partial<Placement>) =>
-    pixels(height, width, placement, { padding: "reflection" });
+    pixels(height, width, { ...placement, padding: "reflection" });
 
   test("mirrors the image at its edge, which is not repeated", () => {
     // 0 1 2   is padded to   5 4 3 4 5 / 2 1 0 1 2 / 5 4 3 4 5 ... around it.
@@ -107,7 +127,7 @@ test("rotating then cropping in two separate steps gives the same image", () => 
 
 describe("draws", () => {
   const draw = (...words: [number, number, number]) =>
-    placementOf({ rotation: 10, cropPadding: 4 }, Uint32Array.of(...words, 0));
+    placementOf({ rotation: 10, cropPadding: 4 }, Uint32Array.of(...words, 0), [28, 28]);
 
   test("reach both ends of their ranges and no further", () => {
     const low = draw(0, 0, 0);
@@ -128,7 +148,7 @@ describe("draws", () => {
 
   test("flip half of the words, and none where flipping is off", () => {
     const flipped = (flip: boolean | undefined, word: number) =>
-      placementOf({ flip }, Uint32Array.of(0, 0, 0, word)).flipped;
+      placementOf({ flip }, Uint32Array.of(0, 0, 0, word), [28, 28]).flipped;
     expect([0, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1].map((word) => flipped(true, word))).toEqual([
       ...[false, false],
       ...[true, true],
@@ -137,7 +157,12 @@ describe("draws", () => {
   });
 
   test("without augmentation change nothing", () => {
-    const { angle, top, left, flipped } = placementOf({}, Uint32Array.of(7, 8, 9, 2 ** 31));
+    const { angle, top, left, height, width, flipped } = placementOf(
+      {},
+      Uint32Array.of(7, 8, 9, 2 ** 31),
+      [28, 20],
+    );
     expect([Math.abs(angle), Math.abs(top), Math.abs(left), flipped]).toEqual([0, 0, 0, false]);
+    expect([height, width]).toEqual([28, 20]);
   });
 });

@@ -16,50 +16,68 @@ export interface Augmentation {
   readonly flip?: boolean;
 }
 
-/** One draw. */
+/**
+ * What a batch shows of an image: a rectangle of it, turned and mirrored. An augmentation draws it, and the image's source
+ * carries it out (see `source.ts`). Lengths are in pixels of the image as it is without a placement.
+ */
 export interface Placement {
-  /** The clockwise rotation in radians. */
+  /** The clockwise rotation about the image's centre in radians, before the crop. */
   readonly angle: number;
-  /** Where the crop begins, counted from the unpadded image's corner. */
+  /**
+   * The crop, which becomes the whole of what is shown. It may reach beyond the image, begin within a pixel, and have
+   * another size than what is shown: then it is scaled.
+   */
   readonly top: number;
   readonly left: number;
+  readonly height: number;
+  readonly width: number;
+  /** Whether left and right are exchanged, after the crop. */
   readonly flipped: boolean;
+  /** What lies outside the image: 0, or the image reflected at its edge, which is not repeated. */
+  readonly padding: "zeros" | "reflection";
 }
 
-/** The placement that four random 32-bit words stand for. */
-export function placementOf(augmentation: Augmentation, words: Uint32Array): Placement {
-  const { rotation = 0, cropPadding = 0, flip = false } = augmentation;
+/** The placement that four random 32-bit words stand for, of an image of the given height and width. */
+export function placementOf(
+  augmentation: Augmentation,
+  words: Uint32Array,
+  [height, width]: readonly [height: number, width: number, ...more: number[]],
+): Placement {
+  const { rotation = 0, cropPadding = 0, padding = "zeros", flip = false } = augmentation;
   const places = 2 * cropPadding + 1;
   return {
     angle: ((rotation * Math.PI) / 180) * ((words[0] / 2 ** 32) * 2 - 1),
     top: Math.floor((words[1] / 2 ** 32) * places) - cropPadding,
     left: Math.floor((words[2] / 2 ** 32) * places) - cropPadding,
+    height,
+    width,
     flipped: flip && words[3] >= 2 ** 31,
+    padding,
   };
 }
 
 /**
  * A function that writes for each output pixel the index of the input pixel that lands on it, or -1
- * where nothing does.
+ * where nothing does. Images of `height` x `width` pixels become images of the same size.
  *
- * Pixel centres are at half integers. An output pixel lies at (row + top, column + left) of the
- * rotated image; one inside it comes from the input pixel that holds its centre p rotated back:
- * R(-angle)·(p - c) + c, with c the image's centre (as torchvision's RandomRotation does). One outside
- * is reflected at the edge, or nothing.
+ * Pixel centres are at half integers. The centre of output pixel (row, column) lies in the rotated image at
+ * (top + (row + 1/2) cropHeight / height, left + (column + 1/2) cropWidth / width), in some pixel of that; its
+ * value is that of the input pixel that holds this pixel's centre p rotated back: R(-angle)·(p - c) + c, with c the
+ * image's centre (as torchvision's RandomRotation does). A pixel outside is reflected at the edge, or nothing.
  */
-export function pixelSource(
-  height: number,
-  width: number,
-  { padding = "zeros" }: Augmentation = {},
-): (placement: Placement, out: Int32Array) => void {
-  const reflects = padding === "reflection";
+export function pixelSource(height: number, width: number): (placement: Placement, out: Int32Array) => void {
   /** Of the rotated image, for each output row and column; -1 outside. */
   const rows = new Int32Array(height);
   const columns = new Int32Array(width);
-  return ({ angle, top, left, flipped }, out) => {
-    for (let row = 0; row < height; row++) rows[row] = within(row + top, height, reflects);
+  return ({ angle, top, left, height: cropHeight, width: cropWidth, flipped, padding }, out) => {
+    const reflects = padding === "reflection";
+    const [down, across] = [cropHeight / height, cropWidth / width];
+    for (let row = 0; row < height; row++) {
+      rows[row] = within(Math.floor(top + (row + 0.5) * down), height, reflects);
+    }
     for (let column = 0; column < width; column++) {
-      columns[flipped ? width - 1 - column : column] = within(column + left, width, reflects);
+      const place = within(Math.floor(left + (column + 0.5) * across), width, reflects);
+      columns[flipped ? width - 1 - column : column] = place;
     }
     if (angle === 0) moved(rows, columns, out);
     else turned(rows, columns, angle, out);

@@ -3,6 +3,8 @@ import { UserError } from "../errors.js";
 import { fromArrays } from "./arrays.js";
 import { evaluationBatches, holdOut, trainingBatches } from "./batches.js";
 import type { Dataset } from "./dataset.js";
+import type { ImageSource } from "./source.js";
+import { allOf } from "./source.js";
 
 const count = 23;
 const shape = [4, 5, 2] as const;
@@ -29,7 +31,7 @@ function epoch(dataset: Dataset, batchSize: number, seed: number, number: number
   const steps = [...Array(batches.steps).keys()].map((step) => {
     const images = new Float32Array(batches.size(step) * size);
     const labels = new Int32Array(batches.size(step));
-    batches.prepare(number, step, images, labels);
+    void batches.prepare(number, step, images, labels);
     return { images, labels };
   });
   return {
@@ -53,7 +55,7 @@ describe("an epoch", () => {
     const labelsOf = (number: number): number[] =>
       [0, 1].flatMap((step) => {
         const labels = new Int32Array(8);
-        batches.prepare(number, step, new Float32Array(8 * size), labels);
+        void batches.prepare(number, step, new Float32Array(8 * size), labels);
         return Array.from(labels);
       });
     expect(labelsOf(0)).toEqual(epoch(sample(), 8, 1, 0).labels.slice(0, 16));
@@ -86,7 +88,7 @@ describe("an epoch", () => {
     const whole = epoch(data, 8, 1, 2);
     const images = new Float32Array(8 * size);
     const labels = new Int32Array(8);
-    trainingBatches(data, { batchSize: 8, seed: 1 }).prepare(2, 1, images, labels);
+    void trainingBatches(data, { batchSize: 8, seed: 1 }).prepare(2, 1, images, labels);
     expect(Array.from(labels)).toEqual(whole.labels.slice(8, 16));
     expect(Array.from(images)).toEqual(whole.images.slice(8 * size, 16 * size));
   });
@@ -103,7 +105,7 @@ describe("an epoch", () => {
     });
     const drawn = (number: number) => {
       const images = new Float32Array(60 * 81);
-      trainingBatches(bright, { batchSize: 60, seed: 1 }).prepare(number, 0, images, new Int32Array(60));
+      void trainingBatches(bright, { batchSize: 60, seed: 1 }).prepare(number, 0, images, new Int32Array(60));
       return Array.from(images);
     };
     expect([...new Set(drawn(0))].sort((a, b) => a - b)).toEqual([-1, 1]);
@@ -136,7 +138,7 @@ test("an image of three colours is cropped, reflected, flipped and normalised pi
   const data = fromArrays({ ...common, augmentation: { cropPadding: 2, padding: "reflection", flip: true } });
   const batches = trainingBatches(data, { batchSize: 1, seed: 1 });
   for (let number = 0; number < 400; number++) {
-    batches.prepare(number, 0, out, new Int32Array(1));
+    void batches.prepare(number, 0, out, new Int32Array(1));
     seen.add(out.join());
   }
   expect(allowed.size).toBe(50);
@@ -148,10 +150,45 @@ test("evaluation takes the images in order, without augmentation", () => {
   const batches = evaluationBatches(data.test, data, 10);
   const images = new Float32Array(10 * size);
   const labels = new Int32Array(10);
-  batches.prepare(0, 2, images, labels);
+  void batches.prepare(0, 2, images, labels);
   expect([batches.steps, batches.size(2)]).toEqual([3, 3]);
   expect(Array.from(labels.subarray(0, 3))).toEqual([20, 21, 22]);
   expect(images[1]).toBe(Math.fround((21 / 255 - 0.25) / 0.5));
+});
+
+test("a source of one's own is asked for the images of a step, each with its placement", async () => {
+  const asked: { indices: number[]; places: (readonly [number, number] | undefined)[] }[] = [];
+  const labels = Uint8Array.from({ length: 5 }, (_, i) => i % 2);
+  const source: ImageSource = {
+    count: 5,
+    labels,
+    fill(indices, placements, { images, mean, std }) {
+      asked.push({
+        indices: Array.from(indices),
+        places: Array.from(
+          indices,
+          (_, i) => placements && ([placements[i].top, placements[i].left] as const),
+        ),
+      });
+      return Promise.resolve().then(() =>
+        indices.forEach((index, i) => (images[i] = (index - mean[0]) / std[0])),
+      );
+    },
+  };
+  const data: Dataset = {
+    ...{ name: "own", classes: 2, shape: [1, 1, 1], mean: [1], std: [2], checksum: "own" },
+    ...{ train: source, test: source, augmentation: { cropPadding: 3 } },
+  };
+  const batches = trainingBatches(data, { batchSize: 5, seed: 1 });
+  const [images, given] = [new Float32Array(5), new Int32Array(5)];
+  await batches.prepare(0, 0, images, given);
+  const [{ indices, places }] = asked;
+  expect([...indices].sort()).toEqual([0, 1, 2, 3, 4]);
+  expect(Array.from(given)).toEqual(indices.map((index) => labels[index]));
+  expect(Array.from(images)).toEqual(indices.map((index) => (index - 1) / 2));
+  expect(new Set(places.map(String)).size).toBeGreaterThan(1);
+  await evaluationBatches(source, data, 3).prepare(0, 1, images, given);
+  expect(asked[1]).toEqual({ indices: [3, 4], places: [undefined, undefined] });
 });
 
 test("floats are taken as they are", () => {
@@ -164,7 +201,7 @@ test("floats are taken as they are", () => {
     classes: 2,
   });
   const out = new Float32Array(4);
-  evaluationBatches(data.test, data, 2).prepare(0, 0, out, new Int32Array(2));
+  void evaluationBatches(data.test, data, 2).prepare(0, 0, out, new Int32Array(2));
   expect(out).toEqual(images);
 });
 
@@ -176,8 +213,16 @@ test("holding out splits the training images in two parts that depend on the see
   expect([...labelsOf(split.train), ...labelsOf(split.validation)].sort((a, b) => a - b)).toEqual([
     ...Array(count).keys(),
   ]);
-  expect(split.validation.images[0]).toBe(split.validation.labels[0]);
-  expect(split.train.images[16 * size]).toBe(split.train.labels[16]);
+  const firstPixels = (set: ImageSource) => {
+    const images = new Float32Array(set.count * size);
+    void set.fill(allOf(set.count), undefined, { images, mean: [0, 0], std: [1 / 255, 1 / 255] });
+    return Array.from(
+      images.filter((_, i) => i % size === 0),
+      Math.round,
+    );
+  };
+  expect(firstPixels(split.validation)).toEqual(labelsOf(split.validation));
+  expect(firstPixels(split.train)).toEqual(labelsOf(split.train));
   expect(labelsOf(holdOut(data, 6, 1).validation)).toEqual(labelsOf(split.validation));
   expect(labelsOf(holdOut(data, 6, 2).validation)).not.toEqual(labelsOf(split.validation));
 });

@@ -5,17 +5,23 @@
  * on (seed, epoch, image). Nothing else is remembered, so any step can be prepared at any time.
  */
 import { permutation, philox } from "../random/philox.js";
-import { pixelSource, placementOf } from "./augment.js";
-import type { Dataset, ImageSet } from "./dataset.js";
+import type { Placement } from "./augment.js";
+import { placementOf } from "./augment.js";
+import type { Dataset } from "./dataset.js";
 import { keyFor } from "./random.js";
+import type { ImageSet, ImageSource } from "./source.js";
+import { allOf, sourceOf, viewOf } from "./source.js";
 
 export interface Batches {
   /** Steps of an epoch; the last one may be smaller than the others. */
   readonly steps: number;
   /** Images of a step. */
   size(step: number): number;
-  /** Fills images [size(step), height, width, channels] and labels [size(step)], from the arrays' start. */
-  prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): void;
+  /**
+   * Fills images [size(step), height, width, channels] and labels [size(step)], from the arrays' start. It is done when
+   * it returns, or when the promise that it returns is fulfilled. One step is prepared at a time.
+   */
+  prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): void | Promise<void>;
 }
 
 /** What becomes of the images of an epoch that do not fill a batch: they are a smaller last step, or left out, others in each epoch. */
@@ -33,50 +39,42 @@ export interface BatchOptions {
 
 /** The training images, shuffled anew and augmented in each epoch. */
 export function trainingBatches(dataset: Dataset, { batchSize, seed, lastBatch }: BatchOptions): Batches {
-  const { train, augmentation, shape } = dataset;
+  const { augmentation, shape } = dataset;
+  const train = sourceOf(dataset.train, shape);
   // Fewer images than a batch are a step all the same.
   const whole = train.count - (train.count % batchSize) || train.count;
-  const [height, width] = shape;
-  const write = normaliser(train, dataset);
-  const place = pixelSource(height, width, augmentation);
-  const pixels = pixelsInPlace(height * width);
   const words = new Uint32Array(4);
   let orderEpoch = -1;
   let order: Uint32Array = new Uint32Array(0);
   let augmentationKey = keyFor(seed, "augmentation");
-  return batches(
-    lastBatch === "drop" ? whole : train.count,
-    batchSize,
-    (epoch, first, count, images, labels) => {
-      if (epoch !== orderEpoch) {
-        orderEpoch = epoch;
-        order = permutation(train.count, keyFor(seed, "order", epoch), 0);
-        augmentationKey = keyFor(seed, "augmentation", epoch);
-      }
-      for (let i = 0; i < count; i++) {
-        const index = order[first + i];
-        if (augmentation !== undefined) {
-          philox([index, 0, 0, 0], augmentationKey, words);
-          place(placementOf(augmentation, words), pixels);
-        }
-        write(index, pixels, images, i);
-        labels[i] = train.labels[index];
-      }
-    },
-  );
+  const choose = (epoch: number, first: number, count: number): Chosen => {
+    if (epoch !== orderEpoch) {
+      orderEpoch = epoch;
+      order = permutation(train.count, keyFor(seed, "order", epoch), 0);
+      augmentationKey = keyFor(seed, "augmentation", epoch);
+    }
+    const indices = order.subarray(first, first + count);
+    if (augmentation === undefined) return { indices };
+    const placements = Array.from(indices, (index) => {
+      philox([index, 0, 0, 0], augmentationKey, words);
+      return placementOf(augmentation, words, shape);
+    });
+    return { indices, placements };
+  };
+  return batches(train, dataset, lastBatch === "drop" ? whole : train.count, batchSize, choose);
 }
 
 /** Images in their own order, as they are; `epoch` does not matter. */
-export function evaluationBatches(set: ImageSet, dataset: Dataset, batchSize: number): Batches {
-  const [height, width] = dataset.shape;
-  const write = normaliser(set, dataset);
-  const pixels = pixelsInPlace(height * width);
-  return batches(set.count, batchSize, (_epoch, first, count, images, labels) => {
-    for (let i = 0; i < count; i++) {
-      write(first + i, pixels, images, i);
-      labels[i] = set.labels[first + i];
-    }
-  });
+export function evaluationBatches(
+  set: ImageSet | ImageSource,
+  dataset: Pick<Dataset, "shape" | "mean" | "std">,
+  batchSize: number,
+): Batches {
+  const source = sourceOf(set, dataset.shape);
+  const all = allOf(source.count);
+  return batches(source, dataset, source.count, batchSize, (_epoch, first, count) => ({
+    indices: all.subarray(first, first + count),
+  }));
 }
 
 /** The data set with `count` of its training images, chosen by `seed`, held out for validation. */
@@ -84,84 +82,34 @@ export function holdOut(
   dataset: Dataset,
   count: number,
   seed: number,
-): Dataset & { readonly validation: ImageSet } {
-  const order = permutation(dataset.train.count, keyFor(seed, "holdOut"), 0);
-  const take = (indices: Uint32Array) => subset(dataset.train, indices.sort());
+): Dataset & { readonly train: ImageSource; readonly validation: ImageSource } {
+  const train = sourceOf(dataset.train, dataset.shape);
+  const order = permutation(train.count, keyFor(seed, "holdOut"), 0);
+  const take = (indices: Uint32Array) => viewOf(train, indices.sort());
   return { ...dataset, train: take(order.slice(count)), validation: take(order.slice(0, count)) };
 }
 
-function subset({ images, labels, count }: ImageSet, indices: Uint32Array): ImageSet {
-  const size = images.length / count;
-  const taken =
-    images instanceof Uint8Array
-      ? new Uint8Array(indices.length * size)
-      : new Float32Array(indices.length * size);
-  indices.forEach((index, i) => taken.set(images.subarray(index * size, (index + 1) * size), i * size));
-  return { images: taken, labels: Int32Array.from(indices, (index) => labels[index]), count: indices.length };
+/** The images of a step, and what is shown of each. */
+interface Chosen {
+  readonly indices: Uint32Array;
+  readonly placements?: readonly Placement[];
 }
 
 function batches(
+  source: ImageSource,
+  { mean, std }: Pick<Dataset, "mean" | "std">,
   count: number,
   batchSize: number,
-  fill: (epoch: number, first: number, count: number, images: Float32Array, labels: Int32Array) => void,
+  choose: (epoch: number, first: number, count: number) => Chosen,
 ): Batches {
   const size = (step: number) => Math.min(batchSize, count - step * batchSize);
   return {
     steps: Math.ceil(count / batchSize),
     size,
-    prepare: (epoch, step, images, labels) => fill(epoch, step * batchSize, size(step), images, labels),
-  };
-}
-
-function pixelsInPlace(count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => i);
-}
-
-/**
- * Returns a function that writes image `index` of the set to place `at` of a batch: output pixel p is
- * (x - mean) / std of input pixel pixels[p], with x = 0 where that is -1.
- */
-function normaliser(
-  { images }: ImageSet,
-  { shape: [height, width, channels], mean, std }: Dataset,
-): (index: number, pixels: Int32Array, out: Float32Array, at: number) => void {
-  const area = height * width;
-  const size = area * channels;
-  const zero = Float32Array.from(mean, (m, c) => (0 - m) / std[c]);
-  if (images instanceof Float32Array) {
-    return (index, pixels, out, at) => {
-      for (let p = 0, o = at * size; p < area; p++) {
-        const from = index * size + pixels[p] * channels;
-        for (let c = 0; c < channels; c++, o++) {
-          out[o] = pixels[p] < 0 ? zero[c] : (images[from + c] - mean[c]) / std[c];
-        }
-      }
-    };
-  }
-  const tables = Float32Array.from(
-    { length: channels * 256 },
-    (_, i) => ((i % 256) / 255 - mean[i >> 8]) / std[i >> 8],
-  );
-  // Two loops that do the same: written out for colours, it takes half the time.
-  if (channels === 3) {
-    const [red, green, blue] = [0, 256, 512].map((from) => tables.subarray(from, from + 256));
-    return (index, pixels, out, at) => {
-      const first = index * size;
-      for (let p = 0, o = at * size; p < area; p++, o += 3) {
-        const pixel = pixels[p];
-        const from = first + 3 * pixel;
-        out[o] = pixel < 0 ? zero[0] : red[images[from]];
-        out[o + 1] = pixel < 0 ? zero[1] : green[images[from + 1]];
-        out[o + 2] = pixel < 0 ? zero[2] : blue[images[from + 2]];
-      }
-    };
-  }
-  return (index, pixels, out, at) => {
-    for (let p = 0, o = at * size; p < area; p++) {
-      const from = index * size + pixels[p] * channels;
-      for (let c = 0; c < channels; c++, o++) {
-        out[o] = pixels[p] < 0 ? zero[c] : tables[c * 256 + images[from + c]];
-      }
-    }
+    prepare(epoch, step, images, labels) {
+      const { indices, placements } = choose(epoch, step * batchSize, size(step));
+      for (let i = 0; i < indices.length; i++) labels[i] = source.labels[indices[i]];
+      return source.fill(indices, placements, { images, mean, std });
+    },
   };
 }

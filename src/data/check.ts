@@ -18,7 +18,8 @@ import {
   whole,
 } from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
-import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
+import type { Dataset, LoadListeners } from "./dataset.js";
+import type { ImageSet, ImageSource } from "./source.js";
 
 /** Whoever listens to a load. */
 export const listenerRules: Rules<LoadListeners> = {
@@ -50,7 +51,9 @@ const numbers: Rule = {
   allowed: "an array of numbers, one a channel",
   test: (value) => Array.isArray(value) && value.every((item) => Number.isFinite(item)),
 };
-const setRule = objectOf("an image set { images, labels, count }", { count: "number" });
+const setRule = objectOf("an image set { images, labels, count } or a source { count, labels, fill }", {
+  count: "number",
+});
 
 /** @throws UserError for what is no data set, such as the Promise of one. */
 export function checkDataset(data: unknown): asserts data is Dataset {
@@ -68,7 +71,12 @@ export function checkDataset(data: unknown): asserts data is Dataset {
   checkAugmentation(augmentation);
   for (const key of ["train", "test"] as const) {
     checkValue(key, data[key], setRule, "data.");
-    checkTypes(`data.${key}`, data[key] as Partial<ImageSet>);
+    const set = data[key] as Partial<ImageSet & ImageSource>;
+    if (set.fill === undefined) checkTypes(`data.${key}`, set);
+    else {
+      checkValue("fill", set.fill, callback, `data.${key}.`);
+      checkLabels(`data.${key}`, set);
+    }
   }
 }
 
@@ -77,6 +85,10 @@ export function checkTypes(name: string, { images, labels }: Partial<ImageSet>):
   if (!(images instanceof Uint8Array || images instanceof Float32Array)) {
     throw new UserError(`${name}.images must be a Uint8Array or a Float32Array, got ${shown(images)}`);
   }
+  checkLabels(name, { labels });
+}
+
+function checkLabels(name: string, { labels }: Partial<Pick<ImageSet, "labels">>): void {
   if (!(labels instanceof Uint8Array || labels instanceof Int32Array)) {
     throw new UserError(`${name}.labels must be a Uint8Array or an Int32Array, got ${shown(labels)}`);
   }

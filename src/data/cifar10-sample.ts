@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { checkOptions } from "../errors/options.js";
 import { cifar10Protocol as protocol } from "./cifar10.js";
-import type { Dataset, ImageSet } from "./dataset.js";
+import type { ArrayDataset } from "./dataset.js";
+import type { ImageSet } from "./source.js";
 import { checksumOf } from "./dataset.js";
 import { decodeImages } from "./decode.js";
 
@@ -11,7 +12,7 @@ const columns = 40;
 const rowBytes = side * 3;
 
 /** The shipped 1,600 training and 400 test images of CIFAR-10 (see data/cifar10-sample/README.md). */
-export async function cifar10Sample(options: Readonly<Record<string, never>> = {}): Promise<Dataset> {
+export async function cifar10Sample(options: Readonly<Record<string, never>> = {}): Promise<ArrayDataset> {
   checkOptions("cifar10Sample", options, {});
   const [train, test] = await Promise.all([cut("train.webp", 160), cut("test.webp", 40)]);
   return {

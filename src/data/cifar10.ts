@@ -9,7 +9,8 @@ import { UserError } from "../errors.js";
 import { checkOptions } from "../errors/options.js";
 import type { ArchiveFile } from "./archive.js";
 import { archiveFiles, readArchive } from "./archive.js";
-import type { Dataset, ImageSet } from "./dataset.js";
+import type { ArrayDataset } from "./dataset.js";
+import type { ImageSet } from "./source.js";
 import { checksumOf, ofDirectory } from "./dataset.js";
 import { findFile, isDirectory } from "./paths.js";
 import type { LocalFile, RemoteOptions } from "./remote.js";
@@ -45,7 +46,7 @@ export interface Cifar10Options extends RemoteOptions {
 }
 
 /** CIFAR-10's 50,000 training and 10,000 test images from a directory or an archive, or else downloaded. */
-export async function cifar10(given: Cifar10Options = {}): Promise<Dataset> {
+export async function cifar10(given: Cifar10Options = {}): Promise<ArrayDataset> {
   checkOptions("cifar10", given, remoteRules);
   const { directory, ...options } = given;
   if (directory === undefined) return assemble((await downloadCifar10(options)).files);
@@ -53,7 +54,7 @@ export async function cifar10(given: Cifar10Options = {}): Promise<Dataset> {
 }
 
 /** A data set of unpacked batches, the test images' last. */
-function assemble(files: readonly BatchFile[]): Dataset {
+function assemble(files: readonly BatchFile[]): ArrayDataset {
   const [train, test] = [imageSet(files.slice(0, -1)), imageSet(files.slice(-1))];
   const checksum = checksumOf(...files.map(({ bytes }) => bytes));
   return { name: "cifar10", train, test, ...cifar10Protocol, checksum };

@@ -1,19 +1,10 @@
-/** What a data set is: images and labels in memory, and what is done to them before the network sees them. */
+/** What a data set is: images and labels, and what is done to them before the network sees them. */
 import { createHash } from "node:crypto";
 import { UserError } from "../errors.js";
 import { pieceBytes } from "../files/read.js";
 import type { Augmentation } from "./augment.js";
 import type { DecodeRules } from "./rules.js";
-
-/**
- * Images [count, height, width, channels], row-major, and one label an image. Bytes are read as
- * pixels 0..255 and divided by 255; floats are taken as they are. Then `mean` and `std` apply.
- */
-export interface ImageSet {
-  readonly images: Uint8Array | Float32Array;
-  readonly labels: Uint8Array | Int32Array;
-  readonly count: number;
-}
+import type { ImageSet, ImageSource } from "./source.js";
 
 /** Images to train and test on, and how they are prepared before the network sees them. */
 export interface Dataset {
@@ -23,8 +14,8 @@ export interface Dataset {
   readonly classNames?: readonly string[];
   /** Height, width and channels of an image. */
   readonly shape: readonly [height: number, width: number, channels: number];
-  readonly train: ImageSet;
-  readonly test: ImageSet;
+  readonly train: ImageSet | ImageSource;
+  readonly test: ImageSet | ImageSource;
   /** Per channel: the network sees (x - mean) / std. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
@@ -34,8 +25,14 @@ export interface Dataset {
   readonly testIsAll?: boolean;
   /** Applied to training images only. */
   readonly augmentation?: Augmentation;
-  /** SHA-256 over images and labels, so that a run is continued on the data that it started on. */
+  /** SHA-256 over what decides images and labels, so that a run is continued on the data that it started on. */
   readonly checksum: string;
+}
+
+/** A data set whose images are in memory. */
+export interface ArrayDataset extends Dataset {
+  readonly train: ImageSet;
+  readonly test: ImageSet;
 }
 
 /** How far the loading of a data set is. */

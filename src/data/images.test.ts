@@ -6,10 +6,12 @@ import type { Sharp } from "sharp";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
+import type { ArrayDataset } from "./dataset.js";
 import { decodeImages } from "./decode.js";
 import { listImages } from "./folder.js";
 import type { ImagesOptions } from "./images.js";
 import { images } from "./images.js";
+import type { ImageSet } from "./source.js";
 
 let folder: string;
 beforeEach(() => {
@@ -161,7 +163,9 @@ describe("an image becomes pixels", () => {
 });
 
 const shape = [8, 8, 1] as const;
-const load = (options: Partial<ImagesOptions> = {}) => images({ directory: folder, shape, ...options });
+/** A folder of few images, which are in memory. */
+const load = async (options: Partial<ImagesOptions> = {}) =>
+  (await images({ directory: folder, shape, ...options })) as ArrayDataset;
 
 describe("folders train and test", () => {
   beforeEach(async () => {
@@ -427,10 +431,11 @@ if (FEWBIT_DATA !== undefined && existsSync(join(FEWBIT_DATA, "imagenet-10"))) {
     const size = side * side * 3;
     let greyFiles = 0;
     for (const set of ["train", "test"] as const) {
+      const { images: bytes } = data[set] as ImageSet;
       for (const [i, { path }] of files[set].entries()) {
         if ((await sharp(path).metadata()).channels !== 1) continue;
         greyFiles++;
-        const pixels = data[set].images.subarray(i * size, (i + 1) * size);
+        const pixels = bytes.subarray(i * size, (i + 1) * size);
         expect(pixels.every((value, at) => value === pixels[at - (at % 3)])).toBe(true);
       }
     }

@@ -4,7 +4,7 @@ import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
 import { listenerRules } from "./check.js";
-import type { Dataset, ImageSet, LoadListeners } from "./dataset.js";
+import type { Dataset, LoadListeners } from "./dataset.js";
 import { checksumOf } from "./dataset.js";
 import { decodeImages } from "./decode.js";
 import { doubtsOf } from "./doubts.js";
@@ -12,6 +12,7 @@ import type { ImageFile } from "./folder.js";
 import { listImages } from "./folder.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules, isRules, rulesOf } from "./rules.js";
+import type { ImageSet } from "./source.js";
 
 /** How a network's images were prepared, which all that it is asked about must be too. */
 export interface Preparation extends DecodeRules {

@@ -3,7 +3,8 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
 import { checkOptions } from "../errors/options.js";
-import type { Dataset, ImageSet } from "./dataset.js";
+import type { ArrayDataset } from "./dataset.js";
+import type { ImageSet } from "./source.js";
 import { checksumOf, ofDirectory } from "./dataset.js";
 import { checkCounts, parseImages, parseLabels } from "./idx.js";
 import { findFile, isDirectory } from "./paths.js";
@@ -29,14 +30,14 @@ export interface MnistOptions extends RemoteOptions {
 }
 
 /** MNIST's 60,000 training and 10,000 test images from the four files of a directory, or else downloaded. */
-export async function mnist(given: MnistOptions = {}): Promise<Dataset> {
+export async function mnist(given: MnistOptions = {}): Promise<ArrayDataset> {
   checkOptions("mnist", given, remoteRules);
   const { directory, ...options } = given;
   if (directory === undefined) return assemble("mnist", (await downloadMnist(options)).files);
   return ofDirectory(() => readFolder(directory));
 }
 
-async function readFolder(directory: string): Promise<Dataset> {
+async function readFolder(directory: string): Promise<ArrayDataset> {
   if (!isDirectory(directory)) {
     throw new UserError(`${directory} is not a directory; give the one that holds MNIST's four files`);
   }
@@ -49,7 +50,7 @@ async function readFolder(directory: string): Promise<Dataset> {
 }
 
 /** The shipped 10,000 training and 2,000 test images of MNIST (see data/digits/README.md). */
-export async function digits(options: Readonly<Record<string, never>> = {}): Promise<Dataset> {
+export async function digits(options: Readonly<Record<string, never>> = {}): Promise<ArrayDataset> {
   checkOptions("digits", options, {});
   const shipped = (name: string) => fileURLToPath(new URL(`../../data/digits/${name}`, import.meta.url));
   return load("digits", [
@@ -98,13 +99,13 @@ export function downloadMnist(
   return remoteFiles("mnist", remote, mirrors, options);
 }
 
-async function load(name: string, paths: readonly string[]): Promise<Dataset> {
+async function load(name: string, paths: readonly string[]): Promise<ArrayDataset> {
   const files = paths.map(async (path) => ({ path, bytes: await readUnpacked(path) }));
   return assemble(name, await Promise.all(files));
 }
 
 /** A data set of unpacked files: training images and labels, test images and labels. */
-function assemble(name: string, files: readonly Pick<LocalFile, "path" | "bytes">[]): Dataset {
+function assemble(name: string, files: readonly Pick<LocalFile, "path" | "bytes">[]): ArrayDataset {
   const [trainImages, trainLabels, testImages, testLabels] = files;
   return {
     name,

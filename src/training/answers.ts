@@ -1,7 +1,7 @@
 /** What a trained network answers to images: a probability per class. Compiled once, asked as often as one likes. */
 import { createState } from "../compiler/state.js";
-import { evaluationBatches } from "../data/batches.js";
-import type { ImageSet } from "../data/dataset.js";
+import type { ImageSource } from "../data/source.js";
+import { allOf } from "../data/source.js";
 import type { Preparation } from "../data/images.js";
 import { memoryText, UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
@@ -29,9 +29,6 @@ export const broken = (network: string, asked: string): UserError =>
 export const classNamesOf = ({ classNames }: Preparation, classes: number): readonly string[] =>
   classNames ?? Array.from({ length: classes }, (_, label) => String(label));
 
-/** Images [N, height, width, channels] as an `ImageSet` has them. */
-export type Images = ImageSet["images"];
-
 /**
  * Images that are answered in one go, or fewer where they are large: the memory that it takes does not grow with their
  * number. What is left of them goes in parts of halved sizes, so that few Programs serve any number.
@@ -56,8 +53,8 @@ export function answerer(
   { mean, std }: Pick<Preparation, "mean" | "std">,
   executor: Executor,
   mostBytes = executor.memoryLimit,
-): (images: Images) => Promise<ImageAnswer[]> {
-  const { input: shape, classes } = model;
+): (images: ImageSource) => Promise<ImageAnswer[]> {
+  const { input: shape } = model;
   const size = shape[0] * shape[1] * shape[2];
   const state = createState<WeightTensors>({ parameters, statistics }, { executor });
   const step = compileLogits(model, method, executor, mostBytes);
@@ -69,18 +66,14 @@ export function answerer(
   const one = step.program(state, { images: { data: new Float32Array(size), shape: [1, ...shape] } });
   const bytesOfOne = Object.values(one.bytes).reduce((sum, bytes) => sum + bytes, 0);
   return async (images) => {
-    const count = images.length / size;
-    const set = { images, labels: new Uint8Array(count), count };
-    const data = { name: "images", classes, shape, mean, std, train: set, test: set, checksum: "images" };
-    const batches = evaluationBatches(set, data, 1);
-    const unused = new Int32Array(1);
+    const { count } = images;
+    const all = allOf(count);
     const answers: ImageAnswer[] = [];
     for (let part = atOnce; answers.length < count;) {
       while (part > count - answers.length || (part > 1 && part * bytesOfOne > mostBytes)) part /= 2;
       const pixels = new Float32Array(part * size);
-      for (let i = 0; i < part; i++) {
-        batches.prepare(0, answers.length + i, pixels.subarray(i * size), unused);
-      }
+      const chosen = all.subarray(answers.length, answers.length + part);
+      await images.fill(chosen, undefined, { images: pixels, mean, std });
       const { logits } = await step(state, { images: { data: pixels, shape: [part, ...shape] } });
       for (let i = 0; i < part; i++) {
         answers.push({ answer: answerOf(logits, i), probabilities: softmaxOfRow(logits, i) });

@@ -1,10 +1,12 @@
 /** A trained network that answers what pixels show. */
 import type { Preparation } from "../data/images.js";
+import type { ImageSource } from "../data/source.js";
+import { arraySource } from "../data/source.js";
 import { shown, UserError } from "../errors.js";
 import { checkOptions, isObject } from "../errors/options.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
 import { chooseExecutor } from "../runtime/choose.js";
-import type { ImageAnswer, Images } from "./answers.js";
+import type { ImageAnswer } from "./answers.js";
 import { answerer, broken, classNamesOf, mostOfStored } from "./answers.js";
 import type { Trained } from "./evaluate.js";
 import { onlyTrained } from "./evaluate.js";
@@ -79,7 +81,7 @@ export async function classifier(run: Run | string, options: ClassifierOptions =
       throw broken(of, `image ${i}`);
     });
   };
-  await ask(new Uint8Array(size)); // so that it is compiled when somebody waits for an answer
+  await ask(imagesOf(new Uint8Array(size), shape, 1)); // so that it is compiled when somebody waits for an answer
   return {
     ...{ shape, classNames, epoch },
     predict: async (pixels) => (await predictAll(pixels, 1))[0],
@@ -128,7 +130,7 @@ function preparationOf(preparation: Preparation | undefined, of: string): Prepar
 }
 
 /** @param count how many images there must be; undefined for any number. @throws UserError */
-function imagesOf(pixels: unknown, shape: Classifier["shape"], count: number | undefined): Images {
+function imagesOf(pixels: unknown, shape: Classifier["shape"], count: number | undefined): ImageSource {
   const isPixels =
     pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray || pixels instanceof Float32Array;
   if (!isPixels) {
@@ -144,6 +146,10 @@ function imagesOf(pixels: unknown, shape: Classifier["shape"], count: number | u
   if (at >= 0) {
     throw new UserError(`pixels has ${pixels[at]} at position ${at}; values must be finite`);
   }
-  if (!(pixels instanceof Uint8ClampedArray)) return pixels;
-  return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+  const images =
+    pixels instanceof Uint8ClampedArray
+      ? new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength)
+      : pixels;
+  const number = pixels.length / size;
+  return arraySource({ images, labels: new Uint8Array(number), count: number }, shape);
 }

@@ -3,7 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
 import { evaluationBatches } from "../data/batches.js";
-import type { Dataset, ImageSet } from "../data/dataset.js";
+import type { Dataset } from "../data/dataset.js";
+import type { ImageSet, ImageSource } from "../data/source.js";
+import { sourceOf, viewOf } from "../data/source.js";
 import { checkDataset } from "../data/check.js";
 import { shown, UserError } from "../errors.js";
 import { checkOptions, checkValue, whole } from "../errors/options.js";
@@ -48,7 +50,7 @@ export async function score(
   step: ScoreStep,
   state: State<WeightTensors>,
   data: Dataset,
-  set: ImageSet,
+  set: ImageSet | ImageSource,
   batchSize: number,
   onBatch: (step: number, steps: number) => void = () => {},
   isStopped: () => boolean = () => false,
@@ -58,11 +60,9 @@ export async function score(
   let sums: Sums = noImages;
   const complete = await feed(batches, data.shape, 0, 0, async (batch, number) => {
     const { loss, top1, top5, logits } = await step(state, batch);
-    const count = batches.size(number);
-    sums = addBatch(sums, count, loss.data[0], top1.data[0], top5.data[0]);
-    // The batch's own labels are those of the next one by now.
-    const first = number * batchSize;
-    if (counts !== undefined) countAnswers(counts, logits, set.labels.subarray(first, first + count));
+    const labels = batch.labels.data;
+    sums = addBatch(sums, labels.length, loss.data[0], top1.data[0], top5.data[0]);
+    if (counts !== undefined) countAnswers(counts, logits, labels);
     onBatch(number + 1, batches.steps);
     return !isStopped();
   });
@@ -144,12 +144,9 @@ export async function classify(
   checkDataset(data);
   checkFits(only.model, data);
   checkIndices(indices, data.test.count);
-  const { images, labels } = data.test;
-  const size = data.shape[0] * data.shape[1] * data.shape[2];
-  const chosen = new (images instanceof Uint8Array ? Uint8Array : Float32Array)(indices.length * size);
-  indices.forEach((index, i) => chosen.set(images.subarray(index * size, (index + 1) * size), i * size));
+  const chosen = viewOf(sourceOf(data.test, data.shape), Uint32Array.from(indices));
   const answers = await answerer(only, data, chooseExecutor(options).executor)(chosen);
-  return answers.map((answer, i) => ({ label: labels[indices[i]], ...answer }));
+  return answers.map((answer, i) => ({ label: chosen.labels[i], ...answer }));
 }
 
 /** @throws UserError for an index that no test image has. */

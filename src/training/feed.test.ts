@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Batches } from "../data/batches.js";
 import { feed } from "./feed.js";
 
@@ -53,4 +53,66 @@ test("it begins where it is told, and ends where it is told", async () => {
   log.length = 0;
   expect(await feed(batches, [1, 2, 1], 0, 3, use)).toBe(true);
   expect([used, log]).toEqual([[1], []]);
+});
+
+test("a batch stays as it is until its callback ends, while the next is prepared", async () => {
+  const { batches } = setUp();
+  await feed(batches, [1, 2, 1], 0, 0, async ({ images, labels }, step) => {
+    const before = [Array.from(images.data), Array.from(labels.data)];
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect([Array.from(images.data), Array.from(labels.data)]).toEqual(before);
+    expect(labels.data[0]).toBe(step);
+    return true;
+  });
+});
+
+describe("batches that take their time", () => {
+  /** Prepares each step in a turn of its own; `fails` does not. */
+  function slow(fails?: number) {
+    const { log, batches } = setUp();
+    const prepare: Batches["prepare"] = async (epoch, step, images, labels) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (step === fails) throw new Error(`step ${step} cannot be prepared`);
+      await batches.prepare(epoch, step, images, labels);
+    };
+    return { log, batches: { ...batches, prepare } };
+  }
+
+  test("are used when they are ready", async () => {
+    const { log, batches } = slow();
+    const complete = await feed(batches, [1, 2, 1], 0, 0, async ({ labels }, step) => {
+      log.push(`use ${step}: ${labels.data.join()}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return true;
+    });
+    expect(complete).toBe(true);
+    expect(log).toEqual([
+      "prepare 0.0",
+      "use 0: 0,0",
+      "prepare 0.1",
+      "use 1: 1,1",
+      "prepare 0.2",
+      "use 2: 2",
+    ]);
+  });
+
+  test("end it with their error, when the step before has ended", async () => {
+    const { batches } = slow(1);
+    const ended: number[] = [];
+    const running = feed(batches, [1, 2, 1], 0, 0, async (_, step) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      ended.push(step);
+      return true;
+    });
+    await expect(running).rejects.toThrow("step 1 cannot be prepared");
+    expect(ended).toEqual([0]);
+  });
+
+  test("are not being prepared any more when it ends early, with an error or without", async () => {
+    for (const use of [() => Promise.resolve(false), () => Promise.reject(new Error("the step"))]) {
+      const { log, batches } = slow();
+      await feed(batches, [1, 2, 1], 0, 0, use).catch(() => {});
+      expect(log).toEqual(["prepare 0.0", "prepare 0.1"]);
+    }
+  });
 });

@@ -13,9 +13,9 @@ export interface ImageBatch {
 }
 
 /**
- * Runs `use` on the batches of an epoch in order, from `first` on; while it waits for its step, the
- * next batch is prepared. One pair of arrays serves all, since a step copies its batch before it
- * returns its promise. Ends early when `use` resolves to false; resolves to whether it ran to the end.
+ * Runs `use` on the batches of an epoch in order, from `first` on. While it waits for its step, the next batch is
+ * prepared in the other of two pairs of arrays: what `use` gets stays as it is until its promise is settled. Ends early
+ * when `use` resolves to false; resolves to whether it ran to the end. Nothing is being prepared any more when it ends.
  */
 export async function feed(
   batches: Batches,
@@ -25,24 +25,37 @@ export async function feed(
   use: (batch: ImageBatch, step: number) => Promise<boolean>,
 ): Promise<boolean> {
   const size = shape[0] * shape[1] * shape[2];
-  const images = new Float32Array(batches.size(0) * size);
-  const labels = new Int32Array(batches.size(0));
-  const prepare = (step: number): ImageBatch => {
-    batches.prepare(epoch, step, images, labels);
+  const arrays = () => ({
+    images: new Float32Array(batches.size(0) * size),
+    labels: new Int32Array(batches.size(0)),
+  });
+  const pairs = [arrays(), arrays()];
+  // A batch that is ready when `prepare` returns costs no turn of the event loop.
+  const prepare = (step: number): ImageBatch | Promise<ImageBatch> => {
+    const { images, labels } = pairs[step % 2];
     const count = batches.size(step);
-    return {
+    const batch = {
       images: { data: images.subarray(0, count * size), shape: [count, ...shape] },
       labels: { data: labels.subarray(0, count), shape: [count] },
     };
+    const pending = batches.prepare(epoch, step, images, labels);
+    if (!(pending instanceof Promise)) return batch;
+    const ready = pending.then(() => batch);
+    ready.catch(() => {}); // an error is told when the batch's turn has come
+    return ready;
   };
   if (first >= batches.steps) return true;
-  let batch = prepare(first);
-  for (let step = first; step < batches.steps; step++) {
-    const running = use(batch, step);
-    if (step + 1 < batches.steps) batch = prepare(step + 1);
-    if (!(await running)) return false;
+  let next = prepare(first);
+  try {
+    for (let step = first; step < batches.steps; step++) {
+      const running = use(next instanceof Promise ? await next : next, step);
+      if (step + 1 < batches.steps) next = prepare(step + 1);
+      if (!(await running)) return false;
+    }
+    return true;
+  } finally {
+    await Promise.allSettled([next]);
   }
-  return true;
 }
 
 /** @throws UserError for a data set whose images or classes are not those of the network. */

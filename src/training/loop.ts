@@ -3,7 +3,8 @@ import type { State } from "../compiler/state.js";
 import { createState } from "../compiler/state.js";
 import type { Batches, BatchOptions } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
-import type { Dataset, ImageSet } from "../data/dataset.js";
+import type { Dataset } from "../data/dataset.js";
+import type { ImageSet, ImageSource } from "../data/source.js";
 import { keyFor } from "../data/random.js";
 import { DivergenceError } from "../errors.js";
 import type { TieRule } from "../graph/index.js";
@@ -38,7 +39,7 @@ export interface Job extends BatchOptions {
   readonly schedule: Schedule | undefined;
   readonly data: Dataset;
   /** Held-out training images, if the best epoch is chosen on them. */
-  readonly validation: ImageSet | undefined;
+  readonly validation: ImageSource | undefined;
   readonly epochs: number;
   readonly gradients: GradientType;
   readonly executor: Executor;
@@ -241,7 +242,7 @@ export class Training {
     return heldOut && { watched: heldOut.scores, test, counts };
   }
 
-  private async evaluateOn(set: ImageSet, batchesBefore: number): Promise<Scored | undefined> {
+  private async evaluateOn(set: ImageSet | ImageSource, batchesBefore: number): Promise<Scored | undefined> {
     const { data, batchSize } = this.job;
     const trained = scoresOf(this.sums);
     const onBatch = (batch: number, batches: number) => {

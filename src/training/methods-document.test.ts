@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { datasets } from "../data/index.js";
-import type { Dataset } from "../data/index.js";
+import type { ImageSet } from "../data/index.js";
 import { models } from "../models/index.js";
 import { adam } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -283,7 +283,7 @@ class Reader {
 const folder = mkdtempSync(join(tmpdir(), "fewbit-methods-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const first = ({ images, labels }: Dataset["train"], count: number, size: number) => ({
+const first = ({ images, labels }: ImageSet, count: number, size: number) => ({
   images: images.subarray(0, count * size),
   labels: labels.subarray(0, count),
   count,

@@ -1,6 +1,7 @@
 /** What a stored run's network answers to image files. */
 import { decodeImages } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
+import { arraySource } from "../data/source.js";
 import { shown, UserError } from "../errors.js";
 import { checkOptions, checkValue, text } from "../errors/options.js";
 import type { Network } from "../nn/index.js";
@@ -81,7 +82,9 @@ export async function predictRun(
   const { input: shape, classes } = model;
   const { executor } = chooseExecutor(options);
   const ask = answerer({ model, method, weights }, preparation, executor, mostOfStored(executor));
-  const answers = await ask(await decodeImages(files, { shape, invert, rules: rulesOf(preparation) }));
+  const images = await decodeImages(files, { shape, invert, rules: rulesOf(preparation) });
+  const set = { images, labels: new Uint8Array(files.length), count: files.length };
+  const answers = await ask(arraySource(set, shape));
   const unanswered = answers.findIndex(({ answer }) => answer === -1);
   if (unanswered !== -1) throw broken(directory, files[unanswered]);
   return {

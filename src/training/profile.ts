@@ -65,9 +65,12 @@ function timed(all: Batches) {
     size: () => all.size(0),
     prepare(...batch) {
       const began = performance.now();
-      all.prepare(...batch);
-      preparation.ended = performance.now();
-      preparation.milliseconds.push(preparation.ended - began);
+      const note = (): void => {
+        preparation.ended = performance.now();
+        preparation.milliseconds.push(preparation.ended - began);
+      };
+      const pending = all.prepare(...batch);
+      return pending instanceof Promise ? pending.then(note) : note();
     },
   };
   return { batches, preparation };

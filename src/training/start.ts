@@ -1,7 +1,7 @@
 /** What is wrong with a network before its first step: layers that have nothing to learn from. */
 import type { State } from "../compiler/state.js";
-import { evaluationBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
+import { sourceOf } from "../data/source.js";
 import type { LayerSummary, Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
@@ -60,21 +60,17 @@ async function constantInputs({ model, method, data, layers, state, executor }: 
   if (layers.every(({ activationBits }) => activationBits === 32)) return [];
   const measure = compileSpreads(model, method, executor);
   const random = { data: new Int32Array(2), shape: [2] };
-  const { spreads } = await measure(state, { images: someImages(data), random });
+  const { spreads } = await measure(state, { images: await someImages(data), random });
   return Object.keys(spreads).filter((name) => spreads[name].data[0] === 0);
 }
 
 /** Training images at equal distances, as the network takes them. */
-function someImages(data: Dataset) {
-  const { train, shape } = data;
+async function someImages({ train, shape, mean, std }: Dataset) {
   const count = Math.min(most, train.count);
   const size = shape[0] * shape[1] * shape[2];
   const images = new Float32Array(count * size);
-  const one = evaluationBatches(train, data, 1);
-  for (let i = 0; i < count; i++) {
-    const index = Math.floor((i * train.count) / count);
-    one.prepare(0, index, images.subarray(i * size, (i + 1) * size), new Int32Array(1));
-  }
+  const indices = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * train.count) / count));
+  await sourceOf(train, shape).fill(indices, undefined, { images, mean, std });
   return { data: images, shape: [count, ...shape] };
 }
 

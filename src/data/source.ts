@@ -1,0 +1,77 @@
+/** Where a batch's images come from: arrays in memory, files that are decoded when they are asked for, or a part of either. */
+import type { Placement } from "./augment.js";
+import { imageWriter } from "./writer.js";
+
+/**
+ * Images [count, height, width, channels] in memory, row-major, and one label an image. Bytes are read as
+ * pixels 0..255 and divided by 255; floats are taken as they are. Then the data set's `mean` and `std` apply.
+ */
+export interface ImageSet {
+  readonly images: Uint8Array | Float32Array;
+  readonly labels: Uint8Array | Int32Array;
+  readonly count: number;
+}
+
+/** Where images are written to, and how. */
+export interface Destination {
+  /** Images [count, height, width, channels] are written from the array's start. */
+  readonly images: Float32Array;
+  /** Of each channel: what is written of a value x, which is in 0 to 1 where images are bytes, is (x - mean) / std. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Images of one shape, wherever they are. What decides them is part of their data set's checksum. */
+export interface ImageSource {
+  readonly count: number;
+  /** One an image, each below the data set's number of classes. */
+  readonly labels: Uint8Array | Int32Array;
+  /**
+   * Writes the images at `indices`, each by its placement, or whole where there are no placements. A source that has its
+   * images at hand is done when this returns; another returns a promise, and is called again when that has settled.
+   */
+  fill(
+    indices: Uint32Array,
+    placements: readonly Placement[] | undefined,
+    out: Destination,
+  ): void | Promise<void>;
+}
+
+type Shape = readonly [height: number, width: number, channels: number];
+
+const isSource = (set: ImageSet | ImageSource): set is ImageSource => "fill" in set;
+
+/** The source of a set of a data set's images. */
+export function sourceOf(set: ImageSet | ImageSource, shape: Shape): ImageSource {
+  return isSource(set) ? set : arraySource(set, shape);
+}
+
+/** Images in memory as a source. The arrays are not copied. */
+export function arraySource({ images, labels, count }: ImageSet, shape: Shape): ImageSource {
+  const size = shape[0] * shape[1] * shape[2];
+  const write = imageWriter(shape);
+  return {
+    count,
+    labels,
+    fill(indices, placements, out) {
+      for (let i = 0; i < indices.length; i++) write(images, indices[i] * size, placements?.[i], out, i);
+    },
+  };
+}
+
+/** The images of a source at some of its indices, in that order, as a source of their own. */
+export function viewOf(source: ImageSource, indices: Uint32Array): ImageSource {
+  return {
+    count: indices.length,
+    labels: Int32Array.from(indices, (index) => source.labels[index]),
+    fill: (chosen, placements, out) =>
+      source.fill(
+        chosen.map((i) => indices[i]),
+        placements,
+        out,
+      ),
+  };
+}
+
+/** The indices 0 to count - 1. */
+export const allOf = (count: number): Uint32Array => new Uint32Array(count).map((_, i) => i);

@@ -1,0 +1,92 @@
+/** Writing an image into a batch: its pixels where a placement puts them, and its values normalised. */
+import type { Placement } from "./augment.js";
+import { pixelSource } from "./augment.js";
+import type { Destination } from "./source.js";
+
+type Shape = readonly [height: number, width: number, channels: number];
+type Pixels = Uint8Array | Float32Array;
+type Normalisation = Pick<Destination, "mean" | "std">;
+
+/**
+ * Writes one image of `images`, which begins at value `first`, to place `at` of a batch. Output pixel p is
+ * (x - mean) / std of input pixel pixels[p], with x = 0 where that is -1.
+ */
+type Writer<T> = (images: T, first: number, pixels: Int32Array, out: Float32Array, at: number) => void;
+
+/**
+ * A function that writes an image, which begins at value `first` of `images`, to place `at` of a batch: whole where
+ * it has no placement.
+ */
+export function imageWriter(
+  shape: Shape,
+): (images: Pixels, first: number, placement: Placement | undefined, out: Destination, at: number) => void {
+  const [height, width] = shape;
+  const place = pixelSource(height, width);
+  const placed = new Int32Array(height * width);
+  const whole = Int32Array.from(placed, (_, i) => i);
+  // A source is asked with the same mean and deviation again and again.
+  let of: Normalisation | undefined;
+  let bytes: Writer<Uint8Array>;
+  let floats: Writer<Float32Array>;
+  return (images, first, placement, out, at) => {
+    if (of?.mean !== out.mean || of.std !== out.std) {
+      of = { mean: out.mean, std: out.std };
+      bytes = byteWriter(shape, of);
+      floats = floatWriter(shape, of);
+    }
+    let pixels = whole;
+    if (placement !== undefined) {
+      place(placement, placed);
+      pixels = placed;
+    }
+    if (images instanceof Uint8Array) bytes(images, first, pixels, out.images, at);
+    else floats(images, first, pixels, out.images, at);
+  };
+}
+
+/** What stands where an image shows nothing. */
+const nothingOf = ({ mean, std }: Normalisation) => Float32Array.from(mean, (m, c) => (0 - m) / std[c]);
+
+function floatWriter([height, width, channels]: Shape, { mean, std }: Normalisation): Writer<Float32Array> {
+  const area = height * width;
+  const zero = nothingOf({ mean, std });
+  return (images, first, pixels, out, at) => {
+    for (let p = 0, o = at * area * channels; p < area; p++) {
+      const from = first + pixels[p] * channels;
+      for (let c = 0; c < channels; c++, o++) {
+        out[o] = pixels[p] < 0 ? zero[c] : (images[from + c] - mean[c]) / std[c];
+      }
+    }
+  };
+}
+
+function byteWriter([height, width, channels]: Shape, { mean, std }: Normalisation): Writer<Uint8Array> {
+  const area = height * width;
+  const size = area * channels;
+  const zero = nothingOf({ mean, std });
+  const tables = Float32Array.from(
+    { length: channels * 256 },
+    (_, i) => ((i % 256) / 255 - mean[i >> 8]) / std[i >> 8],
+  );
+  // Two loops that do the same: written out for colours, it takes half the time.
+  if (channels === 3) {
+    const [red, green, blue] = [0, 256, 512].map((from) => tables.subarray(from, from + 256));
+    return (images, first, pixels, out, at) => {
+      for (let p = 0, o = at * size; p < area; p++, o += 3) {
+        const pixel = pixels[p];
+        const from = first + 3 * pixel;
+        out[o] = pixel < 0 ? zero[0] : red[images[from]];
+        out[o + 1] = pixel < 0 ? zero[1] : green[images[from + 1]];
+        out[o + 2] = pixel < 0 ? zero[2] : blue[images[from + 2]];
+      }
+    };
+  }
+  return (images, first, pixels, out, at) => {
+    for (let p = 0, o = at * size; p < area; p++) {
+      const from = first + pixels[p] * channels;
+      for (let c = 0; c < channels; c++, o++) {
+        out[o] = pixels[p] < 0 ? zero[c] : tables[c * 256 + images[from + c]];
+      }
+    }
+  };
+}
