@@ -14,18 +14,10 @@ import { enlarge, reach } from "./enlarge.js";
 import { onDisk } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules } from "./rules.js";
+import { Unreadable, byDecoder, check, mostTold, refusal } from "./unreadable.js";
 
 /** The extensions of the files that a folder of images is made of. */
 export const extensions = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".avif"];
-
-/** What the decoder calls their formats; it reads more, such as drawings (SVG), which are programs rather than pixels. */
-const formats: readonly string[] = ["png", "jpeg", "webp", "gif", "tiff", "heif", "avif"];
-
-/** As long as a JPEG's can be. */
-const longestSide = 65_535;
-
-/** The decoder's default. */
-const mostPixels = 0x3fff ** 2;
 
 export interface DecodeOptions {
   /** Height, width and channels: 1 for grey, 3 for red, green and blue. */
@@ -37,79 +29,65 @@ export interface DecodeOptions {
   readonly onProgress?: (done: number) => void;
 }
 
+/** What `decodeImages` is told beside the files. */
+type EachOptions = Pick<DecodeOptions, "shape" | "rules" | "onProgress">;
+
+/**
+ * Decodes files and hands their pixels on, in the order of the files, while the next ones are being read and decoded.
+ *
+ * The decoder works on Node's threads beside this one, so that several files under way keep all processors busy; worker
+ * threads would share those (docs/benchmarks.md).
+ *
+ * @param use gets the bytes [height, width, channels] of a file, and the file's index.
+ * @throws UserError that names the files that cannot be read as images, up to 20 of them, and why.
+ */
+export async function decodeEach(
+  paths: readonly string[],
+  { shape, rules = decodeRules, onProgress }: EachOptions,
+  use: (pixels: Uint8Array, index: number) => void,
+): Promise<void> {
+  const sharp = await decoder();
+  const read = (index: number) => decode(sharp, paths[index], shape, rules);
+  const underWay: Promise<Uint8Array | undefined>[] = [];
+  const bad: Unreadable[] = [];
+  let next = 0;
+  let done = 0;
+  for (let index = 0; index < paths.length && bad.length < mostTold; index++) {
+    // More than there are threads, so that they have work while one image takes long.
+    for (; next < paths.length && underWay.length < 2 * (usableCpus() + 1); next++) {
+      underWay.push(read(next).catch(() => undefined));
+    }
+    let pixels = await underWay.shift();
+    if (pixels === undefined) {
+      // Once more, alone: the decoder mixes the reasons of images that fail together, and what it lacked may have been a
+      // thread or memory.
+      await Promise.all(underWay);
+      pixels = await read(index).catch((error: unknown) => {
+        if (!(error instanceof Unreadable)) throw error;
+        bad.push(error);
+        return undefined;
+      });
+    }
+    if (pixels === undefined) continue;
+    use(pixels, index);
+    onProgress?.(++done);
+  }
+  await Promise.all(underWay);
+  if (bad.length > 0) throw refusal(bad);
+}
+
 /**
  * Images [paths, height, width, channels] as bytes.
  *
  * @throws UserError that names the files that cannot be read as images, up to 20 of them, and why.
  */
 export async function decodeImages(paths: readonly string[], options: DecodeOptions): Promise<Uint8Array> {
-  const { shape, invert = false, rules = decodeRules, onProgress } = options;
-  const [height, width, channels] = shape;
-  const size = height * width * channels;
-  const images = allocate(paths.length, shape);
-  const sharp = await decoder();
-  const bad: Unreadable[] = [];
-  let next = 0;
-  let done = 0;
-  const read = async (index: number): Promise<void> => {
-    images.set(await decode(sharp, paths[index], shape, rules), index * size);
-    onProgress?.(++done);
-  };
-  while (next < paths.length && bad.length < mostTold) {
-    const failed: number[] = [];
-    const work = async (): Promise<void> => {
-      while (next < paths.length && failed.length < mostTold) {
-        const index = next++;
-        await read(index).catch(() => failed.push(index));
-      }
-    };
-    await Promise.all(Array.from({ length: usableCpus() + 1 }, work));
-    // Once more, one at a time: the decoder mixes the reasons of images that fail together, and what it lacked
-    // may have been a thread or memory.
-    for (const index of failed.sort((a, b) => a - b)) {
-      await read(index).catch((error: unknown) => {
-        if (!(error instanceof Unreadable)) throw error;
-        bad.push(error);
-      });
-    }
-  }
-  if (bad.length > 0) throw refusal(bad);
+  const { shape, invert = false } = options;
+  const size = shape[0] * shape[1] * shape[2];
+  const images = allocateImages(paths.length, shape);
+  await decodeEach(paths, options, (pixels, index) => images.set(pixels, index * size));
   if (invert) images.forEach((value, i) => (images[i] = 255 - value));
   return images;
-}
-
-/** Bad files that a message lists. */
-const mostTold = 20;
-
-const readable = "PNG, JPEG, WebP, GIF, TIFF and AVIF can be read";
-
-/** Why a file is no image for a network, and what the user may do; no remedy if it cannot even be opened. */
-class Unreadable extends Error {
-  constructor(
-    readonly path: string,
-    readonly reason: string,
-    // A photograph that other programs show is never to be given up.
-    readonly remedy:
-      string | null = `replace it, save it anew with another program, or move it elsewhere (${readable})`,
-  ) {
-    super(reason);
-  }
-}
-
-function refusal(bad: readonly Unreadable[]): UserError {
-  const [{ path, reason, remedy }] = bad;
-  if (bad.length > 1) {
-    const remedies = [...new Set(bad.flatMap((one) => one.remedy ?? []))].join("; or ");
-    const count = bad.length < mostTold ? `${bad.length}` : `${mostTold} or more`;
-    return new UserError(
-      `${count} files cannot be read as images${remedies === "" ? "" : `; with each of them: ${remedies}`}`,
-      undefined,
-      undefined,
-      bad.slice(0, mostTold).map((one) => `${one.path}: ${one.reason}`),
-    );
-  }
-  if (remedy === null) return new UserError(`cannot read ${path}: ${reason}`);
-  return new UserError(`${path} cannot be read as an image: ${reason}; ${remedy}`);
 }
 
 async function decode(
@@ -174,68 +152,8 @@ function greyOf(pixels: Uint8Array): Uint8Array {
   return grey;
 }
 
-/** Refuses what the decoder would take too much memory for, or make something else of. @throws Unreadable */
-function check(path: string, { format, width, height, channels, space, depth }: Metadata): void {
-  if (!formats.includes(format)) throw new Unreadable(path, `its format is ${format}`);
-  // A header that claims more would have the decoder take gigabytes for its rows.
-  if (Math.max(width, height) > longestSide) {
-    const reason = `its header says ${width}x${height} pixels, more than ${longestSide} a side`;
-    throw new Unreadable(path, reason);
-  }
-  if (width * height > mostPixels) {
-    const reason = `it has ${width}x${height} pixels, and up to ${mostPixels.toLocaleString("en-US")} are read`;
-    throw new Unreadable(path, reason, "make it smaller");
-  }
-  const [what, most] = spaces[space] ?? ["colours and opacity", 4];
-  if (channels > most) {
-    const reason = `it has ${channels} channels, where ${what} are ${most}`;
-    throw new Unreadable(path, reason, "save it anew with 1, 3 or 4 channels");
-  }
-  const samples = strange[depth];
-  if (samples !== undefined) {
-    const reason = `its samples are ${samples}, of which a file does not say what is black and what is white`;
-    throw new Unreadable(path, reason, "save it anew with 8 or 16 bits without a sign");
-  }
-}
-
-/** Channels that a colour space has at most; others have 4. */
-const spaces: Readonly<Partial<Record<string, readonly [what: string, channels: number]>>> = {
-  "b-w": ["grey and opacity", 2],
-  grey16: ["grey and opacity", 2],
-  cmyk: ["inks and opacity", 5],
-};
-
-/** Samples that are not from black at 0 to white at the largest. */
-const strange: Readonly<Record<string, string>> = {
-  char: "8-bit integers with a sign",
-  short: "16-bit integers with a sign",
-  int: "32-bit integers with a sign",
-  uint: "32-bit integers",
-  float: "floating-point numbers",
-  double: "floating-point numbers",
-  complex: "complex numbers",
-  dpcomplex: "complex numbers",
-};
-
-/** An error of the decoder's, in its words. */
-function byDecoder(path: string, { message }: Error): Unreadable {
-  if (message.includes("unsupported image format")) return new Unreadable(path, "its format is unknown");
-  // Where a file is looked through from its end, the lines before the reason are of that.
-  const lines = message.replace("Input buffer has corrupt header:", "").split("\n");
-  const words = lines.map((line) => line.trim()).find((line) => line !== "" && !/bad seek/.test(line));
-  if (words === undefined) return new Unreadable(path, "its header is damaged or cut short");
-  const reason = `the decoder says "${words}"`;
-  if (!/creating thread|create thread|out of memory|cannot allocate/i.test(message)) {
-    return new Unreadable(path, reason);
-  }
-  return new Unreadable(
-    path,
-    `there is no thread or no memory left for the decoder, which says "${words}"`,
-    "the file may be sound; close other programs, or raise the limits of processes and memory",
-  );
-}
-
-function allocate(count: number, shape: DecodeOptions["shape"]): Uint8Array {
+/** Room for images. @throws UserError where there is not as much memory. */
+export function allocateImages(count: number, shape: DecodeOptions["shape"]): Uint8Array {
   const bytes = count * shape[0] * shape[1] * shape[2];
   try {
     if (bytes <= usableMemory()) return new Uint8Array(bytes);

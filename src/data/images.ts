@@ -1,18 +1,20 @@
 /** A folder of images by class as a data set. */
+import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
 import { listenerRules } from "./check.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
-import { checksumOf } from "./dataset.js";
-import { decodeImages } from "./decode.js";
-import { doubtsOf } from "./doubts.js";
+import { allocateImages, decodeEach } from "./decode.js";
+import { Doubts } from "./doubts.js";
+import { fileSource } from "./files.js";
 import type { ImageFile } from "./folder.js";
 import { listImages } from "./folder.js";
+import { Moments } from "./moments.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules, isRules, rulesOf } from "./rules.js";
-import type { ImageSet } from "./source.js";
+import type { ImageSet, ImageSource } from "./source.js";
 
 /** How a network's images were prepared, which all that it is asked about must be too. */
 export interface Preparation extends DecodeRules {
@@ -37,7 +39,15 @@ export interface ImagesOptions extends LoadListeners {
   readonly trainedOn?: { readonly directory?: string; readonly checksum: string };
   /** By which rules files become pixels, where a run goes on that has older ones; default those of `preparation`, else of new runs. */
   readonly rules?: DecodeRules;
+  /**
+   * Bytes that the images may take in memory, a byte a value. Those of a larger folder are decoded anew whenever they are
+   * asked for, which gives the same bits and takes longer. Default 128 MiB.
+   */
+  readonly memory?: number;
 }
+
+/** What a folder's images may take in memory by default. */
+export const imageMemory = 128 * 2 ** 20;
 
 const optionRules: Rules<ImagesOptions> = {
   ...listenerRules,
@@ -46,6 +56,10 @@ const optionRules: Rules<ImagesOptions> = {
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   trainedOn: optional(objectOf("an object with directory and checksum")),
   rules: optional({ allowed: 'rules of { resize: "centred", grey: "rec601" }, both or less', test: isRules }),
+  memory: optional({
+    allowed: "a number of bytes, 0 or more",
+    test: (value) => typeof value === "number" && value >= 0,
+  }),
 };
 
 /**
@@ -53,13 +67,14 @@ const optionRules: Rules<ImagesOptions> = {
  * images' mean and standard deviation. Augmentation: a crop after padding by an eighth of a side.
  *
  * Without folders for training and test a tenth of each class is held out for test: see `folder.ts`.
- * The checksum is of decoded pixels, labels and class names.
+ * All files are decoded once, so that a bad one is told before anything is trained. The checksum is of decoded pixels,
+ * labels and class names, whether images are then in memory or not.
  *
  * @throws UserError for folders that are not laid out so, and for images that cannot be read.
  */
 export async function images(options: ImagesOptions): Promise<Dataset> {
   checkOptions("images", options, optionRules);
-  const { directory, shape, preparation, onProgress, onWarning } = options;
+  const { directory, shape, preparation, onWarning } = options;
   const rules = rulesOf(options.rules ?? preparation ?? decodeRules);
   const [height, width, channels] = shape;
   if (channels !== 1 && channels !== 3) {
@@ -76,42 +91,82 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   const isOwnPath = isScored && isSameFolder(directory, options.trainedOn?.directory);
   const learned = isOwnPath ? [] : train;
   const files = [...learned, ...test];
-  const pixels = await decodeImages(
-    files.map(({ path }) => path),
-    {
-      shape,
-      rules,
-      onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
-    },
-  );
-  const boundary = learned.length * height * width * channels;
-  const trainSet = imageSet(learned, pixels.subarray(0, boundary));
-  const testSet = imageSet(test, pixels.subarray(boundary));
-  const checksum = checksumOf(
-    trainSet.images,
-    trainSet.labels,
-    testSet.images,
-    testSet.labels,
-    Buffer.from(JSON.stringify(classNames)),
-  );
+  const read = await readAll({ learned, test, classNames }, { ...options, rules });
+  const { checksum } = read;
   const all = { name: "images", classes: classNames.length, classNames, shape, rules, checksum };
   const augmentation = { cropPadding: Math.round(Math.min(height, width) / 8) };
+  const [trainSet, testSet] = [read.setOf(0, learned.length), read.setOf(learned.length, files.length)];
   if (!isScored) {
-    const moments = momentsOf(trainSet.images, channels, directory);
-    const doubts = doubtsOf(trainSet, testSet, channels);
+    const moments = read.moments.result;
+    checkDeviation(moments.std, directory);
+    const doubts = read.doubts.text;
     if (doubts !== undefined) onWarning?.(`in ${directory}: ${doubts}`);
     return { ...all, ...moments, train: trainSet, test: testSet, augmentation };
   }
   const { mean, std } = preparation;
-  const nothing = imageSet([], pixels.subarray(0, 0));
   if (isHeldOut && options.trainedOn === undefined) {
     onWarning?.(
       `all ${files.length} images of ${directory} are scored, also those that the network was trained on; trainedOn leaves these out`,
     );
   }
   const isOwn = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;
-  const scored = isOwn ? testSet : imageSet(files, pixels);
-  return { ...all, mean, std, train: nothing, test: scored, testIsAll: !isOwn, augmentation };
+  const scored = isOwn ? testSet : read.setOf(0, files.length);
+  return { ...all, mean, std, train: read.setOf(0, 0), test: scored, testIsAll: !isOwn, augmentation };
+}
+
+/** The files of a folder that are read. */
+interface Listed {
+  readonly learned: readonly ImageFile[];
+  readonly test: readonly ImageFile[];
+  readonly classNames: readonly string[];
+}
+
+/** What one look at each file gives. */
+interface Read {
+  readonly checksum: string;
+  /** Of the images to train on. */
+  readonly moments: Moments;
+  readonly doubts: Doubts;
+  /** Some of the images, counted from the first to train on. */
+  setOf(begin: number, end: number): ImageSet | ImageSource;
+}
+
+/** Decodes all files once, and keeps their images where they may be in memory. @throws UserError for bad files */
+async function readAll(
+  { learned, test, classNames }: Listed,
+  { directory, shape, rules = decodeRules, memory = imageMemory, onProgress }: ImagesOptions,
+): Promise<Read> {
+  const files = [...learned, ...test];
+  const size = shape[0] * shape[1] * shape[2];
+  const kept = files.length * size <= memory ? allocateImages(files.length, shape) : undefined;
+  const [moments, doubts] = [new Moments(shape[2]), new Doubts(shape[2])];
+  const hash = createHash("sha256");
+  const labelsOf = (some: readonly ImageFile[]) => Int32Array.from(some, ({ label }) => label);
+  // Images, labels, images, labels, names.
+  await decodeEach(
+    files.map(({ path }) => path),
+    {
+      shape,
+      rules,
+      onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
+    },
+    (pixels, index) => {
+      hash.update(pixels);
+      const isLearned = index < learned.length;
+      if (isLearned) moments.add(pixels);
+      doubts.add(pixels, isLearned ? "train" : "test");
+      kept?.set(pixels, index * size);
+      if (index === learned.length - 1) hash.update(labelsOf(learned));
+    },
+  );
+  hash.update(labelsOf(test)).update(JSON.stringify(classNames));
+  const setOf = (begin: number, end: number) => {
+    const some = files.slice(begin, end);
+    return kept === undefined
+      ? fileSource(some, shape, rules)
+      : { images: kept.subarray(begin * size, end * size), labels: labelsOf(some), count: some.length };
+  };
+  return { checksum: hash.digest("hex"), moments, doubts, setOf };
 }
 
 /** Whether two paths lead to one folder. */
@@ -125,26 +180,13 @@ function untestedText(directory: string, [first, ...more]: readonly string[]): s
   return `${directory} has no test images of ${first}${others}: what is learned of that is not measured`;
 }
 
-function imageSet(files: readonly ImageFile[], bytes: Uint8Array): ImageSet & { images: Uint8Array } {
-  return { images: bytes, labels: Int32Array.from(files, ({ label }) => label), count: files.length };
-}
-
-/** Mean and standard deviation of the pixels / 255 in each channel, exactly: by counting each of 256 values. */
-function momentsOf(pixels: Uint8Array, channels: number, directory: string): Pick<Dataset, "mean" | "std"> {
-  const counts = Array.from({ length: channels }, () => new Float64Array(256));
-  for (let i = 0; i < pixels.length;) for (const count of counts) count[pixels[i++]]++;
-  const total = pixels.length / channels;
-  const average = (f: (value: number) => number) => (count: Float64Array) =>
-    count.reduce((sum, times, value) => sum + times * f(value), 0) / total;
-  const mean = counts.map(average((value) => value));
-  const std = counts.map((count, c) => Math.sqrt(average((value) => (value - mean[c]) ** 2)(count)));
+/** @throws UserError where the training images have one value in a channel. */
+function checkDeviation(std: readonly number[], directory: string): void {
   const flat = std.indexOf(0);
-  if (flat >= 0) {
-    const where = channels === 1 ? "" : ` in ${["red", "green", "blue"][flat]}`;
-    throw new UserError(
-      `all pixels of the training images in ${directory} have one value${where}; nothing can be learned from that`,
-      "dataDirectory",
-    );
-  }
-  return { mean: mean.map((value) => value / 255), std: std.map((value) => value / 255) };
+  if (flat < 0) return;
+  const where = std.length === 1 ? "" : ` in ${["red", "green", "blue"][flat]}`;
+  throw new UserError(
+    `all pixels of the training images in ${directory} have one value${where}; nothing can be learned from that`,
+    "dataDirectory",
+  );
 }
