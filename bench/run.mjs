@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
 import { benchCommands } from "./commands.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
+import { benchSteps } from "./steps.mjs";
 import { benchWasm } from "./wasm.mjs";
 
 const benchmarks = {
@@ -14,6 +15,7 @@ const benchmarks = {
   vgg16: (options) => benchCifar("vgg16", options),
   wasm: benchWasm,
   commands: benchCommands,
+  steps: benchSteps,
 };
 
 const { values, positionals } = parseArgs({

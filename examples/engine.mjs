@@ -23,5 +23,5 @@ for (let i = 0; i < 200; i++) {
   loss = result.loss.data[0];
 }
 console.log(
-  `w = ${[...state.read().w.data].map((v) => v.toFixed(3)).join(", ")}, loss ${loss.toExponential(1)}`,
+  `w = ${[...(await state.read()).w.data].map((v) => v.toFixed(3)).join(", ")}, loss ${loss.toExponential(1)}`,
 );

@@ -1,5 +1,8 @@
 // The Node add-on: memory and loaded programs as JavaScript values, and `run` as a promise. Every argument's type and length
 // is checked here, since a wrong one would be an access outside of memory.
+//
+// Memory lies outside of the JavaScript engine, behind a handle: an ArrayBuffer ends at 4 GiB in Node 20, and a step of a
+// network of ImageNet's size has more scratch. Elements are copied in and out.
 #define NAPI_VERSION 8
 #include <node_api.h>
 #include <string.h>
@@ -24,7 +27,6 @@ using namespace fewbit;
 constexpr size_t largeBytes = 1 << 20, maximumArguments = 8;
 constexpr int64_t mostBytes = int64_t{1} << 53;  // a JavaScript number counts them exactly
 
-
 // Zeroed memory: 64-byte aligned, or whole pages, if possible huge ones, where it is large.
 void* allocateZeroed(size_t bytes) {
   if (bytes >= largeBytes) {
@@ -47,6 +49,29 @@ void release(void* data, size_t bytes) {
     free(data);
   }
 }
+
+// Memory of an executor, which its handle in JavaScript owns.
+struct Block {
+  char* const data;
+  const size_t bytes;
+
+  explicit Block(size_t size) : data(size == 0 ? nullptr : static_cast<char*>(allocateZeroed(size))), bytes(size) {
+    if (!data && size > 0) throw std::length_error("cannot allocate " + std::to_string(size) + " bytes");
+  }
+  ~Block() {
+    if (data) release(data, bytes);
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+};
+
+// By which an object of ours is known, whatever a caller hands in.
+template <typename T>
+constexpr napi_type_tag tagOf = {};
+template <>
+constexpr napi_type_tag tagOf<Executable> = {0x66657762697420a1, 0x9d3c5e0f6b7a4812};
+template <>
+constexpr napi_type_tag tagOf<Block> = {0x66657762697420a2, 0x1f0ab4c3927d5e68};
 
 // What a JavaScript caller did wrong: becomes a TypeError.
 struct BadArgument : std::runtime_error {
@@ -100,47 +125,69 @@ struct Call {
       return static_cast<T*>(data);
     throw BadArgument(what);
   }
-  // An ArrayBuffer of at least so many bytes that does not change its size.
-  char* buffer(int i, const char* name, int64_t least) const {
-    void* data = nullptr;
-    size_t bytes = 0;
-    bool isBuffer = false, resizable = false;
-    napi_value property;
-    napi_is_arraybuffer(env, arguments[i], &isBuffer);
-    if (isBuffer && napi_get_named_property(env, arguments[i], "resizable", &property) == napi_ok)
-      napi_get_value_bool(env, property, &resizable);
-    if (!isBuffer || resizable || napi_get_arraybuffer_info(env, arguments[i], &data, &bytes) != napi_ok)
-      throw BadArgument(std::string(name) + " must be an ArrayBuffer of fixed size");
-    if (static_cast<int64_t>(bytes) >= least) return static_cast<char*>(data);
-    throw std::length_error("a memory segment, " + std::string(name) + ", has " + std::to_string(bytes) +
-                            " bytes, but the program needs " + std::to_string(least));
+  // The bytes of a Uint8Array.
+  char* view(int i, size_t& length) const {
+    return elements<char>(i, napi_uint8_array, "what is copied must be a Uint8Array", length);
   }
-  // The program in an object that `own` made.
-  Executable& executable(int i) const {
+  // What an object holds that `own` made of such a thing.
+  template <typename T>
+  T* held(int i) const {
     void* data = nullptr;
     bool isOurs = false;
-    if (type(i) == napi_object && napi_check_object_type_tag(env, arguments[i], &executableTag, &isOurs) == napi_ok && isOurs &&
+    if (type(i) == napi_object && napi_check_object_type_tag(env, arguments[i], &tagOf<T>, &isOurs) == napi_ok && isOurs &&
         napi_unwrap(env, arguments[i], &data) == napi_ok)
-      return *static_cast<Executable*>(data);
+      return static_cast<T*>(data);
+    return nullptr;
+  }
+  const Executable& executable(int i) const {
+    if (const Executable* const found = held<Executable>(i)) return *found;
     throw BadArgument("this is not a loaded program");
+  }
+  const Block& memory(int i, const char* name) const {
+    if (const Block* const found = held<Block>(i)) return *found;
+    throw BadArgument(std::string(name) + " must be memory that this executor allocated");
+  }
+  // Memory of at least so many bytes.
+  char* segment(int i, const char* name, int64_t least) const {
+    const Block& block = memory(i, name);
+    if (static_cast<int64_t>(block.bytes) >= least) return block.data;
+    throw std::length_error("a memory segment, " + std::string(name) + ", has " + std::to_string(block.bytes) +
+                            " bytes, but the program needs " + std::to_string(least));
+  }
+  // The place in memory, `offset` bytes from its start, of so many bytes.
+  char* place(const Block& block, int offset, size_t length) const {
+    const size_t at = static_cast<size_t>(whole(offset, "offset", 0, mostBytes));
+    if (at <= block.bytes && length <= block.bytes - at) return block.data + at;
+    throw std::length_error(std::to_string(length) + " bytes from " + std::to_string(at) + " on are not within memory of " +
+                            std::to_string(block.bytes));
   }
   napi_value of(double value) const {
     napi_value result = nullptr;
     napi_create_double(env, value, &result);
     return result;
   }
-  // An object that owns a program.
-  napi_value own(std::unique_ptr<Executable> data) const {
+  // An object that owns a thing.
+  template <typename T>
+  napi_value own(std::unique_ptr<T> data) const {
     napi_value result = nullptr;
-    const auto finalize = [](napi_env, void* pointer, void*) { delete static_cast<Executable*>(pointer); };
+    const auto finalize = [](napi_env e, void* pointer, void*) {
+      const std::unique_ptr<T> own(static_cast<T*>(pointer));
+      weigh(e, *own, -1);
+    };
     napi_create_object(env, &result);
-    if (napi_type_tag_object(env, result, &executableTag) == napi_ok &&
+    if (napi_type_tag_object(env, result, &tagOf<T>) == napi_ok &&
         napi_wrap(env, result, data.get(), finalize, nullptr, nullptr) == napi_ok)
-      data.release();
+      weigh(env, *data.release(), 1);
     return result;
   }
 
-  static constexpr napi_type_tag executableTag = {0x66657762697420a1, 0x9d3c5e0f6b7a4812};
+ private:
+  // What the engine would not know of: memory that keeps a small object alive, for which it collects garbage sooner.
+  static void weigh(napi_env env, const Block& block, int sign) {
+    int64_t total;
+    napi_adjust_external_memory(env, sign * static_cast<int64_t>(block.bytes), &total);
+  }
+  static void weigh(napi_env, const Executable&, int) {}
 };
 
 // Makes a function of `Function`, whose exceptions are thrown in JavaScript.
@@ -171,23 +218,38 @@ napi_value listInstructionSets(const Call& call) {
   return list;
 }
 
-// allocate(bytes): zeroed ArrayBuffer.
+// allocate(bytes): a handle of zeroed memory, whose property `bytes` is its size.
 napi_value allocate(const Call& call) {
   const size_t bytes = static_cast<size_t>(call.whole(0, "bytes", 0, mostBytes));
-  napi_value buffer = nullptr;
-  if (bytes == 0) {
-    void* nothing;
-    napi_create_arraybuffer(call.env, 0, &nothing, &buffer);
-    return buffer;
-  }
-  void* const data = allocateZeroed(bytes);
-  if (!data) throw std::length_error("cannot allocate " + std::to_string(bytes) + " bytes");
-  const auto finalize = [](napi_env, void* pointer, void* size) { release(pointer, reinterpret_cast<size_t>(size)); };
-  if (napi_create_external_arraybuffer(call.env, data, bytes, finalize, reinterpret_cast<void*>(bytes), &buffer) != napi_ok) {
-    release(data, bytes);
-    throw std::runtime_error("this JavaScript engine does not allow external buffers");
-  }
-  return buffer;
+  const napi_value handle = call.own(std::make_unique<Block>(bytes));
+  napi_set_named_property(call.env, handle, "bytes", call.of(static_cast<double>(bytes)));
+  return handle;
+}
+
+// write(memory, offset, bytes): copies a Uint8Array into memory.
+napi_value write(const Call& call) {
+  size_t length = 0;
+  const char* const from = call.view(2, length);
+  char* const to = call.place(call.memory(0, "memory"), 1, length);
+  if (length > 0) memcpy(to, from, length);
+  return nullptr;
+}
+
+// read(memory, offset, into): fills a Uint8Array from memory.
+napi_value read(const Call& call) {
+  size_t length = 0;
+  char* const to = call.view(2, length);
+  const char* const from = call.place(call.memory(0, "memory"), 1, length);
+  if (length > 0) memcpy(to, from, length);
+  return nullptr;
+}
+
+// copy(from, to): copies memory into other memory, which is no smaller.
+napi_value copy(const Call& call) {
+  const Block& from = call.memory(0, "from");
+  char* const to = call.segment(1, "to", static_cast<int64_t>(from.bytes));
+  if (from.bytes > 0) memcpy(to, from.data, from.bytes);
+  return nullptr;
 }
 
 int threadsOf(const Call& call, int i) { return static_cast<int>(call.whole(i, "threads", 1, MOST_THREADS)); }
@@ -242,8 +304,8 @@ napi_value run(const Call& call) {
   auto run = std::make_unique<Run>();
   const Executable& executable = call.executable(0);
   run->executable = &executable;
-  for (int i = 0; i < SEGMENTS; i++) run->memory.base[i] = call.buffer(1 + i, names[i], executable.segmentBytes(i));
-  run->work = call.buffer(6, "work", executable.workBytes());
+  for (int i = 0; i < SEGMENTS; i++) run->memory.base[i] = call.segment(1 + i, names[i], executable.segmentBytes(i));
+  run->work = call.segment(6, "work", executable.workBytes());
   if (call.type(7) != napi_undefined) {
     static const char* const wanted = "nanoseconds must be a Float64Array of one number an instruction";
     size_t count = 0;
@@ -333,6 +395,8 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } functions[] = {{"instructionSets", callback<listInstructionSets>}, {"allocate", callback<allocate>},
+                   {"write", callback<write>},                         {"read", callback<read>},
+                   {"copy", callback<copy>},
                    {"availableThreads", callback<countThreads>},       {"allowsMachineCode", callback<allowsMachineCode>},
                    {"load", callback<load>},                           {"workBytes", callback<workBytes>},
                    {"run", callback<run>},                             {"peak", callback<peak>}};

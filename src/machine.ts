@@ -27,13 +27,18 @@ export function usableMemory(): number {
 
 /** Why one array of so many bytes cannot be had, as part of a sentence. */
 export function arrayProblem(bytes: number): string {
-  const gibibytes = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;
+  const most = constants.MAX_LENGTH;
+  if (bytes <= Math.min(most, usableMemory()) || bytes > usableMemory()) return blockProblem(bytes);
+  return `more than one array of Node ${process.versions.node} can hold (${gibibytes(most)}; newer ones hold more)`;
+}
+
+/** Why there is no block of memory of so many bytes outside of the JavaScript engine, as the end of a sentence. */
+export function blockProblem(bytes: number): string {
   const [total, usable] = [totalmem(), usableMemory()];
   if (bytes > total) return `more than there is (${gibibytes(total)})`;
   if (bytes > usable)
     return `more than this process may use (${gibibytes(usable)}, a limit of its container)`;
-  if (bytes > constants.MAX_LENGTH) {
-    return `more than one array of Node ${process.versions.node} can hold (${gibibytes(constants.MAX_LENGTH)}; newer ones hold more)`;
-  }
   return "more than is free now";
 }
+
+const gibibytes = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;

@@ -66,7 +66,7 @@ export function makeStep(options) {
     async start(added = () => 0) {
       const constrain = compileStart(model, method, executor);
       const constrained = await constrain(createState({ parameters: parameters() }, { executor }), {});
-      const start = constrained.state.read().parameters;
+      const start = (await constrained.state.read()).parameters;
       for (const [name, { data }] of Object.entries(start)) {
         for (let i = 0; i < data.length; i++) data[i] += added(name);
       }

@@ -42,11 +42,13 @@ const compileMs = performance.now() - began - loadMs;
 const steps = Number(values.steps);
 for (let i = 0; i < Number(values.warmup); i++) await run();
 const times = [];
+const cpuBefore = process.cpuUsage();
 for (let i = 0; i < steps; i++) {
   const start = performance.now();
   await run();
   times.push(performance.now() - start);
 }
+const { user, system } = process.cpuUsage(cpuBefore);
 times.sort((a, b) => a - b);
 const { maxRSS } = process.resourceUsage();
 
@@ -66,6 +68,7 @@ if (values.profile) {
 console.log(
   JSON.stringify({
     medianMs: times.length > 0 ? times[times.length >> 1] : undefined,
+    cpuMs: times.length > 0 ? (user + system) / 1000 / steps : undefined,
     peakBytes: maxRSS * 1024,
     compileMs,
     loadMs,

@@ -30,7 +30,7 @@ async function fit() {
   const x = { data: Float32Array.of(1, 0, 0, 1, 1, 1, 2, 1), shape: [4, 2] };
   const y = { data: Float32Array.of(3, -1, 2, 5), shape: [4, 1] }; // y = 3·x0 - x1
   for (let i = 0; i < 200; i++) ({ state } = await step(state, { x, y, rate: 0.1 }));
-  return `w = ${[...state.read().w.data].map((value) => value.toFixed(3)).join(", ")}`;
+  return `w = ${[...(await state.read()).w.data].map((value) => value.toFixed(3)).join(", ")}`;
 }
 
 fit().then(postMessage, ({ message }) => postMessage(message));

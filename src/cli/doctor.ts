@@ -56,7 +56,7 @@ export async function doctor(): Promise<void> {
     ["executor", `${executor.name}: ${reason}`],
     [
       "bf16 gradients",
-      executor.bf16Products ? "multiplied in bf16" : "emulated: rounded, and no faster than f32",
+      executor.target.bf16Products ? "multiplied in bf16" : "emulated: rounded, and no faster than f32",
     ],
     ["threads", String(executor.threads)],
   ];

@@ -15,7 +15,8 @@ import { compile } from "./compile.js";
 import { createState } from "./state.js";
 
 /** The reference executor, asked to multiply bf16. */
-const reference: Executor = { ...createReferenceExecutor(), bf16Products: true };
+const plain = createReferenceExecutor();
+const reference: Executor = { ...plain, target: { ...plain.target, bf16Products: true } };
 const native = (threads: number) => createNativeExecutor({ threads, instructionSet: "avx512bf16" });
 const hasBf16 = instructionSets().includes("avx512bf16");
 const executors = [reference, ...(hasBf16 ? [native(2)] : [])];

@@ -10,7 +10,7 @@ import type { Tensor } from "../graph/index.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
 import { valueAndGradients } from "./autodiff.js";
 import { compile } from "./compile.js";
-import { createState } from "./state.js";
+import { createState, readArray } from "./state.js";
 import type { HostArray } from "../graph/host.js";
 
 const executor = createReferenceExecutor();
@@ -157,7 +157,7 @@ describe("state", () => {
     );
     const { state, sum } = await swap(start(), { x: 5 });
     expect([...sum.data]).toEqual([3]);
-    const { a, b } = state.read();
+    const { a, b } = await state.read();
     expect([...a.data]).toEqual([10, 20]);
     expect([...b.data]).toEqual([6, 7]);
   });
@@ -172,8 +172,8 @@ describe("state", () => {
     );
     const { state, old } = await step(start(), {});
     expect([...old.data]).toEqual([2, 4]);
-    expect([...state.read().a.data]).toEqual([-0.5, 0.5]);
-    expect([...state.read().b.data]).toEqual([13, 23]);
+    expect([...(await state.read()).a.data]).toEqual([-0.5, 0.5]);
+    expect([...(await state.read()).b.data]).toEqual([13, 23]);
   });
 
   test("is consumed by a step that replaces it, and copy() keeps one", async () => {
@@ -186,11 +186,56 @@ describe("state", () => {
     const first = start();
     const kept = first.copy();
     const pending = step(first, {});
-    expect(() => first.read()).toThrow(UserError);
+    await expect(first.read()).rejects.toThrow(UserError);
     const { state } = await pending;
     await expect(step(first, {})).rejects.toThrow("consumed");
-    expect([...state.read().a.data]).toEqual([-1, -2]);
-    expect([...kept.read().a.data]).toEqual([1, 2]);
+    expect([...(await state.read()).a.data]).toEqual([-1, -2]);
+    expect([...(await kept.read()).a.data]).toEqual([1, 2]);
+  });
+
+  test("begin() gives the next state at once, and runs keep their order", async () => {
+    const step = compile(
+      ({ w }: { w: Tensor }, { x }: { x: Tensor }) => ({ state: { w: g.add(g.mul(w, 2), x) }, before: w }),
+      { executor },
+    );
+    const x = { data: Float32Array.of(1), shape: [] };
+    const first = step.begin(createState({ w: 1 }, { executor }), { x });
+    x.data[0] = 10; // which the first run has copied
+    const between = first.state.copy();
+    const second = step.begin(first.state, { x });
+    const third = step.begin(second.state, { x });
+    expect(() => first.state.memory).toThrow("consumed");
+    const kept = third.state.read();
+    const befores = await Promise.all([third, second, first].map(({ results }) => results));
+    expect(befores.map(({ before }) => before.data[0])).toEqual([16, 3, 1]);
+    expect((await kept).w.data[0]).toBe(42);
+    expect((await between.read()).w.data[0]).toBe(3);
+    const plain = compile(({ w }: { w: Tensor }) => ({ w }), { executor });
+    const { state, results } = plain.begin(third.state, {});
+    expect(state).toBeUndefined();
+    expect((await results).w.data[0]).toBe(42);
+  });
+
+  test("is read whole, by keys, or array by array in pieces", async () => {
+    const large = Float32Array.from({ length: 2 ** 22 + 3 }, (_, i) => i);
+    const state = createState(
+      {
+        a: { large: { data: large, shape: [large.length] } },
+        b: 5,
+        c: { data: Int32Array.of(7), shape: [1] },
+      },
+      { executor },
+    );
+    expect(Object.keys(await state.read("b", "c"))).toEqual(["b", "c"]);
+    expect((await state.read("c")).c).toEqual({ data: Int32Array.of(7), shape: [1] });
+    const { a, b, c } = state.arrays();
+    expect([a.large.shape, b.dtype, c.dtype]).toEqual([[large.length], "f32", "i32"]);
+    const lengths: number[] = [];
+    for await (const piece of a.large.pieces()) lengths.push(piece.length);
+    expect(lengths).toEqual([2 ** 22, 3]);
+    expect((await readArray(a.large)).data).toEqual(large);
+    state.consume();
+    await expect(readArray(a.large)).rejects.toThrow("consumed");
   });
 
   test("a step copies its batch before it returns", async () => {
@@ -276,5 +321,5 @@ test("what cannot take the times of instructions is refused before the state is 
     );
   }
   const { state: next } = await step(state, {}, new Float64Array(1));
-  expect(next.read().w.data[0]).toBe(2);
+  expect((await next.read()).w.data[0]).toBe(2);
 });

@@ -9,7 +9,7 @@ import type { Rules } from "../errors/options.js";
 import { checkOptions, isObject, optional, positive } from "../errors/options.js";
 import { node } from "../graph/node.js";
 import type { Tensor } from "../graph/tensor.js";
-import type { Executor, LoadedProgram } from "../runtime/executor.js";
+import type { Executor, LoadedProgram, Memory } from "../runtime/executor.js";
 import { defaultExecutor, executorRule } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
 import { emit } from "./emit.js";
@@ -39,16 +39,29 @@ export type StepResult<R> = {
     : Results<R[K]>;
 };
 
+/** A run of a compiled function that has begun. */
+export interface Begun<R> {
+  /** The state that the run makes, which the next run may be given before this one has ended. */
+  readonly state: StepResult<R> extends { readonly state: infer S } ? S : undefined;
+  /** What the function returns beside the state, once the run has ended. */
+  readonly results: Promise<Omit<StepResult<R>, "state">>;
+}
+
 /** A compiled function of a state and a batch. */
 export interface Step<S extends TensorTree, B extends TensorTree, R> {
   /**
    * Runs the function once. The batch is copied before this returns. A `state` in the function's
    * result replaces the given one, which is consumed.
    *
-   * @param nanoseconds one number an instruction, to which the time that each took is added.
+   * @param nanoseconds one number per instruction, to which the time that each took is added.
    * @throws UserError for a consumed state, or values that do not fit their shapes.
    */
   (state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Promise<StepResult<R>>;
+  /**
+   * Begins a run of the function as the call does, and returns at once what the next run needs. Runs are carried out in
+   * the order in which they are begun; up to `executor.target.stepsUnderWay` of them keep an executor busy.
+   */
+  begin(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Begun<R>;
   /** The Program for these shapes, compiled if need be. */
   program(state: State<S>, batch: Values<B>): Program;
 }
@@ -60,7 +73,7 @@ interface Compiled {
   readonly outputs: Layout;
   readonly updatesState: boolean;
   /** Memory of runs that have ended. */
-  readonly idle: { inputs: ArrayBuffer; outputs: ArrayBuffer }[];
+  readonly idle: { inputs: Memory; outputs: Memory }[];
 }
 
 /** Programs that one function keeps, with the memory of their runs: for so many sets of shapes it is compiled once. */
@@ -95,7 +108,8 @@ export function compile<
     const signature = signatureOf(batch, "batch");
     const key = JSON.stringify([state.layout.tree, signature]);
     const compiled =
-      programs.get(key) ?? trace(fn, state.layout, layOut("inputs", signature), executor, memoryLimit);
+      programs.get(key) ??
+      trace(fn, state.layout, layOut("inputs", signature, executor.target), executor, memoryLimit);
     // The least recently used stands first.
     programs.delete(key);
     programs.set(key, compiled);
@@ -103,7 +117,7 @@ export function compile<
     return compiled;
   }
 
-  async function step(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Promise<StepResult<R>> {
+  function begin(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Begun<R> {
     const values = batch as Tree<HostValue>;
     const compiled = compiledFor(state, values);
     const { loaded, inputs, outputs, updatesState, idle } = compiled;
@@ -112,15 +126,25 @@ export function compile<
       inputs: executor.allocate(inputs.bytes),
       outputs: executor.allocate(outputs.bytes),
     };
-    writeTree(values, inputs, "inputs", memory.inputs);
+    writeTree(values, inputs, "inputs", executor, memory.inputs);
     const next = updatesState ? state.consume() : state;
-    await loaded.run({ state: next.memory, ...memory }, nanoseconds);
-    const results = readTree(outputs, memory.outputs) as Record<string, unknown>;
-    idle.push(memory);
-    return (updatesState ? { state: next, ...results } : results) as StepResult<R>;
+    const run = loaded.run({ state: next.memory, ...memory }, nanoseconds);
+    const reading = readTree(outputs, executor, memory.outputs);
+    const results = Promise.all([run, reading]).then(([, values]) => {
+      idle.push(memory);
+      return values;
+    });
+    return { state: updatesState ? next : undefined, results } as unknown as Begun<R>;
+  }
+
+  async function step(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Promise<StepResult<R>> {
+    const begun = begin(state, batch, nanoseconds);
+    const results = await begun.results;
+    return (begun.state === undefined ? results : { state: begun.state, ...results }) as StepResult<R>;
   }
 
   return Object.assign(step, {
+    begin,
     program: (state: State<S>, batch: Values<B>) =>
       compiledFor(state, batch as Tree<HostValue>).loaded.program,
   });
@@ -143,13 +167,18 @@ function trace<S extends TensorTree, B extends TensorTree>(
   const outputs = layOut(
     "outputs",
     mapTree<Tensor, Signature[string]>(results, isTensor, ({ shape, dtype }) => ({ shape, dtype })),
+    executor.target,
   );
 
   const named: Record<string, Tensor> = {};
   forEachLeaf<Tensor>(results, isTensor, (path, tensor) => (named[`outputs/${path}`] = tensor));
   if (state !== undefined) Object.assign(named, updates(state, stateLayout));
 
-  const program = emit(named, { ...stateLayout.places, ...inputs.places, ...outputs.places }, executor);
+  const program = emit(
+    named,
+    { ...stateLayout.places, ...inputs.places, ...outputs.places },
+    executor.target,
+  );
   checkMemory(program, memoryLimit);
   return { loaded: executor.load(program), inputs, outputs, updatesState: state !== undefined, idle: [] };
 }

@@ -4,12 +4,15 @@ import { memoryText, UserError } from "../errors.js";
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Operand } from "../runtime/program.js";
-import { alignUp } from "./memory.js";
+import type { MemoryRules } from "./memory.js";
+import { alignUp, placeFrom } from "./memory.js";
 
 export class ConstantPool {
   private readonly offsets = new Map<Tensor, number>();
   private readonly parts: { offset: number; data: Float32Array | Int32Array }[] = [];
   private size = 0;
+
+  constructor(private readonly rules: MemoryRules) {}
 
   operandOf(node: Tensor): Operand {
     let offset = this.offsets.get(node);
@@ -19,8 +22,8 @@ export class ConstantPool {
       // Numbers pack densely; arrays are aligned like all other values.
       this.size += data.length === 1 ? data.byteLength : 0;
       if (data.length > 1) {
-        offset = alignUp(this.size);
-        this.size = offset + alignUp(data.byteLength);
+        offset = placeFrom(this.size, data.byteLength, this.rules);
+        this.size = offset + alignUp(data.byteLength, this.rules);
       }
       this.offsets.set(node, offset);
       this.parts.push({ offset, data });
@@ -29,7 +32,7 @@ export class ConstantPool {
   }
 
   bytes(): Uint8Array {
-    const bytes = new Uint8Array(alignUp(this.size));
+    const bytes = new Uint8Array(alignUp(this.size, this.rules));
     for (const { offset, data } of this.parts) {
       bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
     }

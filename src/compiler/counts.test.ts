@@ -12,6 +12,7 @@ import { sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { baseline, dorefa, qnn, ttq, twn, xnor } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
+import { hostTarget } from "../runtime/target.js";
 import { costOf } from "../runtime/explain.js";
 import type { Instruction, Program } from "../runtime/program.js";
 import { verify } from "../runtime/verify.js";
@@ -37,8 +38,11 @@ const counting: Executor = {
   instructionSet: "none",
   threads: 1,
   memoryLimit: Infinity,
-  bf16Products: true,
-  allocate: () => new ArrayBuffer(0),
+  target: { ...hostTarget, bf16Products: true },
+  allocate: () => ({ bytes: 0 }),
+  write: () => {},
+  read: () => Promise.resolve(),
+  copy: (memory) => memory,
   load(program) {
     verify(program);
     return { program, run: () => Promise.reject(new Error("a counted program does not run")) };
@@ -58,7 +62,7 @@ function programOf(
   const weights = { parameters: tree(specs.parameters), statistics: tree(specs.statistics) };
   const optimizer = sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 });
   const velocities = { optimizer: { velocity: tree(specs.parameters) } };
-  const layout = layOut("state", run === "step" ? { ...weights, ...velocities } : weights);
+  const layout = layOut("state", run === "step" ? { ...weights, ...velocities } : weights, hostTarget);
   const images = [batchSize, ...network.input];
   const batch = {
     images: { data: new Float32Array(sizeOf(images)), shape: images },
@@ -66,11 +70,11 @@ function programOf(
   };
   if (run === "evaluation") {
     const scores = compileScores(network, method, counting);
-    return scores.program(new State(counting, layout, new ArrayBuffer(0)), batch);
+    return scores.program(new State(counting, layout, { bytes: 0 }), batch);
   }
   const step = compileStep(network, method, optimizer, counting, gradients);
   const random = { data: Int32Array.of(1, 1), shape: [2] };
-  return step.program(new State(counting, layout, new ArrayBuffer(0)), {
+  return step.program(new State(counting, layout, { bytes: 0 }), {
     ...batch,
     random,
     scalars: optimizer.scalars(1, 0.1),

@@ -16,6 +16,7 @@ import type {
   WindowInstruction,
 } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
+import type { Target } from "../runtime/target.js";
 import { chooseMaterialised } from "./materialise.js";
 import type { MapGroup, Producers } from "./group.js";
 import { groupMaps, maskOf, resultAxes, sourceOf } from "./group.js";
@@ -28,25 +29,22 @@ import { alignUp } from "./memory.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
 import { chooseStorage } from "./storage.js";
+import { unfuse } from "./unfuse.js";
 
 type OperandOf = (tensor: Tensor) => Operand;
 
 /**
  * Compiles a graph. `outputs` are results by name; `places` says where each leaf is and each result
- * goes. A result named like a state leaf replaces that leaf's value. `bf16Products`: the executor's.
+ * goes. A result named like a state leaf replaces that leaf's value.
  */
-export function emit(
-  outputs: Readonly<Record<string, Tensor>>,
-  places: Places,
-  { bf16Products = false }: { readonly bf16Products?: boolean } = {},
-): Program {
-  const legal = legalise(simplify(outputs, bf16Products));
+export function emit(outputs: Readonly<Record<string, Tensor>>, places: Places, target: Target): Program {
+  const legal = legalise(simplify(unfuse(outputs, target), target));
   const results = Object.values(legal);
   const order = topologicalOrder(results);
   const grouping = groupMaps(order, chooseMaterialised(order, results), results);
   const units = schedule(grouping, legal);
-  const storages = chooseStorage(units, grouping.producers, results, bf16Products);
-  const placed = place({ units, producers: grouping.producers, outputs: legal, places, storages });
+  const storages = chooseStorage(units, grouping.producers, results, target);
+  const placed = place({ units, producers: grouping.producers, outputs: legal, places, storages, target });
   const { operandOf } = placed;
 
   const instructions = units.flatMap((unit) =>
@@ -59,7 +57,10 @@ export function emit(
 
   const bytes: Record<Segment, number> = { constants: 0, state: 0, inputs: 0, outputs: 0, scratch: 0 };
   for (const { segment, offset, storage, shape } of Object.values(places)) {
-    bytes[segment] = Math.max(bytes[segment], alignUp(offset + sizeOf(shape) * storageBytes[storage]));
+    bytes[segment] = Math.max(
+      bytes[segment],
+      alignUp(offset + sizeOf(shape) * storageBytes[storage], target),
+    );
   }
   bytes.scratch = placed.scratchBytes;
   const constants = placed.constants;

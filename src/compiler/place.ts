@@ -11,7 +11,7 @@ import type { Producers, Unit } from "./group.js";
 import { maskOf, reads, sourceOf } from "./group.js";
 import { wholeMask } from "./space.js";
 import { isConstant, ownerOf } from "./kinds.js";
-import type { Lifetime } from "./memory.js";
+import type { Lifetime, MemoryRules } from "./memory.js";
 import { planMemory } from "./memory.js";
 
 /** Where leaves are given and where results go, by name. */
@@ -35,10 +35,11 @@ export interface Setting {
   readonly places: Places;
   /** Of values that are not kept as their element type. */
   readonly storages: ReadonlyMap<Tensor, Storage>;
+  readonly target: MemoryRules;
 }
 
 export function place(setting: Setting): Placement {
-  const { units, producers, outputs, places, storages } = setting;
+  const { units, producers, outputs, places, storages, target } = setting;
   const storageOf = (node: Tensor): Storage => storages.get(node) ?? node.dtype;
   const byteSize = (node: Tensor): number => sizeOf(node.shape) * storageBytes[storageOf(node)];
   const lastRead = new Map<Tensor, number>();
@@ -82,10 +83,10 @@ export function place(setting: Setting): Placement {
   for (const { from } of saved) {
     lifetimes.push({ bytes: byteSize(from), first: units.length, last: units.length });
   }
-  const { offsets, bytes } = planMemory(lifetimes);
+  const { offsets, bytes } = planMemory(lifetimes, target);
   const inScratch = new Map(scratch.map((node, i) => [node, offsets[i]]));
 
-  const pool = new ConstantPool();
+  const pool = new ConstantPool(target);
   function operandOf(tensor: Tensor): Operand {
     const { owner, start } = ownerOf(tensor);
     const at = ((): Pick<Operand, "segment" | "offset" | "storage"> => {

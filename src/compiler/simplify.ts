@@ -12,15 +12,16 @@ import { otherAxes } from "../graph/ops/reductions.js";
 import { sameShape } from "../graph/ops/shapes.js";
 import type { Attributes, OpName, Tensor } from "../graph/tensor.js";
 import { topologicalOrder } from "../graph/order.js";
+import type { Target } from "../runtime/target.js";
 import type { Build } from "./integers.js";
 import { asFloats, lowerConvolution, lowerFilterGradient, lowerInputGradient } from "./integers.js";
 import { isExactInBf16, isRounded } from "./bf16.js";
 import { isElementwise } from "./kinds.js";
 
-/** `bf16Products`: whether gradients that are rounded to bf16 are to be multiplied as such. */
+/** @param target whose products decide whether gradients that are rounded to bf16 are multiplied as such. */
 export function simplify(
   outputs: Readonly<Record<string, Tensor>>,
-  bf16Products = false,
+  { bf16Products }: Pick<Target, "bf16Products">,
 ): Record<string, Tensor> {
   const interned = new Map<string, Tensor>();
   const simplified = new Map<Tensor, Tensor>();

@@ -1,12 +1,14 @@
 /** State: a tree of arrays that lives in an executor's memory between steps. */
 import { UserError } from "../errors.js";
 import { checkOptions, optional } from "../errors/options.js";
+import type { DType, Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
-import type { Executor } from "../runtime/executor.js";
+import type { Executor, Memory } from "../runtime/executor.js";
 import { defaultExecutor, executorRule } from "../runtime/executor.js";
-import type { Operand } from "../runtime/program.js";
+import type { Operand, Storage } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
-import { alignUp } from "./memory.js";
+import type { MemoryRules } from "./memory.js";
+import { alignUp, placeFrom } from "./memory.js";
 import type { HostArray } from "../graph/host.js";
 import type { HostValue, Results, Signature, TensorTree, TensorsOf, Values } from "./trace.js";
 import { dtypeOf, isHostValue, toArray } from "./trace.js";
@@ -21,17 +23,22 @@ export interface Layout {
 }
 
 /** Lays a tree of arrays out in a segment, under names that begin with the segment's. */
-export function layOut(segment: "state" | "inputs" | "outputs", signature: Tree<Signature[string]>): Layout {
+export function layOut(
+  segment: "state" | "inputs" | "outputs",
+  signature: Tree<Signature[string]>,
+  rules: MemoryRules,
+): Layout {
   const places: Record<string, Operand> = {};
   let bytes = 0;
   const tree = mapTree<Signature[string], Operand>(signature, isSignature, ({ shape, dtype }, path) => {
-    const operand: Operand = { segment, offset: bytes, storage: dtype, shape };
+    const size = sizeOf(shape) * storageBytes[dtype];
+    const operand: Operand = { segment, offset: placeFrom(bytes, size, rules), storage: dtype, shape };
     const name = `${segment}/${path}`;
     if (Object.hasOwn(places, name)) {
       throw new UserError(`two arrays are both called ${name}; use no "/" in the keys of a tree`);
     }
     places[name] = operand;
-    bytes += alignUp(sizeOf(shape) * storageBytes[dtype]);
+    bytes = operand.offset + alignUp(size, rules);
     return operand;
   });
   return { tree, places, bytes };
@@ -54,86 +61,138 @@ export function signatureOf(values: Tree<HostValue>, what: string): Tree<Signatu
   });
 }
 
-/** A view of an operand's elements. */
-export function viewOf(operand: Operand, memory: ArrayBuffer): Float32Array | Int32Array {
-  const elements = sizeOf(operand.shape);
-  return operand.storage === "i32"
-    ? new Int32Array(memory, operand.offset, elements)
-    : new Float32Array(memory, operand.offset, elements);
-}
-
 /** Copies values into memory laid out for them. */
 export function writeTree(
   values: Tree<HostValue>,
   layout: Layout,
   segment: string,
-  memory: ArrayBuffer,
+  executor: Executor,
+  memory: Memory,
 ): void {
   mapTree<HostValue, void>(values, isHostValue, (value, path) => {
-    viewOf(layout.places[`${segment}/${path}`], memory).set(toArray(value, path).data);
+    executor.write(memory, layout.places[`${segment}/${path}`].offset, toArray(value, path).data);
   });
 }
 
-/** Copies memory out into a tree of arrays. */
-export function readTree(layout: Layout, memory: ArrayBuffer): Tree<HostArray> {
-  return mapTree<Operand, HostArray>(layout.tree, isOperand, (operand) => ({
-    data: viewOf(operand, memory).slice(),
-    shape: operand.shape,
-  }));
+/** Copies memory out into a tree of arrays. What is read is what it holds now, whatever runs begin meanwhile. */
+export async function readTree(
+  layout: Pick<Layout, "tree">,
+  executor: Executor,
+  memory: Memory,
+): Promise<Tree<HostArray>> {
+  const reads: Promise<void>[] = [];
+  const arrays = mapTree<Operand, HostArray>(layout.tree, isOperand, ({ shape, storage, offset }) => {
+    const data = elements(storage, sizeOf(shape));
+    reads.push(executor.read(memory, offset, data));
+    return { data, shape };
+  });
+  await Promise.all(reads);
+  return arrays;
 }
+
+const elements = (storage: Storage, count: number): HostArray["data"] =>
+  storage === "i32" ? new Int32Array(count) : new Float32Array(count);
+
+/** Elements that are read at a time: 16 MiB. */
+const pieceElements = 2 ** 22;
+
+/** An array that stays in an executor's memory, of any size. */
+export interface StateArray {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Its elements in order, 4 Mi at a time or fewer. A piece is valid until the next one is asked for. */
+  pieces(): AsyncGenerator<HostArray["data"], void, undefined>;
+}
+
+/** A tree like T, with arrays that stay where they are. */
+export type StateArrays<T> = T extends Tensor ? StateArray : { readonly [K in keyof T]: StateArrays<T[K]> };
 
 /**
  * Arrays that a compiled step reads and replaces. A step that returns a new state consumes the one
  * it is given: any later use of that one throws. `copy()` keeps one.
  */
 export class State<T extends TensorTree = TensorTree> {
-  private buffer: ArrayBuffer | undefined;
+  private held: Memory | undefined;
 
   constructor(
     readonly executor: Executor,
     readonly layout: Layout,
-    memory: ArrayBuffer,
+    memory: Memory,
   ) {
-    this.buffer = memory;
+    this.held = memory;
   }
 
   /** The memory behind this state. @throws UserError if a step has consumed it. */
-  get memory(): ArrayBuffer {
-    if (this.buffer === undefined) {
+  get memory(): Memory {
+    if (this.held === undefined) {
       throw new UserError(
         "this state was consumed by a step; use the state that the step returned, or copy() it before",
       );
     }
-    return this.buffer;
+    return this.held;
   }
 
-  /** Every array where it lies, which the step that consumes this state overwrites. */
-  peek(): Results<T> {
-    const { memory } = this;
-    return mapTree<Operand, HostArray>(this.layout.tree, isOperand, (operand) => ({
-      data: viewOf(operand, memory),
+  /**
+   * Every array, or those under the keys that are given, copied, as the steps that were begun before leave them.
+   *
+   * @throws UserError if a step has consumed this state.
+   */
+  read(): Promise<Results<T>>;
+  read<Key extends keyof T & string>(
+    ...keys: readonly Key[]
+  ): Promise<Pick<Results<T>, Key & keyof Results<T>>>;
+  async read(...keys: readonly string[]): Promise<unknown> {
+    const { tree } = this.layout;
+    const asked = keys.map((key) => [key, (tree as Readonly<Record<string, Tree<Operand>>>)[key]]);
+    const wanted = keys.length === 0 ? tree : (Object.fromEntries(asked) as Tree<Operand>);
+    return readTree({ tree: wanted }, this.executor, this.memory);
+  }
+
+  /** Every array, to be read in pieces while this state is not consumed: they take no memory here. */
+  arrays(): StateArrays<T> {
+    return mapTree<Operand, StateArray>(this.layout.tree, isOperand, (operand) => ({
       shape: operand.shape,
-    })) as Results<T>;
+      dtype: operand.storage === "i32" ? "i32" : "f32",
+      pieces: () => this.piecesOf(operand),
+    })) as StateArrays<T>;
   }
 
-  /** Every array, copied. */
-  read(): Results<T> {
-    return readTree(this.layout, this.memory) as Results<T>;
+  private async *piecesOf({
+    shape,
+    storage,
+    offset,
+  }: Operand): AsyncGenerator<HostArray["data"], void, undefined> {
+    const count = sizeOf(shape);
+    const piece = elements(storage, Math.min(count, pieceElements));
+    for (let at = 0; at < count; at += pieceElements) {
+      const part = piece.subarray(0, Math.min(pieceElements, count - at));
+      await this.executor.read(this.memory, offset + at * piece.BYTES_PER_ELEMENT, part);
+      yield part;
+    }
   }
 
   /** An independent state with the same values. */
   copy(): State<T> {
-    const memory = this.executor.allocate(this.layout.bytes);
-    new Uint8Array(memory).set(new Uint8Array(this.memory));
-    return new State<T>(this.executor, this.layout, memory);
+    return new State<T>(this.executor, this.layout, this.executor.copy(this.memory));
   }
 
   /** Hands the memory on to a new state. */
   consume(): State<T> {
     const next = new State<T>(this.executor, this.layout, this.memory);
-    this.buffer = undefined;
+    this.held = undefined;
     return next;
   }
+}
+
+/** The array itself, copied. */
+export async function readArray({ shape, dtype, pieces }: StateArray): Promise<HostArray> {
+  const data = elements(dtype, sizeOf(shape));
+  let at = 0;
+  for await (const piece of pieces()) {
+    data.set(piece, at);
+    at += piece.length;
+  }
+  return { data, shape };
 }
 
 /** The options of `createState`. */
@@ -157,8 +216,8 @@ export function createState<T extends TensorTree>(values: Values<T>, options: St
   checkOptions("createState", options, { executor: optional(executorRule) });
   const executor = options.executor ?? defaultExecutor();
   const tree = values as Tree<HostValue>;
-  const layout = layOut("state", signatureOf(tree, "state"));
+  const layout = layOut("state", signatureOf(tree, "state"), executor.target);
   const memory = executor.allocate(layout.bytes);
-  writeTree(tree, layout, "state", memory);
+  writeTree(tree, layout, "state", executor, memory);
   return new State<T>(executor, layout, memory);
 }

@@ -6,6 +6,7 @@
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Storage } from "../runtime/program.js";
+import type { Target } from "../runtime/target.js";
 import type { Producers, Unit } from "./group.js";
 import { reads } from "./group.js";
 import { bf16OperandOf } from "./bf16.js";
@@ -17,7 +18,7 @@ export function chooseStorage(
   units: readonly Unit[],
   producers: Producers,
   results: readonly Tensor[],
-  bf16Products = false,
+  { storages: available, bf16Products }: Target,
 ): Map<Tensor, Storage> {
   const readers = new Map<Tensor, Unit[]>();
   for (const unit of units) {
@@ -37,7 +38,7 @@ export function chooseStorage(
     if (unit.kind !== "map") continue;
     for (const root of unit.roots) {
       if (root.op !== "codes" || returned.has(root)) continue;
-      const bytes = bytesFor(root.lattice!);
+      const bytes = bytesFor(root.lattice!).filter((name) => available.includes(name));
       // Kernels take weights as signed bytes only.
       const byte = bytes.find((name) => name === "s8" || !weights.has(root));
       if (byte !== undefined) narrow.set(root, byte);
@@ -73,7 +74,7 @@ export function chooseStorage(
     const [x, w] = unit.node.inputs;
     const [a, b] = [x, w].map((tensor) => ownerOf(tensor).owner.lattice!);
     const bound = productBound(a, b, sizeOf(w.shape.slice(0, 3)));
-    storages.set(unit.node, bound < 2 ** 15 ? "i16" : "i32");
+    storages.set(unit.node, bound < 2 ** 15 && available.includes("i16") ? "i16" : "i32");
   }
 
   // Rounded gradients take half the memory where a product reads them so, and only maps and such products do.

@@ -54,6 +54,27 @@ export function stage(
   return () => orUserError(path, replace, then);
 }
 
+/** `stage` of bytes that are read elsewhere meanwhile. What fails there is thrown as it is. */
+export async function stagePieces(
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+  { temporary = path, then }: StageOptions = {},
+): Promise<() => void> {
+  const file = temporaryFor(temporary);
+  const ofFile = <T>(write: () => T): T => orUserError(path, write, then);
+  const descriptor = ofFile(() => openSync(file, "wx", 0o666));
+  try {
+    for await (const piece of pieces) ofFile(() => writeAll(descriptor, piece));
+    ofFile(() => fsyncSync(descriptor));
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+  return () => ofFile(() => putInPlace(file, path));
+}
+
 /** `writeAtomically` with the system's errors. */
 export function replaceFile(path: string, content: Content): void {
   stageFile(path, content, path)();
@@ -63,19 +84,25 @@ export function replaceFile(path: string, content: Content): void {
 const staleMilliseconds = 3_600_000;
 
 function stageFile(path: string, content: Content, base: string): () => void {
-  removeTemporaries(dirname(base), basename(base));
-  // A name that nobody can foresee, and made by this process alone: nothing can lie in wait there.
-  const temporary = `${base}.${randomBytes(6).toString("hex")}.tmp`;
+  const temporary = temporaryFor(base);
   createFile(temporary, content);
-  return () => {
-    try {
-      renameSync(temporary, path);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw error;
-    }
-    flushDirectory(dirname(path));
-  };
+  return () => putInPlace(temporary, path);
+}
+
+/** A name that nobody can foresee, and made by this process alone: nothing can lie in wait there. */
+function temporaryFor(base: string): string {
+  removeTemporaries(dirname(base), basename(base));
+  return `${base}.${randomBytes(6).toString("hex")}.tmp`;
+}
+
+function putInPlace(temporary: string, path: string): void {
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  flushDirectory(dirname(path));
 }
 
 /**

@@ -3,23 +3,33 @@ import { memoryText, UserError } from "../errors.js";
 import type { Rule } from "../errors/options.js";
 import { objectOf } from "../errors/options.js";
 import type { Program } from "./program.js";
+import type { Target } from "./target.js";
 
 /** The names of the executors. */
 export const executorNames = ["native", "wasm", "reference"] as const;
 /** The executors: native kernels, the same kernels in WebAssembly, and plain TypeScript. */
 export type ExecutorName = (typeof executorNames)[number];
 
+/** Memory of an executor. It may lie anywhere, also on another device: only the executor that allocated it looks inside. */
+export interface Memory {
+  /** Its size. */
+  readonly bytes: number;
+}
+
 /** Memory of one run. `constants` and `scratch` belong to the loaded program. */
 export interface RunMemory {
-  readonly state: ArrayBuffer;
-  readonly inputs: ArrayBuffer;
-  readonly outputs: ArrayBuffer;
+  readonly state: Memory;
+  readonly inputs: Memory;
+  readonly outputs: Memory;
 }
 
 /** A Program that an executor has verified and prepared. */
 export interface LoadedProgram {
   readonly program: Program;
-  /** Runs every instruction once. With `nanoseconds` (one number an instruction), adds the time each took. */
+  /**
+   * Runs every instruction once, after the runs that were begun before on any program of the executor. With
+   * `nanoseconds` (one number per instruction), adds the time that each took.
+   */
   run(memory: RunMemory, nanoseconds?: Float64Array): Promise<void>;
 }
 
@@ -29,12 +39,21 @@ export interface Executor {
   /** "avx512bf16", "avx512vnni", "avx512", "avx2vnni", "avx2", "simd128" or "typescript". */
   readonly instructionSet: string;
   readonly threads: number;
-  /** Whether it multiplies numbers that are kept as bf16, and gains by it. */
-  readonly bf16Products: boolean;
+  /** What Programs for it may hold. */
+  readonly target: Target;
   /** Bytes that one program should use at most. */
   readonly memoryLimit: number;
-  /** Zeroed memory, aligned to 64 bytes where the executor can. */
-  allocate(bytes: number): ArrayBuffer;
+  /** Zeroed memory. @throws UserError if there is not so much. */
+  allocate(bytes: number): Memory;
+  /**
+   * Copies `data` to `memory`, from the byte `offset` on, before it returns: the caller may change `data` then. No
+   * run under way may use the memory.
+   */
+  write(memory: Memory, offset: number, data: ArrayBufferView): void;
+  /** Fills `into` with the bytes of `memory` from `offset` on, as the runs that were begun before leave them. */
+  read(memory: Memory, offset: number, into: ArrayBufferView): Promise<void>;
+  /** Other memory of the same content, as the runs that were begun before leave it. */
+  copy(memory: Memory): Memory;
   /** Verifies the program and prepares it. Programs loaded by one executor share its scratch memory. */
   load(program: Program): LoadedProgram;
 }
@@ -42,7 +61,11 @@ export interface Executor {
 /** What is an executor, where users hand one in. */
 export const executorRule: Rule = objectOf("an executor, such as chooseExecutor().executor", {
   name: "string",
+  target: "object",
   allocate: "function",
+  write: "function",
+  read: "function",
+  copy: "function",
   load: "function",
 });
 

@@ -1,7 +1,7 @@
 /** What the tests of the kernels share: programs of one instruction, run every way there is. */
 import { expect } from "vitest";
 import { chooseExecutor } from "./choose.js";
-import type { Executor } from "./executor.js";
+import type { Executor, Memory } from "./executor.js";
 import { createNativeExecutor, instructionSets } from "./native.js";
 import type {
   Instruction,
@@ -52,12 +52,30 @@ export function addition(n: number, repeat = 1): Program {
   };
 }
 
+/** Memory of an executor that holds these values. */
+export function memoryWith(executor: Executor, values: ArrayBufferView): Memory {
+  const memory = executor.allocate(values.byteLength);
+  executor.write(memory, 0, values);
+  return memory;
+}
+
+/** The floats in memory. */
+export async function floatsIn(executor: Executor, memory: Memory): Promise<Float32Array> {
+  const floats = new Float32Array(memory.bytes / 4);
+  await executor.read(memory, 0, floats);
+  return floats;
+}
+
 /** Memory for `addition(n)`: 0, 1, 2, ... and halves. */
 export function buffersFor(executor: Executor, n: number) {
-  const [state, inputs, outputs] = [4 * n, 4 * n, 4 * n].map((bytes) => executor.allocate(bytes));
-  new Float32Array(state).forEach((_, i, values) => (values[i] = i));
-  new Float32Array(inputs).fill(0.5);
-  return { state, inputs, outputs };
+  return {
+    state: memoryWith(
+      executor,
+      Float32Array.from({ length: n }, (_, i) => i),
+    ),
+    inputs: memoryWith(executor, new Float32Array(n).fill(0.5)),
+    outputs: executor.allocate(4 * n),
+  };
 }
 
 /** Fills what no instruction should write: a NaN that no operation makes. */
@@ -95,11 +113,8 @@ export class Layout {
   ): Promise<Float32Array[]> {
     const runs: Float32Array[][] = [];
     for (const executor of executors) {
-      const segment = (name: Segment): ArrayBuffer => {
-        const buffer = executor.allocate(program.bytes[name]);
-        new Uint32Array(buffer).fill(untouched);
-        return buffer;
-      };
+      const segment = (name: Segment): ArrayBuffer =>
+        new Uint32Array(program.bytes[name] / 4).fill(untouched).buffer;
       const memory = { state: segment("state"), inputs: segment("inputs"), outputs: segment("outputs") };
       type Held = keyof typeof memory;
       const expected = { ...memory, outputs: memory.outputs.slice(0), state: memory.state.slice(0) };
@@ -109,7 +124,12 @@ export class Layout {
           new View(buffers[operand.segment as Held], operand.offset, data.length).set(data);
         }
       }
-      await executor.load(program).run(memory);
+      const { state, inputs, outputs } = mapValues(memory, (buffer) =>
+        memoryWith(executor, new Uint8Array(buffer)),
+      );
+      await executor.load(program).run({ state, inputs, outputs });
+      await executor.read(state, 0, new Uint8Array(memory.state));
+      await executor.read(outputs, 0, new Uint8Array(memory.outputs));
       const view = (buffers: typeof memory, { segment, offset, shape }: Operand) =>
         new Float32Array(
           buffers[segment as Held],
@@ -134,6 +154,16 @@ export class Layout {
     );
     return runs[0];
   }
+}
+
+function mapValues<Key extends string, T, U>(
+  record: Readonly<Record<Key, T>>,
+  change: (value: T) => U,
+): Record<Key, U> {
+  return Object.fromEntries(Object.entries<T>(record).map(([key, value]) => [key, change(value)])) as Record<
+    Key,
+    U
+  >;
 }
 
 export function sameBits(a: Float32Array | Int32Array, b: Float32Array | Int32Array): boolean {

@@ -3,17 +3,19 @@ import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { createNativeExecutor, instructionSets, measurePeak, nativeProblem } from "./native.js";
-import { addition, buffersFor } from "./native.test.fixture.js";
+import { addition, buffersFor, floatsIn, memoryWith } from "./native.test.fixture.js";
 
 describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
   const create = () => createNativeExecutor({ threads: Math.min(4, availableParallelism() + 1) });
 
-  test("allocates zeroed memory of any size", () => {
+  test("allocates zeroed memory of any size", async () => {
     const executor = create();
     for (const bytes of [0, 4, 1000, 1 << 20, 5_000_000]) {
-      const buffer = executor.allocate(bytes);
-      expect(buffer.byteLength).toBe(bytes);
-      expect(new Uint8Array(buffer).every((byte) => byte === 0)).toBe(true);
+      const memory = executor.allocate(bytes);
+      expect(memory.bytes).toBe(bytes);
+      const content = new Uint8Array(bytes).fill(1);
+      await executor.read(memory, 0, content);
+      expect(content.every((byte) => byte === 0)).toBe(true);
     }
   });
 
@@ -34,7 +36,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     clearInterval(timer);
     expect(order).toEqual([1, 2, 3]);
     expect(turns).toBeGreaterThan(0);
-    expect(new Float32Array(buffers.outputs)[123_456]).toBe(123_456.5);
+    expect((await floatsIn(executor, buffers.outputs))[123_456]).toBe(123_456.5);
   });
 
   test("adds each instruction's time", async () => {
@@ -55,12 +57,60 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     const program = executor.load(addition(1000));
     await expect(program.run(buffersFor(executor, 999))).rejects.toThrow(RangeError);
     const buffers = buffersFor(executor, 1000);
-    for (const wrong of [undefined, new Uint8Array(4000), new SharedArrayBuffer(4000)]) {
+    for (const wrong of [undefined, new ArrayBuffer(4000), { bytes: 4000 }, program]) {
       await expect(program.run({ ...buffers, inputs: wrong as never })).rejects.toThrow(
-        "inputs must be an ArrayBuffer of fixed size",
+        "inputs must be memory that this executor allocated",
       );
     }
     await program.run(buffers);
+  });
+
+  test("copies in and out at any place, and nowhere outside", async () => {
+    const executor = create();
+    const memory = memoryWith(executor, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    const part = Uint8Array.of(40, 50, 60).subarray(1);
+    executor.write(memory, 3, part);
+    part.fill(0); // which was copied at once
+    const read = async (offset: number, bytes: number) => {
+      const into = new Uint8Array(bytes);
+      await executor.read(memory, offset, into);
+      return [...into];
+    };
+    expect(await read(0, 8)).toEqual([1, 2, 3, 50, 60, 6, 7, 8]);
+    expect(await read(6, 2)).toEqual([7, 8]);
+    expect(await read(8, 0)).toEqual([]);
+    const copy = executor.copy(memory);
+    executor.write(memory, 0, new Uint8Array(8));
+    await executor.read(copy, 0, part);
+    expect(copy.bytes).toBe(8);
+    for (const [offset, bytes] of [
+      [7, 2],
+      [9, 0],
+      [-1, 1],
+      [0.5, 1],
+      [2 ** 53, 1],
+      [NaN, 1],
+    ]) {
+      expect(() => executor.write(memory, offset, new Uint8Array(bytes))).toThrow(
+        /bytes from|offset must be/,
+      );
+      await expect(read(offset, bytes)).rejects.toThrow(/bytes from|offset must be/);
+    }
+    expect(() => executor.write({ bytes: 8 }, 0, new Uint8Array(1))).toThrow(
+      "memory must be memory that this executor",
+    );
+  });
+
+  test("reads and copies come after the runs that were begun before", async () => {
+    const executor = create();
+    const program = executor.load(addition(200_000, 50));
+    const buffers = buffersFor(executor, 200_000);
+    const run = program.run(buffers);
+    const copy = executor.copy(buffers.outputs);
+    const [outputs, copied] = [floatsIn(executor, buffers.outputs), floatsIn(executor, copy)];
+    await run;
+    expect((await outputs)[199_999]).toBe(199_999.5);
+    expect((await copied)[199_999]).toBe(199_999.5);
   });
 
   test("refuses a program that would write outside its segment", () => {
@@ -75,7 +125,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     const [small, large] = [addition(10), addition(100_000)].map((program) => executor.load(program));
     const buffers = buffersFor(executor, 100_000);
     await Promise.all([large.run(buffers), small.run(buffers), large.run(buffers)]);
-    expect(new Float32Array(buffers.outputs)[99_999]).toBe(99_999.5);
+    expect((await floatsIn(executor, buffers.outputs))[99_999]).toBe(99_999.5);
   });
 
   test.skipIf(process.platform !== "linux")("dropped executors leave no threads", async () => {

@@ -6,13 +6,17 @@
 import { createRequire } from "node:module";
 import { relative } from "node:path";
 import { firstLineOf, memoryText, quoted, UserError } from "../errors.js";
-import { arrayProblem, usableMemory } from "../machine.js";
+import { blockProblem, usableMemory } from "../machine.js";
+import type { DumpedMemory } from "./dump.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
-import type { Executor, LoadedProgram } from "./executor.js";
+import type { Executor, LoadedProgram, Memory, RunMemory } from "./executor.js";
 import { allocateOrExplain, inTurn } from "./executor.js";
+import { bytesIn } from "./host-memory.js";
 import { ownFile } from "./own-files.js";
+import type { Program } from "./program.js";
 import { multipliesBf16 } from "./program.js";
+import { hostTarget } from "./target.js";
 import { verify } from "./verify.js";
 
 export type InstructionSet = "avx512bf16" | "avx512vnni" | "avx512" | "avx2vnni" | "avx2";
@@ -22,19 +26,22 @@ type Executable = { readonly brand: "executable" };
 /** What kernels/addon.cpp exports. */
 interface AddOn {
   instructionSets(): InstructionSet[];
-  allocate(bytes: number): ArrayBuffer;
+  allocate(bytes: number): Memory;
+  write(memory: Memory, offset: number, bytes: Uint8Array): void;
+  read(memory: Memory, offset: number, into: Uint8Array): void;
+  copy(from: Memory, to: Memory): void;
   availableThreads(threads: number): number;
   allowsMachineCode(): boolean;
   load(words: Int32Array, instructionSet: InstructionSet, threads: number, interpret: boolean): Executable;
   workBytes(executable: Executable): number;
   run(
     executable: Executable,
-    constants: ArrayBuffer,
-    state: ArrayBuffer,
-    inputs: ArrayBuffer,
-    outputs: ArrayBuffer,
-    scratch: ArrayBuffer,
-    work: ArrayBuffer,
+    constants: Memory,
+    state: Memory,
+    inputs: Memory,
+    outputs: Memory,
+    scratch: Memory,
+    work: Memory,
     nanoseconds: Float64Array | undefined,
   ): Promise<void>;
   peak(threads: number, instructionSet: InstructionSet): [operations: number, bytes: number];
@@ -115,24 +122,40 @@ export function createNativeExecutor(options: NativeOptions): Executor {
   const bf16Products = instructionSet === "avx512bf16";
   const enqueue = inTurn();
   const dumpFolder = process.env.FEWBIT_DUMP;
-  const allocate = (bytes: number): ArrayBuffer =>
-    allocateOrExplain(bytes, (size) => addOn.allocate(size), arrayProblem);
+  const allocate = (bytes: number): Memory =>
+    allocateOrExplain(bytes, (size) => addOn.allocate(size), blockProblem);
+  const read: Executor["read"] = (memory, offset, into) =>
+    enqueue(() => Promise.resolve(addOn.read(memory, offset, bytesIn(into))));
+  /** What is dumped of a run's memory. */
+  const bytesFor = ({ bytes }: Program, { state, inputs }: RunMemory): DumpedMemory => {
+    const dumped = { state: new Uint8Array(bytes.state), inputs: new Uint8Array(bytes.inputs) };
+    addOn.read(state, 0, dumped.state);
+    addOn.read(inputs, 0, dumped.inputs);
+    return dumped;
+  };
   let scratch = allocate(0);
   let work = allocate(0);
   return {
     name: "native",
     instructionSet,
     threads: addOn.availableThreads(threads),
-    bf16Products,
+    target: { ...hostTarget, bf16Products },
     memoryLimit,
     allocate,
+    write: (memory, offset, data) => addOn.write(memory, offset, bytesIn(data)),
+    read,
+    copy: (memory) => {
+      const made = allocate(memory.bytes);
+      void enqueue(() => Promise.resolve(addOn.copy(memory, made)));
+      return made;
+    },
     load(program): LoadedProgram {
       verify(program);
       if (!bf16Products && multipliesBf16(program))
         throw new Error(`${instructionSet} has no products of bf16`);
       const executable = addOn.load(encode(program), instructionSet, threads, interpret);
       const constants = allocate(program.bytes.constants);
-      new Uint8Array(constants).set(program.constants);
+      addOn.write(constants, 0, program.constants);
       const workBytes = addOn.workBytes(executable);
       if (workBytes > memoryLimit) {
         throw new UserError(
@@ -140,14 +163,14 @@ export function createNativeExecutor(options: NativeOptions): Executor {
             "use less padding, or a smaller image or network",
         );
       }
-      if (scratch.byteLength < program.bytes.scratch) scratch = allocate(program.bytes.scratch);
-      if (work.byteLength < workBytes) work = allocate(workBytes);
+      if (scratch.bytes < program.bytes.scratch) scratch = allocate(program.bytes.scratch);
+      if (work.bytes < workBytes) work = allocate(workBytes);
       return {
         program,
         run: (memory, nanoseconds) =>
           enqueue(() => {
-            if (dumpFolder) dumpOnce(program, memory, dumpFolder);
             const { state, inputs, outputs } = memory;
+            if (dumpFolder) dumpOnce(program, bytesFor(program, memory), dumpFolder);
             return addOn.run(executable, constants, state, inputs, outputs, scratch, work, nanoseconds);
           }),
       };

@@ -10,7 +10,8 @@ import { arrayProblem, usableMemory } from "../machine.js";
 import { uniforms } from "../random/philox.js";
 import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { allocateOrExplain, inTurn, runHere } from "./executor.js";
+import { inTurn, runHere } from "./executor.js";
+import { bufferOf, hostMemory } from "./host-memory.js";
 import type {
   CopyInstruction,
   Geometry,
@@ -20,6 +21,7 @@ import type {
   Operand,
   Segment,
 } from "./program.js";
+import { hostTarget } from "./target.js";
 import { verify } from "./verify.js";
 
 const arrays = {
@@ -34,17 +36,17 @@ const arrays = {
 type Memory = Readonly<Record<Segment, ArrayBuffer>>;
 
 export function createReferenceExecutor(): Executor {
-  const allocate = (bytes: number): ArrayBuffer =>
-    allocateOrExplain(bytes, (size) => new ArrayBuffer(size), arrayProblem);
-  let scratch = allocate(0);
   const enqueue = inTurn();
+  const memory = hostMemory(enqueue, arrayProblem);
+  const allocate = (bytes: number): ArrayBuffer => bufferOf(memory.allocate(bytes));
+  let scratch = allocate(0);
   return {
     name: "reference",
     instructionSet: "typescript",
     threads: 1,
-    bf16Products: false,
+    target: hostTarget,
     memoryLimit: 0.8 * usableMemory(),
-    allocate,
+    ...memory,
     load(program): LoadedProgram {
       verify(program);
       const constants = allocate(program.bytes.constants);
@@ -52,9 +54,10 @@ export function createReferenceExecutor(): Executor {
       if (scratch.byteLength < program.bytes.scratch) scratch = allocate(program.bytes.scratch);
       return {
         program,
-        run: (memory, nanoseconds) =>
+        run: ({ state, inputs, outputs }, nanoseconds) =>
           enqueue(() => {
-            const all = { ...memory, constants, scratch };
+            const given = { state: bufferOf(state), inputs: bufferOf(inputs), outputs: bufferOf(outputs) };
+            const all = { ...given, constants, scratch };
             const { instructions } = program;
             return runHere(instructions.length, (i) => execute(instructions[i], all), nanoseconds);
           }),

@@ -5,7 +5,7 @@ import { UserError } from "../errors.js";
 import type { Tensor } from "../graph/index.js";
 import { convolution } from "../graph/index.js";
 import { chooseExecutor } from "./choose.js";
-import { addition, buffersFor, wasmExecutor } from "./native.test.fixture.js";
+import { addition, buffersFor, floatsIn, wasmExecutor } from "./native.test.fixture.js";
 import { createWasmExecutor } from "./wasm.js";
 import { loadWasm } from "./wasm-file.js";
 
@@ -15,11 +15,12 @@ test("is chosen when asked for, with the reason", () => {
   expect(reason).toBe("the WebAssembly executor on one thread, as asked");
 });
 
-test("allocates zeroed memory, and refuses what there is not", () => {
+test("allocates zeroed memory, and refuses what there is not", async () => {
   const executor = wasmExecutor();
   for (const bytes of [0, 4, 1000, 5_000_000]) {
-    expect(executor.allocate(bytes).byteLength).toBe(bytes);
-    expect(new Uint8Array(executor.allocate(bytes)).every((byte) => byte === 0)).toBe(true);
+    const memory = executor.allocate(bytes);
+    expect(memory.bytes).toBe(bytes);
+    expect((await floatsIn(executor, memory)).every((value) => value === 0)).toBe(true);
   }
   expect(() => executor.allocate(2 ** 46)).toThrow(
     new UserError(
@@ -39,7 +40,7 @@ test("runs in order, and lets timers in between instructions", async () => {
   clearInterval(timer);
   expect(order).toEqual([1, 2, 3]);
   expect(turns).toBeGreaterThan(0);
-  expect(new Float32Array(buffers.outputs)[123_456]).toBe(123_456.5);
+  expect((await floatsIn(executor, buffers.outputs))[123_456]).toBe(123_456.5);
 });
 
 test("adds each instruction's time", async () => {
@@ -63,7 +64,7 @@ test("programs take turns in one memory, which grows", async () => {
   const [small, large] = [addition(10), addition(2_000_000)].map((program) => executor.load(program));
   const buffers = buffersFor(executor, 2_000_000);
   await Promise.all([small.run(buffers), large.run(buffers), small.run(buffers), large.run(buffers)]);
-  expect(new Float32Array(buffers.outputs)[1_999_999]).toBe(1_999_999.5);
+  expect((await floatsIn(executor, buffers.outputs))[1_999_999]).toBe(1_999_999.5);
 });
 
 test("refuses in one line what 32-bit addresses do not reach", async () => {

@@ -9,6 +9,8 @@
 import { shown, UserError } from "../errors.js";
 import { checkValue, positive } from "../errors/options.js";
 import { encode } from "./encode.js";
+import { bufferOf, hostMemory } from "./host-memory.js";
+import { hostTarget } from "./target.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { allocateOrExplain, inTurn, runHere } from "./executor.js";
 import type { Program } from "./program.js";
@@ -92,9 +94,9 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
     name: "wasm",
     instructionSet: "simd128",
     threads: 1,
-    bf16Products: false,
+    target: hostTarget,
     memoryLimit: Math.min(memoryLimit, addressable),
-    allocate: (bytes) => allocateOrExplain(bytes, (size) => new ArrayBuffer(size)),
+    ...hostMemory(enqueue),
     load(program): LoadedProgram {
       verify(program);
       if (multipliesBf16(program)) throw new Error("simd128 has no products of bf16");
@@ -107,7 +109,7 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
             const given = (["state", "inputs", "outputs"] as const).map((name) => ({
               name,
               address: addresses[segments.indexOf(name)],
-              bytes: new Uint8Array(memory[name], 0, program.bytes[name]),
+              bytes: new Uint8Array(bufferOf(memory[name]), 0, program.bytes[name]),
             }));
             for (const { bytes, address } of given) copyIn(bytes, address);
             await runHere(program.instructions.length, (i) => kernels.run(i), nanoseconds);

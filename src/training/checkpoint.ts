@@ -2,14 +2,16 @@
  * What a training run needs to go on bit for bit, and the weights of its best epoch, as safetensors
  * files. They hold no times and no machine, so equal runs have equal files.
  */
+import type { StateArray, StateArrays } from "../compiler/state.js";
 import type { HostArray } from "../graph/host.js";
 import { UserError } from "../errors.js";
 import { isThere, readBytes } from "../files/read.js";
-import { sizeOf, stage, writeAtomically } from "../files/write.js";
+import { sizeOf, stagePieces } from "../files/write.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
-import type { StoredTensor, TensorFile } from "./safetensors.js";
-import { decodeTensors, encodeParts, isRecord, readTensorHeader, typeOf } from "./safetensors.js";
+import type { TrainingTensors } from "./step.js";
+import type { StoredTensor, TensorFile, TensorSource } from "./safetensors.js";
+import { decodeTensors, encodeSources, isRecord, readTensorHeader, sourceOf, typeOf } from "./safetensors.js";
 
 /** Arrays by name, such as the parameters of a network. */
 export type Arrays = Readonly<Record<string, HostArray>>;
@@ -25,8 +27,9 @@ export interface TrainingValues extends Weights {
   readonly optimizer: Readonly<Record<string, Arrays>>;
 }
 
-export interface Checkpoint {
-  readonly values: TrainingValues;
+/** What a training has come to, and where. */
+export interface Checkpoint<Values = TrainingValues> {
+  readonly values: Values;
   /** Epochs completed. */
   readonly epoch: number;
   /** Steps done in the running epoch, and its sums so far. */
@@ -35,6 +38,9 @@ export interface Checkpoint {
   /** Of each quantized layer's weights, the signs at the last epoch's end, a bit each. */
   readonly signs: Readonly<Record<string, Uint8Array>>;
 }
+
+/** A checkpoint to write, whose values may lie in an executor's memory. */
+export type CheckpointToWrite = Checkpoint<TrainingValues | StateArrays<TrainingTensors>>;
 
 /** What the arrays of a checkpoint must be like: their names, types and shapes. */
 export type Expected = Pick<Checkpoint, "values" | "signs">;
@@ -56,15 +62,25 @@ export interface Owner {
 
 const formatVersion = "1";
 
-export function writeCheckpoint(path: string, owner: Owner, checkpoint: Checkpoint): void {
-  stageCheckpoint(path, owner, checkpoint)();
+/** Replaces a checkpoint atomically. */
+export async function writeCheckpoint(
+  path: string,
+  owner: Owner,
+  checkpoint: CheckpointToWrite,
+): Promise<void> {
+  (await stageCheckpoint(path, owner, checkpoint))();
 }
 
 /** Writes a checkpoint beside the one that is there; the function that it returns puts it in its place. */
-export function stageCheckpoint(path: string, owner: Owner, checkpoint: Checkpoint): () => void {
+export function stageCheckpoint(
+  path: string,
+  owner: Owner,
+  checkpoint: CheckpointToWrite,
+): Promise<() => void> {
   const { values, epoch, step, sums, signs } = checkpoint;
-  const tensors: Record<string, StoredTensor> = flatten(values);
-  for (const [name, data] of Object.entries(signs)) tensors[`signs/${name}`] = { data, shape: [data.length] };
+  const tensors = sourcesOf(values);
+  for (const [name, data] of Object.entries(signs))
+    tensors[`signs/${name}`] = sourceOf({ data, shape: [data.length] });
   const metadata = {
     format: "fewbit checkpoint",
     formatVersion,
@@ -73,7 +89,7 @@ export function stageCheckpoint(path: string, owner: Owner, checkpoint: Checkpoi
     step: String(step),
     sums: JSON.stringify(sums),
   };
-  return stage(path, encodeParts({ tensors, metadata }));
+  return stagePieces(path, encodeSources(tensors, metadata));
 }
 
 /**
@@ -119,14 +135,15 @@ function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T)
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
 
-export function writeWeights(
+/** Writes the weights of an epoch's end atomically. */
+export async function writeWeights(
   path: string,
   owner: Owner,
-  epoch: number,
-  { parameters, statistics }: Weights,
-): void {
+  { epoch, values: { parameters, statistics } }: Pick<CheckpointToWrite, "epoch" | "values">,
+): Promise<void> {
   const metadata = { format: "fewbit weights", formatVersion, ...owner, epoch: String(epoch) };
-  writeAtomically(path, encodeParts({ tensors: flatten({ parameters, statistics }), metadata }));
+  const pieces = encodeSources(sourcesOf({ parameters, statistics }), metadata);
+  (await stagePieces(path, pieces))();
 }
 
 /** The weights in a file of their own, or as part of a checkpoint. */
@@ -230,11 +247,28 @@ export function nonFinite(values: object): string | undefined {
   return Object.entries(flatten(values)).find(([, { data }]) => !data.every(Number.isFinite))?.[0];
 }
 
+/** `nonFinite` of arrays in an executor's memory. */
+export async function nonFiniteIn(arrays: object): Promise<string | undefined> {
+  for (const [name, { pieces }] of Object.entries(flatten<StateArray>(arrays))) {
+    for await (const piece of pieces()) if (!piece.every(Number.isFinite)) return name;
+  }
+  return undefined;
+}
+
+/** What arrays are written from, by the names that they have in the files. */
+function sourcesOf(values: object): Record<string, TensorSource> {
+  const flat = flatten<HostArray | StateArray>(values);
+  const source = (array: HostArray | StateArray): TensorSource =>
+    "data" in array ? sourceOf(array) : { ...array, type: array.dtype === "i32" ? "I32" : "F32" };
+  return mapValues(flat, source);
+}
+
 /** { a: { b: array } } as { "a/b": array }: arrays by the names that they have in the files. */
-function flatten(tree: object): Record<string, HostArray> {
-  const flat: Record<string, HostArray> = {};
+function flatten<Leaf extends HostArray | StateArray = HostArray>(tree: object): Record<string, Leaf> {
+  const flat: Record<string, Leaf> = {};
   const visit = (value: object, path: string): void => {
-    if ("data" in value) flat[path] = value as HostArray;
+    if ("data" in value || typeof (value as Partial<StateArray>).pieces === "function")
+      flat[path] = value as Leaf;
     else
       for (const [key, child] of Object.entries(value))
         visit(child as object, path === "" ? key : `${path}/${key}`);

@@ -110,12 +110,12 @@ function open(changes: Changes = {}): RunDirectory {
 }
 
 /** Trains `epochs` epochs in a new directory and leaves it as an ended process does. */
-function trained(epochs: number): void {
+async function trained(epochs: number): Promise<void> {
   const run = open();
-  run.begin(checkpoint(0));
+  await run.begin(checkpoint(0));
   const all = [1, 2, 3].map(metrics);
   for (let epoch = 1; epoch <= epochs; epoch++) {
-    run.commit(all.slice(0, epoch), [layerLineOf(epoch)], confusionOf(epoch), checkpoint(epoch));
+    await run.commit(all.slice(0, epoch), [layerLineOf(epoch)], confusionOf(epoch), checkpoint(epoch));
   }
   run.close();
 }
@@ -127,15 +127,15 @@ const contents = () =>
     readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString("latin1")]),
   );
 
-function resumed(): RunDirectory {
+async function resumed(): Promise<RunDirectory> {
   const run = open({ resume: true });
-  run.begin(checkpoint(0));
+  await run.begin(checkpoint(0));
   run.close();
   return run;
 }
 
-test("an ended run holds its files and nothing else, and they tell the run", () => {
-  trained(3);
+test("an ended run holds its files and nothing else, and they tell the run", async () => {
+  await trained(3);
   expect(readdirSync(path).sort()).toEqual([
     "best.safetensors",
     "checkpoint.safetensors",
@@ -164,11 +164,11 @@ test("an ended run holds its files and nothing else, and they tell the run", () 
   expect(stored("checkpoint.safetensors")).toEqual({ weights: weightsOf(checkpoint(3)), epoch: 3 });
 });
 
-test("a checkpoint is read as it was written, sums to the last bit", () => {
-  trained(2);
+test("a checkpoint is read as it was written, sums to the last bit", async () => {
+  await trained(2);
   const run = open({ resume: true });
-  run.begin(checkpoint(0));
-  run.save(checkpoint(2, 3));
+  await run.begin(checkpoint(0));
+  await run.save(checkpoint(2, 3));
   run.close();
   const file = join(path, "checkpoint.safetensors");
   expect(readCheckpoint(file, owner(), checkpoint(0))).toEqual(checkpoint(2, 3));
@@ -176,8 +176,8 @@ test("a checkpoint is read as it was written, sums to the last bit", () => {
 
 describe("a process killed in epoch 3", () => {
   let whole: Record<string, string>;
-  beforeEach(() => {
-    trained(2);
+  beforeEach(async () => {
+    await trained(2);
     whole = contents();
   });
   const append = (name: string, text: string) => writeFileSync(join(path, name), text, { flag: "a" });
@@ -195,36 +195,36 @@ describe("a process killed in epoch 3", () => {
       },
     ],
     ["while it writes the checkpoint", () => append("checkpoint.safetensors.tmp", "half")],
-  ])("%s is resumed at epoch 2", (_name, leave) => {
+  ])("%s is resumed at epoch 2", async (_name, leave) => {
     leave();
     writeFileSync(join(path, "lock"), "999999999");
-    const run = resumed();
+    const run = await resumed();
     expect([run.checkpoint, run.metrics]).toEqual([checkpoint(2), [1, 2].map(metrics)]);
     const { "checkpoint.safetensors.tmp": _half, ...after } = contents();
     expect(after).toEqual(whole);
   });
 
-  test("after the checkpoint but before what follows from it has it derived", () => {
+  test("after the checkpoint but before what follows from it has it derived", async () => {
     rmSync(path, { recursive: true });
-    trained(1);
+    await trained(1);
     const before = contents();
     rmSync(path, { recursive: true });
-    trained(2);
+    await trained(2);
     for (const name of ["best.safetensors", "summary.json"])
       writeFileSync(join(path, name), before[name], "latin1");
-    expect(resumed().checkpoint?.epoch).toBe(2);
+    expect((await resumed()).checkpoint?.epoch).toBe(2);
     expect(contents()).toEqual(whole);
     rmSync(join(path, "best.safetensors"));
-    resumed();
+    await resumed();
     expect(contents()).toEqual(whole);
     for (const name of ["best.safetensors", "summary.json"]) writeFileSync(join(path, name), "{");
-    resumed();
+    await resumed();
     expect(contents()).toEqual(whole);
   });
 
-  test("before the first checkpoint starts at the beginning", () => {
+  test("before the first checkpoint starts at the beginning", async () => {
     for (const name of readdirSync(path)) if (name !== "config.json") rmSync(join(path, name));
-    const run = resumed();
+    const run = await resumed();
     expect([run.checkpoint, run.metrics]).toEqual([undefined, []]);
     expect(existsSync(join(path, "checkpoint.safetensors"))).toBe(true);
   });
@@ -347,8 +347,8 @@ describe("refuses, and changes nothing, when", () => {
       /does not hold each of 3 epochs once/,
       damage("metrics.jsonl", ""),
     ],
-  ])("%s", (_name, changes, message, prepare) => {
-    trained(3);
+  ])("%s", async (_name, changes, message, prepare) => {
+    await trained(3);
     prepare?.();
     const before = contents();
     expect(() => open(changes)).toThrow(UserError);
@@ -375,60 +375,64 @@ describe("refuses, and changes nothing, when", () => {
     expect(() => open()).toThrow(/is not a directory/);
   });
 
-  test("the place cannot be written to", () => {
+  test("the place cannot be written to", async () => {
     writeFileSync(join(parent, "runs"), "");
     const run = open();
-    expect(() => run.begin(checkpoint(0))).toThrow(UserError);
-    expect(() => run.begin(checkpoint(0))).toThrow(/cannot write to .*: a part of its path is a file;/);
+    await expect(run.begin(checkpoint(0))).rejects.toThrow(UserError);
+    await expect(run.begin(checkpoint(0))).rejects.toThrow(
+      /cannot write to .*: a part of its path is a file;/,
+    );
   });
 
   // Where even root cannot make a folder; a read-only one would not stop root.
-  test.runIf(process.platform === "linux")("no folder can be made there", () => {
+  test.runIf(process.platform === "linux")("no folder can be made there", async () => {
     path = "/proc/run/below";
-    expect(() => open().begin(checkpoint(0))).toThrow(/cannot write to .*: nothing can be made there;/);
+    await expect(open().begin(checkpoint(0))).rejects.toThrow(
+      /cannot write to .*: nothing can be made there;/,
+    );
   });
 
-  test("another training is at work there", () => {
+  test("another training is at work there", async () => {
     const run = open();
-    run.begin(checkpoint(0));
+    await run.begin(checkpoint(0));
     expect(() => open({ resume: true })).toThrow(/in use by process/);
-    expect(() => open({ overwrite: true }).begin(checkpoint(0))).toThrow(/in use by process/);
+    await expect(open({ overwrite: true }).begin(checkpoint(0))).rejects.toThrow(/in use by process/);
     run.close();
   });
 
-  test("the best weights are damaged and cannot be made again", () => {
-    trained(3);
+  test("the best weights are damaged and cannot be made again", async () => {
+    await trained(3);
     writeFileSync(join(path, "best.safetensors"), "torn");
     expect(() => open({ resume: true })).toThrow(/best\.safetensors is not a sound safetensors file/);
   });
 
-  test("another process ran there between the check and the start", () => {
+  test("another process ran there between the check and the start", async () => {
     const late = open();
-    trained(1);
-    expect(() => late.begin(checkpoint(0))).toThrow(/holds a run already/);
+    await trained(1);
+    await expect(late.begin(checkpoint(0))).rejects.toThrow(/holds a run already/);
     late.close();
     expect(readdirSync(path)).not.toContain("lock");
   });
 
-  test("the best weights are lost and cannot be made again", () => {
-    trained(3);
+  test("the best weights are lost and cannot be made again", async () => {
+    await trained(3);
     rmSync(join(path, "best.safetensors"));
     expect(() => open({ resume: true })).toThrow(/does not hold epoch 2, the best so far/);
   });
 });
 
-test("a finished run that is resumed is left as it is, on whatever machine", () => {
-  trained(3);
+test("a finished run that is resumed is left as it is, on whatever machine", async () => {
+  await trained(3);
   const config = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as object;
   writeFileSync(join(path, "config.json"), JSON.stringify({ ...config, threads: 64, cpu: "another" }));
   rmSync(join(path, "confusion.jsonl")); // as a version without it left the run
   const times = () => readdirSync(path).map((name) => [name, statSync(join(path, name)).mtimeMs]);
   const [before, timesBefore] = [contents(), times()];
-  resumed();
+  await resumed();
   expect([contents(), times()]).toEqual([before, timesBefore]);
   // With less or more to do it is another run.
   const more = open({ resume: true, epochs: 4 });
-  more.begin(checkpoint(0));
+  await more.begin(checkpoint(0));
   more.close();
   expect(loadRun(path).config).toMatchObject({ epochs: 4, threads: 1 });
 });
@@ -439,15 +443,15 @@ describe.runIf(existsSync("/dev/full"))("on a full disk", () => {
     ["checkpoint.safetensors", 2],
     ["best.safetensors", 3],
     ["summary.json", 3],
-  ])("an epoch whose %s cannot be written leaves all as it was kept last", (name, kept) => {
-    trained(2);
+  ])("an epoch whose %s cannot be written leaves all as it was kept last", async (name, kept) => {
+    await trained(2);
     const before = contents();
     const run = open({ resume: true });
-    run.begin(checkpoint(0));
+    await run.begin(checkpoint(0));
     const restore = fullFor(name);
     // Epoch 3 is the best here.
     const lines = [metrics(1), metrics(2), { ...metrics(3), top1: 99 }];
-    expect(() => run.commit(lines, [layerLineOf(3)], confusionOf(3), checkpoint(3))).toThrow(
+    await expect(run.commit(lines, [layerLineOf(3)], confusionOf(3), checkpoint(3))).rejects.toThrow(
       new UserError(
         `cannot write ${join(path, name)}: no space is left on the disk (ENOSPC); make room, then resume the run`,
         undefined,
@@ -458,16 +462,16 @@ describe.runIf(existsSync("/dev/full"))("on a full disk", () => {
     run.close();
     expect(loadRun(path).metrics).toHaveLength(kept);
     if (kept === 2) expect(contents()).toEqual(before);
-    else expect(resumed().checkpoint?.epoch).toBe(3);
+    else expect((await resumed()).checkpoint?.epoch).toBe(3);
     expect(readdirSync(path).filter((file) => file.endsWith(".tmp"))).toEqual([]);
   });
 });
 
-test("overwriting begins a new run, in the same bytes as an empty directory", () => {
-  trained(1);
+test("overwriting begins a new run, in the same bytes as an empty directory", async () => {
+  await trained(1);
   const whole = contents();
   const run = open({ overwrite: true, recipe: { seed: 7 } });
-  run.begin(checkpoint(0));
+  await run.begin(checkpoint(0));
   run.close();
   expect(Object.keys(contents()).sort()).toEqual([
     "checkpoint.safetensors",
@@ -477,17 +481,17 @@ test("overwriting begins a new run, in the same bytes as an empty directory", ()
     "metrics.jsonl",
   ]);
   rmSync(path, { recursive: true });
-  trained(1);
+  await trained(1);
   expect(contents()).toEqual(whole);
 });
 
-test("resuming may extend the run, and says when the executor differs", () => {
-  trained(3);
+test("resuming may extend the run, and says when the executor differs", async () => {
+  await trained(3);
   const config = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as object;
   writeFileSync(join(path, "config.json"), JSON.stringify({ ...config, executor: "native" }));
   const onWarning = vi.fn();
   const run = open({ resume: true, epochs: 9, onWarning });
-  run.begin(checkpoint(0));
+  await run.begin(checkpoint(0));
   run.close();
   expect(onWarning).toHaveBeenCalledExactlyOnceWith(
     expect.stringMatching(

@@ -20,7 +20,7 @@ import {
   sizeOf,
   writeAtomically,
 } from "../files/write.js";
-import type { Checkpoint, Expected, Owner, Weights } from "./checkpoint.js";
+import type { Checkpoint, CheckpointToWrite, Expected, Owner, Weights } from "./checkpoint.js";
 import { checkWeights, readWeights, stageCheckpoint, writeCheckpoint, writeWeights } from "./checkpoint.js";
 import type { ConfusionLine } from "./confusion.js";
 import type { EventFile } from "./events.js";
@@ -122,7 +122,7 @@ export class RunDirectory {
   }
 
   /** Makes the directory what the checkpoint says, or a new run's with `initial`. */
-  begin(initial: Checkpoint): void {
+  async begin(initial: CheckpointToWrite): Promise<void> {
     const { config, overwrite, resume, queue } = this.options;
     if (!resume) {
       try {
@@ -144,9 +144,9 @@ export class RunDirectory {
       for (const name of lineFiles) replaceIfOther(this.file(name), formatLines(this.found[name]));
     }
     const { checkpoint, metrics, layers, lacksBest } = this.found;
-    if (checkpoint === undefined) writeCheckpoint(this.file("checkpoint"), this.owner, initial);
+    if (checkpoint === undefined) await writeCheckpoint(this.file("checkpoint"), this.owner, initial);
     else if (metrics.length > 0) {
-      if (lacksBest) this.writeBest(checkpoint);
+      if (lacksBest) await this.writeBest(checkpoint);
       this.writeSummary(metrics);
     }
     this.options.events?.begin(metrics, layers);
@@ -158,32 +158,32 @@ export class RunDirectory {
   }
 
   /** Keeps an epoch's end. `metrics` are of all epochs; the last is this one. */
-  commit(
+  async commit(
     metrics: readonly EpochMetrics[],
     layers: readonly LayerLine[],
     confusion: ConfusionLine | undefined,
-    checkpoint: Checkpoint,
-  ): void {
+    checkpoint: CheckpointToWrite,
+  ): Promise<void> {
     this.checkHeld();
     const lines = {
       metrics: metrics.slice(-1),
       layers,
       confusion: confusion === undefined ? [] : [confusion],
     };
-    const replaceCheckpoint = this.orCutBack(() => {
+    const replaceCheckpoint = await this.orCutBack(async () => {
       for (const name of lineFiles) appendFlushed(this.file(name), formatLines(lines[name]));
       return stageCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
     });
     replaceCheckpoint();
-    if (bestEpoch(metrics)?.epoch === checkpoint.epoch) this.writeBest(checkpoint);
+    if (bestEpoch(metrics)?.epoch === checkpoint.epoch) await this.writeBest(checkpoint);
     this.writeSummary(metrics);
     this.options.events?.append(lines.metrics[0], layers);
   }
 
   /** Keeps the middle of an epoch. */
-  save(checkpoint: Checkpoint): void {
+  async save(checkpoint: CheckpointToWrite): Promise<void> {
     this.checkHeld();
-    writeCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
+    await writeCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
   }
 
   /** Whether somebody put the file `stop` here since the run began or was resumed. */
@@ -217,18 +217,18 @@ export class RunDirectory {
   }
 
   /** Does what appends lines; if it fails, the files of lines are as long as before. */
-  private orCutBack<T>(write: () => T): T {
+  private async orCutBack<T>(write: () => Promise<T>): Promise<T> {
     const before = lineFiles.map((name) => sizeOf(this.file(name)));
     try {
-      return write();
+      return await write();
     } catch (error) {
       lineFiles.forEach((name, i) => cutBack(this.file(name), before[i]));
       throw error;
     }
   }
 
-  private writeBest({ values, epoch }: Checkpoint): void {
-    writeWeights(this.file("best"), this.owner, epoch, values);
+  private writeBest(checkpoint: CheckpointToWrite): Promise<void> {
+    return writeWeights(this.file("best"), this.owner, checkpoint);
   }
 
   private writeSummary(metrics: readonly EpochMetrics[]): void {

@@ -6,6 +6,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { valueAndGradients } from "../compiler/autodiff.js";
 import { simplify } from "../compiler/simplify.js";
+import { hostTarget } from "../runtime/target.js";
 import type { Tensor, View } from "../graph/index.js";
 import { evaluate, leaf, softmaxCrossEntropy } from "../graph/index.js";
 import { topologicalOrder } from "../graph/order.js";
@@ -114,7 +115,7 @@ function resultsOf(
     for (const [slot, tensors] of Object.entries(own)) give(slot, tensors);
   }
   const chosen = Object.fromEntries(wanted.map((name) => [name, outputs[name]]));
-  const simplified = exact ? simplify(chosen) : chosen;
+  const simplified = exact ? simplify(chosen, hostTarget) : chosen;
   const order = topologicalOrder(Object.values(simplified));
   const leaves = order.filter(({ op }) => op === "leaf");
   const bound = new Map(leaves.map((tensor) => [tensor, bindings.get(String(tensor.attributes.name))!]));

@@ -151,14 +151,14 @@ function wholeRun(method: Method, optimizer: Optimizer, executor: Executor) {
       ...makeAll(`${prefix}/${slot}`, golden.start.own[slot]),
     }));
     const result = await step(
-      createState<TrainingTensors>({ ...weights, ...state.read(), optimizer: own }, { executor }),
+      createState<TrainingTensors>({ ...weights, ...(await state.read()), optimizer: own }, { executor }),
       {
         ...batch,
         random: { data: new Int32Array(2), shape: [2] },
         scalars: optimizer.scalars(golden.step, optimizer.learningRate),
       },
     );
-    return { loss: result.loss.data[0], parameters: dataOf(result.state.read().parameters) };
+    return { loss: result.loss.data[0], parameters: dataOf((await result.state.read()).parameters) };
   };
 }
 

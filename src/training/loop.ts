@@ -1,6 +1,6 @@
 /** The epoch loop: steps, scores, lines and checkpoints, from a checkpoint to the last epoch. */
 import type { State } from "../compiler/state.js";
-import { createState } from "../compiler/state.js";
+import { createState, readArray } from "../compiler/state.js";
 import type { Batches, BatchOptions } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
@@ -13,8 +13,8 @@ import type { Optimizer, Schedule } from "../optim/index.js";
 import { rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import type { Checkpoint, TrainingValues, Weights } from "./checkpoint.js";
-import { nonFinite } from "./checkpoint.js";
+import type { Checkpoint, CheckpointToWrite, TrainingValues, Weights } from "./checkpoint.js";
+import { nonFiniteIn } from "./checkpoint.js";
 import type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 import type { RunDirectory } from "./directory.js";
 import type { Scored } from "./evaluate.js";
@@ -22,7 +22,7 @@ import { score } from "./evaluate.js";
 import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
 import type { LayerLine } from "./layers.js";
-import { layerLine, signsOfAll, weightName } from "./layers.js";
+import { layerLine, signsOf, signsOfAll, weightName } from "./layers.js";
 import type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
 import { addBatch, bestEpoch, noImages, scoresOf } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
@@ -63,6 +63,14 @@ export interface Outcome {
   readonly imagesPerSecond: number;
 }
 
+/** A step that has begun and whose numbers are not taken yet. */
+interface StepUnderWay {
+  readonly step: number;
+  /** Images of its batch. */
+  readonly count: number;
+  readonly results: ReturnType<ReturnType<typeof compileStep>["begin"]>["results"];
+}
+
 /** How often a training looks for the file `stop`. */
 const millisecondsBetweenLooks = 1000;
 
@@ -84,6 +92,7 @@ export class Training {
   private readonly metrics: EpochMetrics[];
   /** Kept here for runs without a directory. */
   private best: Weights | undefined;
+  private readonly underWay: StepUnderWay[] = [];
   private stopped = false;
   private nextLook = 0;
 
@@ -113,15 +122,15 @@ export class Training {
   async run(): Promise<Outcome> {
     const { directory, epochs, signal } = this.job;
     this.checkMemory();
-    directory?.begin(this.checkpoint());
+    await directory?.begin(this.checkpoint());
     directory?.releaseCheckpoint();
     if (this.epoch === 0 && this.stepInEpoch === 0) await this.warn();
     let interrupted = false;
     while (this.epoch < epochs && !interrupted) {
       interrupted = signal?.aborted === true || !(await this.trainEpoch());
     }
-    if (interrupted) directory?.save(this.checkpoint());
-    const last = this.state.read();
+    if (interrupted) await directory?.save(this.checkpoint());
+    const last = await this.state.read("parameters", "statistics");
     const best = directory !== undefined && this.metrics.length > 0 ? directory.bestWeights() : this.best;
     return {
       metrics: this.metrics,
@@ -175,10 +184,12 @@ export class Training {
       this.epoch,
       this.stepInEpoch,
       async (batch, step) => {
-        await this.trainStep(batch, step);
+        this.beginStep(batch, step);
+        await this.settle(this.job.executor.target.stepsUnderWay - 1);
         return !this.isInterrupted();
       },
     );
+    await this.settle(0);
     // A signal during the last step is seen here too.
     if (!trained || this.isInterrupted()) return false;
     const scores = await this.evaluate();
@@ -201,20 +212,29 @@ export class Training {
       ...scores.watched,
       test: scores.test,
     });
-    directory?.commit(this.metrics, lines, this.confusionLine(scores.counts), this.checkpoint());
+    await directory?.commit(this.metrics, lines, this.confusionLine(scores.counts), this.checkpoint());
     if (directory === undefined && bestEpoch(this.metrics)?.epoch === this.epoch) {
-      const { parameters, statistics } = this.state.read();
-      this.best = { parameters, statistics };
+      this.best = await this.state.read("parameters", "statistics");
     }
     this.report("epoch", this.epoch - 1, 1, 1, scores.watched);
     return true;
   }
 
-  private async trainStep(batch: ImageBatch, step: number): Promise<void> {
+  private beginStep(batch: ImageBatch, step: number): void {
     const number = this.epoch * this.batches.steps + step + 1;
-    const { state, loss, top1, top5 } = await this.step(this.state, this.batchOf(batch, number));
+    const { state, results } = this.step.begin(this.state, this.batchOf(batch, number));
     this.state = state;
-    const count = batch.labels.data.length;
+    results.catch(() => undefined); // is told where the step is taken
+    this.underWay.push({ step, count: batch.labels.data.length, results });
+  }
+
+  /** Takes the numbers of the steps under way, the oldest first, until at most so many are. */
+  private async settle(most: number): Promise<void> {
+    while (this.underWay.length > most) await this.take(this.underWay.shift()!);
+  }
+
+  private async take({ step, count, results }: StepUnderWay): Promise<void> {
+    const { loss, top1, top5 } = await results;
     if (!Number.isFinite(loss.data[0]))
       throw this.diverged(`the loss became ${loss.data[0]}`, `epoch ${this.epoch + 1}, step ${step + 1}`);
     this.sums = addBatch(this.sums, count, loss.data[0], top1.data[0], top5.data[0]);
@@ -266,25 +286,28 @@ export class Training {
 
   /** The lines of the epoch that has just ended; remembers the signs for the next. */
   private async layerLines(): Promise<LayerLine[]> {
-    const state = this.state.peek();
+    const arrays = this.state.arrays();
     // The loss may stay finite: a quantizer makes finite codes of NaN, and nothing gets past an infinite variance.
-    const broken = nonFinite(state);
+    const broken = await nonFiniteIn(arrays);
     if (broken !== undefined) throw this.diverged(`${broken} became NaN or infinite`, `epoch ${this.epoch}`);
-    const { parameters } = state;
     const { weights } = await this.quantized(this.state, {});
-    const lines = this.job.layers.map(({ name, weightBits }) => {
+    const lines: LayerLine[] = [];
+    const signs: Record<string, Uint8Array> = {};
+    for (const { name, weightBits } of this.job.layers) {
       const key = weightName(name);
-      const layer = { name, bits: weightBits, latent: parameters[key], quantized: weights[key] };
-      return layerLine(this.epoch, layer, this.signs[name]);
-    });
-    this.signs = signsOfAll(this.job.layers, parameters);
+      const latent = await readArray(arrays.parameters[key]);
+      const layer = { name, bits: weightBits, latent, quantized: weights[key] };
+      lines.push(layerLine(this.epoch, layer, this.signs[name]));
+      signs[name] = signsOf(latent);
+    }
+    this.signs = signs;
     return lines;
   }
 
   /** Where the training stands, until the next step. */
-  private checkpoint(): Checkpoint {
+  private checkpoint(): CheckpointToWrite {
     const { epoch, stepInEpoch: step, sums, signs } = this;
-    return { values: this.state.peek(), epoch, step, sums, signs };
+    return { values: this.state.arrays(), epoch, step, sums, signs };
   }
 
   private learningRate(epoch = this.epoch): number {

@@ -7,12 +7,13 @@
  * damaged file is never trained on. Files without it, from elsewhere, are read too, with the types that
  * PyTorch's have: halves, bfloat16 and booleans are widened.
  */
+import { createHash } from "node:crypto";
 import { checksumOf } from "../data/dataset.js";
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, isObject, objectOf } from "../errors/options.js";
 import { sizeOf } from "../graph/tensor.js";
-import { readParts } from "../files/read.js";
+import { pieceBytes, readParts } from "../files/read.js";
 
 /** The arrays that a safetensors file can hold. */
 export type TensorData =
@@ -78,7 +79,7 @@ const fileRules: Rules<TensorFile> = {
   },
 };
 
-/** A file's bytes; see `encodeParts`. */
+/** A file's bytes. Tensors are ordered by element size, then name. @throws UserError for what a file cannot hold. */
 export function encodeTensors(file: TensorFile): Uint8Array {
   checkOptions("encodeTensors", file, fileRules);
   if (Object.hasOwn(file.metadata, checksumKey)) {
@@ -94,34 +95,92 @@ export function encodeTensors(file: TensorFile): Uint8Array {
       );
     }
   }
-  return new Uint8Array(Buffer.concat(encodeParts(file)));
+  const { tensors, metadata } = file;
+  const typed = Object.entries(tensors).map(([name, { data, shape }]) => [
+    name,
+    { type: typeOf(data), shape, data },
+  ]);
+  const { sorted, entries } = layOut(Object.fromEntries(typed) as Record<string, Typed>);
+  const parts = sorted.map(
+    ({ data: { buffer, byteOffset, byteLength } }) => new Uint8Array(buffer, byteOffset, byteLength),
+  );
+  const header = headerOf(metadata, entries, checksumOfFile(metadata, entries, parts));
+  return new Uint8Array(Buffer.concat([header, ...parts]));
+}
+
+type Typed = StoredTensor & Pick<TensorSource, "type">;
+
+/** A tensor that a file is written of, wherever its elements are. */
+export interface TensorSource {
+  readonly type: StoredType;
+  readonly shape: readonly number[];
+  /** Its elements in order; a piece is valid until the next one is asked for. May be called more than once. */
+  pieces(): Iterable<TensorData> | AsyncIterable<TensorData>;
+}
+
+/** A tensor in memory as a source. */
+export const sourceOf = ({ data, shape }: StoredTensor): TensorSource => ({
+  type: typeOf(data),
+  shape,
+  pieces: () => [data],
+});
+
+/**
+ * A file's bytes, one piece after another, so that tensors need not be in memory. They are gone through twice: for the
+ * checksum, which comes first, and to be written. A piece is valid until the next one is asked for.
+ */
+export async function* encodeSources(
+  tensors: Readonly<Record<string, TensorSource>>,
+  metadata: TensorFile["metadata"],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { sorted, entries } = layOut(tensors);
+  const hash = createHash("sha256").update(hashedHeader(metadata, entries));
+  for (const source of sorted) for await (const piece of bytesOf(source)) hash.update(piece);
+  yield headerOf(metadata, entries, hash.digest("hex"));
+  for (const source of sorted) yield* bytesOf(source);
+}
+
+async function* bytesOf(source: TensorSource): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { buffer, byteOffset, byteLength } of source.pieces()) {
+    for (let at = 0; at < byteLength; at += pieceBytes) {
+      yield new Uint8Array(buffer, byteOffset + at, Math.min(pieceBytes, byteLength - at));
+    }
+  }
 }
 
 /**
- * A file's bytes in parts, of which all but the first are the tensors' own: nothing is copied. Tensors are ordered by
- * element size, then name, so that equal contents give equal bytes and all data is aligned.
+ * A file's tensors in their order, and what its header says of them. They are ordered by element size, then name, so that
+ * equal contents give equal bytes and all data is aligned.
  */
-export function encodeParts({ tensors, metadata }: TensorFile): Uint8Array[] {
+function layOut<T extends Pick<TensorSource, "type" | "shape">>(tensors: Readonly<Record<string, T>>) {
+  const sizeOfElement = ({ type }: T): number => arrayTypes[type].BYTES_PER_ELEMENT;
   const sorted = Object.entries(tensors).sort(
-    ([a, { data: x }], [b, { data: y }]) => y.BYTES_PER_ELEMENT - x.BYTES_PER_ELEMENT || (a < b ? -1 : 1),
+    ([a, x], [b, y]) => sizeOfElement(y) - sizeOfElement(x) || (a < b ? -1 : 1),
   );
-  const parts = sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   let end = 0;
   const entries = Object.fromEntries(
-    sorted.map(([name, { data, shape }]) => [
-      name,
-      { dtype: typeOf(data), shape, data_offsets: [end, (end += data.byteLength)] },
-    ]),
+    sorted.map(([name, tensor]) => {
+      const { type, shape } = tensor;
+      return [
+        name,
+        { dtype: type, shape, data_offsets: [end, (end += sizeOf(shape) * sizeOfElement(tensor))] },
+      ];
+    }),
   );
-  const stored = { ...metadata, [checksumKey]: checksumOfFile(metadata, entries, parts) };
-  const json = Buffer.from(JSON.stringify({ [metadataKey]: stored, ...entries }));
+  return { sorted: sorted.map(([, tensor]) => tensor), entries };
+}
+
+/** The bytes of a file before its data. */
+function headerOf(metadata: object, entries: object, checksum: string): Uint8Array {
+  const json = Buffer.from(
+    JSON.stringify({ [metadataKey]: { ...metadata, [checksumKey]: checksum }, ...entries }),
+  );
   const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the data starts aligned
   const header = new Uint8Array(lengthBytes + headerBytes).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(headerBytes), true);
   header.set(json, lengthBytes);
-  return [header, ...parts];
+  return header;
 }
-
 /** A tensor as a header tells of it, with the place of its bytes among the data. */
 interface Placed {
   readonly name: string;
@@ -212,8 +271,11 @@ function parse(json: Uint8Array, dataBytes: number, file: string, bad: Bad) {
 
 /** Over the header without the checksum itself, then the data. */
 function checksumOfFile(metadata: object, entries: object, data: readonly Uint8Array[]): string {
-  return checksumOf(Buffer.from(JSON.stringify({ [metadataKey]: metadata, ...entries })), ...data);
+  return checksumOf(hashedHeader(metadata, entries), ...data);
 }
+
+const hashedHeader = (metadata: object, entries: object): Buffer =>
+  Buffer.from(JSON.stringify({ [metadataKey]: metadata, ...entries }));
 
 type Bad = (reason: string) => UserError;
 

@@ -151,7 +151,7 @@ async function begin(settings: Settings) {
   const { directory: path, onWarning = emitWarning, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
   const { executor } = chooseExecutor({ executor: settings.executor, threads: settings.threads, onWarning });
-  if (gradients === "bf16" && !executor.bf16Products) {
+  if (gradients === "bf16" && !executor.target.bf16Products) {
     onWarning(
       `bf16 gradients are emulated here: the ${executor.name} executor (${executor.instructionSet}) has no products of bf16, so they are no faster`,
     );
@@ -229,7 +229,7 @@ async function start(
   const constrain = compileStart(model, method, executor);
   const initial = createState<{ parameters: Tensors }>({ parameters }, { executor });
   const { state } = await constrain(initial, {});
-  return state.read().parameters;
+  return (await state.read("parameters")).parameters;
 }
 
 function check({

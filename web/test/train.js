@@ -32,7 +32,7 @@ function digits() {
 async function hashOf(state) {
   const arrays = [];
   const collect = (tree) => (tree.data ? arrays.push(tree.data) : Object.values(tree).forEach(collect));
-  collect(state.read());
+  collect(await state.read());
   const bytes = await new Blob(arrays).arrayBuffer();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -125,9 +125,9 @@ async function runOnKernels(program) {
   let expected;
   for (const executor of kernels()) {
     const guarded = (segment) => {
-      const buffer = executor.allocate(program.bytes[segment] + guardBytes);
-      new Uint8Array(buffer, program.bytes[segment]).fill(guardByte);
-      return buffer;
+      const memory = executor.allocate(program.bytes[segment] + guardBytes);
+      executor.write(memory, program.bytes[segment], new Uint8Array(guardBytes).fill(guardByte));
+      return memory;
     };
     const memory = { state: guarded("state"), inputs: guarded("inputs"), outputs: guarded("outputs") };
     try {
@@ -137,15 +137,18 @@ async function runOnKernels(program) {
       if (error.message.endsWith("has no products of bf16")) return;
       throw error;
     }
-    for (const [name, buffer] of Object.entries(memory)) {
-      const behind = new Uint8Array(buffer, program.bytes[name]);
+    const contents = {};
+    for (const [name, { bytes }] of Object.entries(memory)) {
+      contents[name] = new Uint8Array(bytes);
+      await executor.read(memory[name], 0, contents[name]);
+      const behind = contents[name].subarray(program.bytes[name]);
       must(
         behind.every((byte) => byte === guardByte),
         `${executor.name} wrote behind the segment ${name}`,
       );
     }
     if (executor.name !== "native") continue;
-    const bits = Buffer.concat([Buffer.from(memory.state), Buffer.from(memory.outputs)]);
+    const bits = Buffer.concat([contents.state, contents.outputs]);
     must(expected === undefined || expected.equals(bits), "the bits depend on threads or machine code");
     expected = bits;
   }

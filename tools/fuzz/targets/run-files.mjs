@@ -70,12 +70,12 @@ function confusion(epoch) {
 }
 
 /** Leaves the run's directory as an interrupted process does: two epochs, and two steps of the third. */
-export function write(path) {
+export async function write(path) {
   const run = open(path, false);
-  run.begin(checkpoint(0));
-  run.commit([metrics(1)], [layerLine(1)], confusion(1), checkpoint(1));
-  run.commit([1, 2].map(metrics), [layerLine(2)], confusion(2), checkpoint(2));
-  run.save(checkpoint(2, 2));
+  await run.begin(checkpoint(0));
+  await run.commit([metrics(1)], [layerLine(1)], confusion(1), checkpoint(1));
+  await run.commit([1, 2].map(metrics), [layerLine(2)], confusion(2), checkpoint(2));
+  await run.save(checkpoint(2, 2));
   run.close();
 }
 

@@ -10,9 +10,9 @@ import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";
 
-export function prepare(folder) {
+export async function prepare(folder) {
   const path = join(folder, "run");
-  run.write(path);
+  await run.write(path);
   const originals = Object.fromEntries(
     readdirSync(path).map((name) => [name, readFileSync(join(path, name))]),
   );
@@ -60,7 +60,7 @@ export function prepare(folder) {
       }
       const directory = await outcomeOf(() => run.open(path, true));
       if (directory === undefined) return;
-      const begun = await outcomeOf(() => directory.begin(run.start) ?? true);
+      const begun = await outcomeOf(async () => (await directory.begin(run.start), true));
       const isKept = () => readFileSync(join(path, "config.json")).equals(files["config.json"]);
       must(begun || isKept(), "a run that was refused after its configuration had been rewritten");
       if (begun) must(!existsSync(join(path, "stop")), "a wish to stop that stays");

@@ -7,7 +7,7 @@ import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";
 
-export function prepare(folder) {
+export async function prepare(folder) {
   const path = join(folder, "file.safetensors");
   const plain = encodeTensors({
     tensors: {
@@ -18,7 +18,7 @@ export function prepare(folder) {
     },
     metadata: { format: "pt", note: 'a \u00e9 " \\ \n' },
   });
-  run.write(join(folder, "run"));
+  await run.write(join(folder, "run"));
   const stored = ["checkpoint", "best"].map((name) =>
     readFileSync(join(folder, "run", `${name}.safetensors`)),
   );

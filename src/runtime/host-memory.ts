@@ -1,0 +1,50 @@
+/** Memory of executors that work on array buffers of this JavaScript engine. */
+import type { Executor, Memory } from "./executor.js";
+import { allocateOrExplain } from "./executor.js";
+
+/** Memory that is an array buffer. */
+class HostMemory implements Memory {
+  constructor(readonly buffer: ArrayBuffer) {}
+
+  get bytes(): number {
+    return this.buffer.byteLength;
+  }
+}
+
+/** The buffer behind memory of `hostMemory`. @throws TypeError for any other. */
+export function bufferOf(memory: Memory): ArrayBuffer {
+  if (memory instanceof HostMemory) return memory.buffer;
+  throw new TypeError("this is not memory that this executor allocated");
+}
+
+/**
+ * An executor's functions on memory.
+ *
+ * @param inTurn carries out a task after the runs that were begun before.
+ * @param reason what is said of a block that cannot be had: see `allocateOrExplain`.
+ */
+export function hostMemory(
+  inTurn: <T>(task: () => Promise<T>) => Promise<T>,
+  reason?: (bytes: number) => string,
+): Pick<Executor, "allocate" | "write" | "read" | "copy"> {
+  const allocate = (bytes: number): HostMemory =>
+    new HostMemory(allocateOrExplain(bytes, (size) => new ArrayBuffer(size), reason));
+  return {
+    allocate,
+    write: (memory, offset, data) => bytesOf(memory, offset, data.byteLength).set(bytesIn(data)),
+    read: (memory, offset, into) =>
+      inTurn(() => Promise.resolve(bytesIn(into).set(bytesOf(memory, offset, into.byteLength)))),
+    copy: (memory) => {
+      const made = allocate(memory.bytes);
+      void inTurn(() => Promise.resolve(new Uint8Array(made.buffer).set(new Uint8Array(bufferOf(memory)))));
+      return made;
+    },
+  };
+}
+
+const bytesOf = (memory: Memory, offset: number, bytes: number): Uint8Array =>
+  new Uint8Array(bufferOf(memory), offset, bytes);
+
+/** The bytes of a typed array's own part of its buffer. */
+export const bytesIn = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
