@@ -140,33 +140,21 @@ template <typename F>
 static inline void each(float* d, const float* a, const float* b, int64_t n, F f) {
   for (int64_t i = 0; i < n; i += LANES) store(d + i, f(load(a + i), load(b + i)));
 }
+template <typename F>
+static inline void each(float* d, const float* a, const float* b, const float* c, int64_t n, F f) {
+  for (int64_t i = 0; i < n; i += LANES) store(d + i, f(load(a + i), load(b + i), load(c + i)));
+}
 
 static void operate(const MapOperation& o, float* const* slots, int64_t n) {
   float* const d = slots[o.destination];
   const float *a = slots[o.a], *b = slots[o.b], *c = slots[o.c];
-  switch (o.op) {
-    case NEG: return each(d, a, n, [](Vec x) { return negative(x); });
-    case ABS: return each(d, a, n, [](Vec x) { return absolute(x); });
-    case EXP: return each(d, a, n, [](Vec x) { return exponential(x); });
-    case LOG: return each(d, a, n, [](Vec x) { return logarithm(x); });
-    case SQRT: return each(d, a, n, [](Vec x) { return squareRoot(x); });
-    case TANH: return each(d, a, n, [](Vec x) { return hyperbolicTangent(x); });
-    case ROUND: return each(d, a, n, [](Vec x) { return roundEven(x); });
-    case ROUND_BF16: return each(d, a, n, [](Vec x) { return roundBf16(x); });
-    case fewbit::ADD: return each(d, a, b, n, [](Vec x, Vec y) { return x + y; });
-    case SUB: return each(d, a, b, n, [](Vec x, Vec y) { return x - y; });
-    case MUL: return each(d, a, b, n, [](Vec x, Vec y) { return x * y; });
-    case DIV: return each(d, a, b, n, [](Vec x, Vec y) { return x / y; });
-    case MIN: return each(d, a, b, n, [](Vec x, Vec y) { return minimum(x, y); });
-    case MAX: return each(d, a, b, n, [](Vec x, Vec y) { return maximum(x, y); });
-    case LT: return each(d, a, b, n, [](Vec x, Vec y) { return oneWhere(isLess(x, y)); });
-    case LE: return each(d, a, b, n, [](Vec x, Vec y) { return oneWhere(isAtMost(x, y)); });
-    case EQ: return each(d, a, b, n, [](Vec x, Vec y) { return oneWhere(isEqual(x, y)); });
-    case SELECT:
-      for (int64_t i = 0; i < n; i += LANES) {
-        store(d + i, choose(isUnequal(load(a + i), splat(0)), load(b + i), load(c + i)));
-      }
-  }
+#define FEWBIT_UNARY(name, value) case fewbit::name: return each(d, a, n, [](Vec x) { return value; });
+#define FEWBIT_BINARY(name, value) case fewbit::name: return each(d, a, b, n, [](Vec x, Vec y) { return value; });
+#define FEWBIT_TERNARY(name, value) case fewbit::name: return each(d, a, b, c, n, [](Vec x, Vec y, Vec z) { return value; });
+  switch (o.op) { FEWBIT_MAP_OPS(FEWBIT_UNARY, FEWBIT_BINARY, FEWBIT_TERNARY) }
+#undef FEWBIT_UNARY
+#undef FEWBIT_BINARY
+#undef FEWBIT_TERNARY
 }
 
 static void storeResult(const Frame& f, const MapResult& result, const Block& b) {

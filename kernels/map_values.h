@@ -43,7 +43,16 @@ class MapValues {
   }
   int32_t slotOfResult(int32_t i) const { return map_.operandCount + map_.registers + i; }
 
-  static int32_t arity(int32_t op) { return op == SELECT ? 3 : op <= ROUND_BF16 ? 1 : 2; }
+  static int32_t arity(int32_t op) {
+#define FEWBIT_UNARY(name, value) case fewbit::name: return 1;
+#define FEWBIT_BINARY(name, value) case fewbit::name: return 2;
+#define FEWBIT_TERNARY(name, value) case fewbit::name: return 3;
+    switch (op) { FEWBIT_MAP_OPS(FEWBIT_UNARY, FEWBIT_BINARY, FEWBIT_TERNARY) }
+#undef FEWBIT_UNARY
+#undef FEWBIT_BINARY
+#undef FEWBIT_TERNARY
+    return 0;
+  }
   static bool compares(int32_t op) { return op == LT || op == LE || op == EQ; }
 
   // Stores of integers round by themselves, to the same integers: a rounding that only they need is left out.

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "map_ops.h"
+
 namespace fewbit {
 
 enum Segment : int32_t { CONSTANTS, STATE, INPUTS, OUTPUTS, SCRATCH, SEGMENTS };
@@ -18,9 +20,9 @@ struct Operand {
   int64_t offset;  // bytes
 };
 
-enum MapOp : int32_t {
-  NEG, ABS, EXP, LOG, SQRT, TANH, ROUND, ROUND_BF16, ADD, SUB, MUL, DIV, MIN, MAX, LT, LE, EQ, SELECT
-};
+#define FEWBIT_NAME(name, value) name,
+enum MapOp : int32_t { FEWBIT_MAP_OPS(FEWBIT_NAME, FEWBIT_NAME, FEWBIT_NAME) };
+#undef FEWBIT_NAME
 enum Reduction : int32_t { NONE, SUM, REDUCE_MAX, MOMENTS };
 
 // A register operation. Slots number the operands first, then `registers` block-sized registers,

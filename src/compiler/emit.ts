@@ -13,8 +13,8 @@ import type {
   Operand,
   Program,
   Segment,
-  WindowInstruction,
 } from "../runtime/program.js";
+import { productOps, shapesByRole, windowOps } from "../runtime/instructions.js";
 import { storageBytes } from "../runtime/program.js";
 import type { Target } from "../runtime/target.js";
 import { chooseMaterialised } from "./materialise.js";
@@ -98,11 +98,6 @@ function emitSingle(node: Tensor, operandOf: OperandOf): Instruction[] {
   const { op, inputs, attributes } = node;
   const out = operandOf(node);
   const operands = inputs.map(operandOf);
-  const windowOf = (kind: WindowInstruction["op"], x: Shape, y: Shape): Instruction[] => {
-    return [
-      { kind: "window", op: kind, geometry: geometryOf(x, y, attributes.window!), inputs: operands, out },
-    ];
-  };
   /** Copies between two strided views of a shape. */
   const copyOf = (extents: Shape, from: View, to: View): CopyInstruction => {
     return {
@@ -119,22 +114,22 @@ function emitSingle(node: Tensor, operandOf: OperandOf): Instruction[] {
     case "convolution":
     case "convolutionInputGradient":
     case "convolutionFilterGradient": {
-      // Shapes of the forward product: x, w, y.
-      const [x, w, y] = {
-        convolution: [inputs[0].shape, inputs[1].shape, node.shape],
-        convolutionInputGradient: [node.shape, inputs[1].shape, inputs[0].shape],
-        convolutionFilterGradient: [inputs[0].shape, node.shape, inputs[1].shape],
-      }[op];
+      const shapes = inputs.map(({ shape }) => shape);
+      const { x, w, y } = shapesByRole(productOps[op], shapes, node.shape);
       const { stride, padding } = attributes.window!;
-      const geometry = geometryOf(x, y, { size: [w[0], w[1]], stride, padding });
+      const geometry = geometryOf(x!, y!, { size: [w![0], w![1]], stride, padding });
       return [{ kind: "product", op, geometry, inputs: [operands[0], operands[1]], out }];
     }
     case "windowSum":
     case "windowMax":
-      return windowOf(op, inputs[0].shape, node.shape);
     case "windowSumGradient":
-    case "windowMaxGradient":
-      return windowOf(op, node.shape, inputs.at(-1)!.shape);
+    case "windowMaxGradient": {
+      const shapes = inputs.map(({ shape }) => shape);
+      const { x, y } = shapesByRole(windowOps[op], shapes, node.shape);
+      return [
+        { kind: "window", op, geometry: geometryOf(x!, y!, attributes.window!), inputs: operands, out },
+      ];
+    }
     case "transpose": {
       const { operand, strides } = dense(operands[0]);
       const moved = attributes.permutation!.map((axis) => strides[axis]);

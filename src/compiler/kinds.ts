@@ -2,9 +2,9 @@
 import type { OpName, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { MapOp, Reduction } from "../runtime/program.js";
-import { mapOps } from "../runtime/program.js";
+import { mapOps } from "../runtime/instructions.js";
 
-const elementwise: ReadonlySet<string> = new Set([...mapOps, "codes"]);
+const elementwise: ReadonlySet<string> = new Set([...Object.keys(mapOps), "codes"]);
 
 /** A register operation, or codes: the operation's result with a lattice. */
 export function isElementwise(op: OpName): op is MapOp | "codes" {
@@ -23,7 +23,7 @@ export function isReduction(op: OpName): boolean {
 
 /** Elementwise functions that cost more than reading their result from memory. */
 export function isCostly(op: OpName): boolean {
-  return op === "exp" || op === "log" || op === "tanh";
+  return isElementwise(op) && op !== "codes" && "isCostly" in mapOps[op];
 }
 
 export function isConstant(op: OpName): boolean {

@@ -5,17 +5,22 @@
  */
 import { sizeOf } from "../graph/tensor.js";
 import { allocateRegisters } from "./registers.js";
+import { kinds, mapOps, moveOps, productOps, reductions, windowOps } from "./instructions.js";
 import type { Geometry, Instruction, MapInstruction, MoveInstruction, Operand, Program } from "./program.js";
-import { mapOps, segments, storages } from "./program.js";
+import { segments, storages } from "./program.js";
 
 /** Changes with the words' layout; the executor refuses another. */
 const version = 1;
 
-const kinds = ["map", "product", "window", "move"] as const;
-const reductions = ["none", "sum", "max", "moments"] as const;
-const productOps = ["convolution", "convolutionInputGradient", "convolutionFilterGradient"] as const;
-const windowOps = ["windowSum", "windowMax", "windowSumGradient", "windowMaxGradient"] as const;
-const moveOps = ["copy", "random"] as const;
+/** The numbers of a table's entries. */
+const numbersOf = (table: object): ReadonlyMap<string, number> =>
+  new Map(Object.keys(table).map((name, i) => [name, i]));
+const [mapNumbers, reductionNumbers, productNumbers, windowNumbers] = [
+  mapOps,
+  reductions,
+  productOps,
+  windowOps,
+].map(numbersOf);
 
 export function encode(program: Program): Int32Array {
   const words = new Words();
@@ -53,13 +58,13 @@ function encodeInstruction(words: Words, instruction: Instruction): void {
     case "map":
       return encodeMap(words, instruction);
     case "product":
-      words.add(productOps.indexOf(instruction.op));
+      words.add(productNumbers.get(instruction.op)!);
       encodeGeometry(words, instruction.geometry);
       for (const operand of [...instruction.inputs, instruction.out]) words.addOperand(operand);
       return;
     case "window": {
       const [a, b = a] = instruction.inputs;
-      words.add(windowOps.indexOf(instruction.op));
+      words.add(windowNumbers.get(instruction.op)!);
       encodeGeometry(words, instruction.geometry);
       for (const operand of [a, b, instruction.out]) words.addOperand(operand);
       return;
@@ -76,11 +81,11 @@ function encodeMap(words: Words, map: MapInstruction): void {
   for (const operand of map.operands) words.addOperand(operand, operand.axes);
   for (const { op, destination, arguments: slots } of operations) {
     const [a, b = 0, c = 0] = slots;
-    words.add(mapOps.indexOf(op), destination, a, b, c);
+    words.add(mapNumbers.get(op)!, destination, a, b, c);
   }
   for (const result of results) {
     words.addOperand(result, result.axes);
-    words.add(result.slot, reductions.indexOf(result.reduction));
+    words.add(result.slot, reductionNumbers.get(result.reduction)!);
   }
 }
 

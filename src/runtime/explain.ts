@@ -1,5 +1,7 @@
 /** A Program as text: what runs, on what shapes, from and to which memory, and what it costs. */
 import { sizeOf } from "../graph/tensor.js";
+import { readsOf, writesOf } from "./accesses.js";
+import { hasAxis } from "./instructions.js";
 import type { Instruction, MapInstruction, Operand, Program } from "./program.js";
 import { checkProgram, segments, storageBytes } from "./program.js";
 
@@ -67,7 +69,7 @@ function bodyLines({ operands, body, results }: MapInstruction): string[] {
 }
 
 function axesText(axes: number): string {
-  return ` {${["sample", "position", "channel"].filter((_, i) => axes & (4 >> i)).join(" ")}}`;
+  return ` {${["sample", "position", "channel"].filter((_, i) => hasAxis(axes, i)).join(" ")}}`;
 }
 
 function sizes(instruction: Instruction): string {
@@ -84,16 +86,6 @@ function sizes(instruction: Instruction): string {
       );
     }
   }
-}
-
-function readsOf(instruction: Instruction): readonly Operand[] {
-  if (instruction.kind === "map") return instruction.operands;
-  return instruction.kind === "move" ? [instruction.from] : instruction.inputs;
-}
-
-function writesOf(instruction: Instruction): readonly Operand[] {
-  if (instruction.kind === "map") return instruction.results;
-  return [instruction.kind === "move" ? instruction.to : instruction.out];
 }
 
 function operationsOf(instruction: Instruction): number {

@@ -7,6 +7,7 @@
 import { shown, UserError } from "../errors.js";
 import { isObject } from "../errors/options.js";
 import type { Lattice } from "../graph/tensor.js";
+import type { mapOps, productOps, reductions, windowOps } from "./instructions.js";
 
 /**
  * constants: fixed when compiled. state: parameters and optimizer; its layout does not depend on
@@ -53,29 +54,8 @@ export interface MapOperand extends Operand {
   readonly axes: Axes;
 }
 
-/** The operations of a map, in the order of their numbers in an encoded Program. */
-export const mapOps = [
-  "neg",
-  "abs",
-  "exp",
-  "log",
-  "sqrt",
-  "tanh",
-  "round",
-  "bf16",
-  "add",
-  "sub",
-  "mul",
-  "div",
-  "min",
-  "max",
-  "lt",
-  "le",
-  "eq",
-  "select",
-] as const;
 /** The name of an operation of a map. */
-export type MapOp = (typeof mapOps)[number];
+export type MapOp = keyof typeof mapOps;
 
 /** One register operation. `arguments` are slots: operands first, then the results of earlier operations. */
 export interface MapOperation {
@@ -88,7 +68,7 @@ export interface MapOperation {
  * `max`, and `moments`, which writes the mean and then the biased variance (twice the elements).
  * A reduced result has axes 0, 1, 4, 5 or, for sum and max, 6.
  */
-export type Reduction = "none" | "sum" | "max" | "moments";
+export type Reduction = keyof typeof reductions;
 
 /** A value that a map writes: the slot that holds it, stored or reduced. */
 export interface MapResult extends MapOperand {
@@ -133,7 +113,7 @@ export interface Geometry {
  */
 export interface ProductInstruction {
   readonly kind: "product";
-  readonly op: "convolution" | "convolutionInputGradient" | "convolutionFilterGradient";
+  readonly op: keyof typeof productOps;
   readonly geometry: Geometry;
   readonly inputs: readonly [Operand, Operand];
   readonly out: Operand;
@@ -145,7 +125,7 @@ export interface ProductInstruction {
  */
 export interface WindowInstruction {
   readonly kind: "window";
-  readonly op: "windowSum" | "windowMax" | "windowSumGradient" | "windowMaxGradient";
+  readonly op: keyof typeof windowOps;
   readonly geometry: Geometry;
   readonly inputs: readonly Operand[];
   readonly out: Operand;

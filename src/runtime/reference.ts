@@ -12,6 +12,7 @@ import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
 import { inTurn, runHere } from "./executor.js";
 import { bufferOf, hostMemory } from "./host-memory.js";
+import { hasAxis, productOps, shapesOf, windowOps } from "./instructions.js";
 import type {
   CopyInstruction,
   Geometry,
@@ -70,25 +71,13 @@ function execute(instruction: Instruction, memory: Memory): void {
   switch (instruction.kind) {
     case "map":
       return executeMap(instruction, memory);
-    case "product": {
-      const { op, geometry, inputs, out } = instruction;
-      const [x, w, y] = productShapes(geometry);
-      const [a, b, c] = {
-        convolution: [x, w, y],
-        convolutionInputGradient: [y, w, x],
-        convolutionFilterGradient: [x, y, w],
-      }[op];
-      const operands = [view(inputs[0], memory, a), view(inputs[1], memory, b)];
-      return ops[op].reference(operands, view(out, memory, c), { window: windowOf(geometry), shape: c });
-    }
+    case "product":
     case "window": {
       const { op, geometry, inputs, out } = instruction;
-      const [x, , y] = productShapes(geometry);
-      const shapes = { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] }[
-        op
-      ];
-      const shape = op.endsWith("Gradient") ? x : y;
-      const operands = inputs.map((input, i) => view(input, memory, shapes[i]));
+      const entry = instruction.kind === "product" ? productOps[instruction.op] : windowOps[instruction.op];
+      const shapes = shapesOf(geometry);
+      const shape = shapes[entry.result];
+      const operands = inputs.map((input, i) => view(input, memory, shapes[entry.operands[i]]));
       return ops[op].reference(operands, view(out, memory, shape), { window: windowOf(geometry), shape });
     }
     case "move": {
@@ -116,7 +105,7 @@ function executeMap({ space, operands, body, results }: MapInstruction, memory: 
   const stores = results.filter(({ reduction }) => reduction === "none");
   for (const { slot, reduction, ...to } of results) {
     if (reduction === "none") continue;
-    const axes = [0, 1, 2].filter((axis) => (to.axes & (4 >> axis)) === 0);
+    const axes = [0, 1, 2].filter((axis) => !hasAxis(to.axes, axis));
     const kept = space.filter((_, axis) => !axes.includes(axis));
     const shape = reduction === "moments" ? [2, ...kept] : kept;
     const op = reduction === "max" ? "reduceMax" : reduction;
@@ -148,7 +137,7 @@ function checkCodes(values: ArrayLike<number>, lattice: Lattice): void {
 
 /** An operand repeated along the axes that it lacks. */
 function spread(operand: MapOperand, space: readonly number[], memory: Memory): View {
-  const axes = [0, 1, 2].filter((axis) => operand.axes & (4 >> axis));
+  const axes = [0, 1, 2].filter((axis) => hasAxis(operand.axes, axis));
   const own = view(
     operand,
     memory,
@@ -173,14 +162,6 @@ function executeCopy({ extents, from, fromStrides, to, toStrides }: CopyInstruct
     }
   };
   walk(0, 0, 0);
-}
-
-function productShapes(g: Geometry): readonly [number[], number[], number[]] {
-  return [
-    [g.images, g.height, g.width, g.channels],
-    [...g.kernel, g.channels, g.outChannels],
-    [g.images, g.outHeight, g.outWidth, g.outChannels],
-  ];
 }
 
 function windowOf({ kernel, stride, padding }: Geometry) {

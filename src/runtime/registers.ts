@@ -6,6 +6,8 @@
  * lies there (a parameter updated in place). Otherwise it stays in a register and is stored last,
  * after the reductions.
  */
+import { sizeOf } from "../graph/tensor.js";
+import { extentsWith } from "./instructions.js";
 import type { MapInstruction, MapOp, MapOperand, MapOperation, MapResult } from "./program.js";
 import { storageBytes } from "./program.js";
 
@@ -107,8 +109,6 @@ function isDirect(
 }
 
 function overlap(space: readonly number[], a: MapOperand, b: MapOperand): boolean {
-  const end = (o: MapOperand) =>
-    space.reduce((n, extent, axis) => (o.axes & (4 >> axis) ? n * extent : n), storageBytes[o.storage]) +
-    o.offset;
+  const end = (o: MapOperand) => o.offset + sizeOf(extentsWith(space, o.axes)) * storageBytes[o.storage];
   return a.segment === b.segment && a.offset < end(b) && b.offset < end(a);
 }

@@ -8,20 +8,21 @@ import { mostTaps } from "../graph/ops/windows.js";
 import type { Lattice } from "../graph/tensor.js";
 import { mostElements, mostExtent, paddedSize } from "../graph/limits.js";
 import { sizeOf } from "../graph/tensor.js";
+import type { Access } from "./accesses.js";
+import { accessesOf } from "./accesses.js";
+import type { ProductEntry, ReductionEntry } from "./instructions.js";
+import { mapOps, productOps, reductions, shapesOf, windowOps } from "./instructions.js";
 import type {
-  Axes,
   CopyInstruction,
   Geometry,
   Instruction,
   MapInstruction,
-  MapOp,
   Operand,
   ProductInstruction,
   Program,
-  Storage,
   WindowInstruction,
 } from "./program.js";
-import { checkProgram, mapOps, segments, storageBytes } from "./program.js";
+import { checkProgram, segments, storageBytes } from "./program.js";
 
 /** Throws an Error that names the instruction and what is wrong with it. */
 export function verify(program: Program): void {
@@ -48,57 +49,47 @@ function naming(place: string, verifyPart: () => void): void {
 }
 
 function verifyInstruction(program: Program, instruction: Instruction): void {
-  const touched: Touched[] = [];
-  const touch = (operand: Operand, count: number, written: boolean, inPlace: boolean): void => {
-    within(written ? "result" : "operand", program, operand, count);
-    const end = operand.offset + count * storageBytes[operand.storage];
-    touched.push({ operand, end, written, inPlace });
-  };
-  const read: Access = (operand, count, inPlace = false) => touch(operand, count, false, inPlace);
-  const write: Access = (operand, count, inPlace = false) => {
-    check(operand.segment !== "constants" && operand.segment !== "inputs", `writes to ${operand.segment}`);
-    touch(operand, count, true, inPlace);
-  };
-  verifyAccesses(instruction, read, write);
-  checkOverlaps(touched);
-}
-
-/** Bytes from the operand's offset to `end` that an instruction reads or writes. */
-interface Touched {
-  readonly operand: Operand;
-  readonly end: number;
-  readonly written: boolean;
-  /** Whether each element is read before the element that is written in its place, and by nothing later. */
-  readonly inPlace: boolean;
+  verifyParts(instruction);
+  const accesses = accessesOf(instruction);
+  for (const { operand, count, isWritten } of accesses) {
+    const { segment } = operand;
+    check(!isWritten || (segment !== "constants" && segment !== "inputs"), `writes to ${segment}`);
+    within(isWritten ? "result" : "operand", program, operand, count);
+  }
+  checkOverlaps(accesses);
 }
 
 /** What is written overlaps nothing else, but the operand of a map that a result replaces. */
-function checkOverlaps(touched: readonly Touched[]): void {
-  for (const a of touched.filter(({ written }) => written)) {
+function checkOverlaps(accesses: readonly Access[]): void {
+  const touched = accesses.map((access) => ({ ...access, end: endOf(access) }));
+  for (const a of touched.filter(({ isWritten }) => isWritten)) {
     for (const b of touched) {
       const apart =
         a.operand.segment !== b.operand.segment || a.end <= b.operand.offset || b.end <= a.operand.offset;
       if (a === b || apart) continue;
       const same = a.operand.offset === b.operand.offset && a.operand.storage === b.operand.storage;
-      const replaces = !b.written && a.inPlace && b.inPlace && same;
+      const replaces = !b.isWritten && a.isInPlace && b.isInPlace && same;
       check(
         replaces,
-        `a result at ${a.operand.offset} of ${a.operand.segment} overlaps ${b.written ? "another" : "an operand"}`,
+        `a result at ${a.operand.offset} of ${a.operand.segment} overlaps ${b.isWritten ? "another" : "an operand"}`,
       );
     }
   }
 }
 
-function verifyAccesses(instruction: Instruction, read: Access, write: Access): void {
+const endOf = ({ operand, count }: Access): number => operand.offset + count * storageBytes[operand.storage];
+
+/** What is checked of an instruction beside its accesses, whose sizes are sound then. */
+function verifyParts(instruction: Instruction): void {
   switch (instruction.kind) {
     case "map":
-      return verifyMap(instruction, read, write);
+      return verifyMap(instruction);
     case "product":
-      return verifyProduct(instruction, read, write);
+      return verifyProduct(instruction);
     case "window":
-      return verifyWindow(instruction, read, write);
+      return verifyWindow(instruction);
     case "move":
-      if (instruction.op === "copy") return verifyCopy(instruction, read, write);
+      if (instruction.op === "copy") return verifyCopy(instruction);
       check(instruction.op === "random", `unknown operation ${String(instruction.op)}`);
       check(
         instruction.from.storage === "i32" && instruction.to.storage === "f32",
@@ -106,86 +97,43 @@ function verifyAccesses(instruction: Instruction, read: Access, write: Access): 
       );
       checkCount(instruction.stream, "stream", 0, mostStream);
       checkCount(sizeOf(instruction.to.shape), "random numbers", 1, mostRandom);
-      read(instruction.from, 2);
-      write(instruction.to, sizeOf(instruction.to.shape));
       return;
     default:
       throw new Error("unknown kind");
   }
 }
 
-type Access = (operand: Operand, count: number, inPlace?: boolean) => void;
-
-const argumentCount = (op: MapOp): number => {
-  const index = mapOps.indexOf(op);
-  return index < mapOps.indexOf("add") ? 1 : op === "select" ? 3 : 2;
-};
-
-function verifyMap({ space, operands, body, results }: MapInstruction, read: Access, write: Access): void {
+function verifyMap({ space, operands, body, results }: MapInstruction): void {
   check(space.length === 3, "a space has three extents");
   space.forEach((extent) => checkCount(extent, "space", 1));
-  checkSize(valuesWith(space, 7), "elements of the space");
-  const isFull = ({ axes }: { readonly axes: Axes }): boolean =>
-    valuesWith(space, axes) === valuesWith(space, 7);
-  for (const operand of operands) {
-    checkAxes(operand.axes);
-    read(operand, valuesWith(space, operand.axes), isFull(operand));
-  }
+  checkSize(sizeOf(space), "elements of the space");
+  for (const { axes } of operands) checkAxes(axes);
   body.forEach(({ op, arguments: slots }, i) => {
-    check(mapOps.includes(op), `unknown operation ${op}`);
-    check(
-      slots.length === argumentCount(op),
-      `${op} takes ${argumentCount(op)} arguments, got ${slots.length}`,
-    );
+    const { arity } = chosen(mapOps, op);
+    check(slots.length === arity, `${op} takes ${arity} arguments, got ${slots.length}`);
     slots.forEach((slot) => checkCount(slot, "slot", 0, operands.length + i - 1));
   });
-  for (const { slot, reduction, lattice, ...to } of results) {
+  for (const { slot, reduction, lattice, axes, storage } of results) {
     checkCount(slot, "slot", 0, operands.length + body.length - 1);
     if (lattice !== undefined) checkLattice(lattice);
-    const writes: readonly Storage[] = reduction === "none" ? ["f32", "i16", "u8", "s8", "bf16"] : ["f32"];
-    check(writes.includes(to.storage), `${reduction} cannot write ${to.storage}`);
-    const allowed = chosen(
-      { none: [7], sum: [0, 1, 4, 5, 6], max: [0, 1, 4, 5, 6], moments: [0, 1, 4, 5] },
-      reduction,
-    );
-    check(allowed.includes(to.axes), `${reduction} cannot have axes ${to.axes}`);
-    write(to, valuesWith(space, to.axes) * (reduction === "moments" ? 2 : 1), reduction === "none");
+    const allowed: ReductionEntry = chosen(reductions, reduction);
+    check(allowed.storages.includes(storage), `${reduction} cannot write ${storage}`);
+    check(allowed.axes.includes(axes), `${reduction} cannot have axes ${axes}`);
   }
 }
 
-function valuesWith(space: readonly number[], axes: Axes): number {
-  return space.reduce((product, extent, i) => (axes & (4 >> i) ? product * extent : product), 1);
-}
-
-/** x, w, y; g, w, dx; x, g, dw. */
-const productStorages: Readonly<Record<ProductInstruction["op"], readonly string[]>> = {
-  convolution: ["f32,f32,f32", "u8,s8,i16", "u8,s8,i32", "s8,s8,i16", "s8,s8,i32"],
-  convolutionInputGradient: ["f32,f32,f32", "bf16,f32,f32"],
-  convolutionFilterGradient: ["f32", "u8", "s8"].flatMap((x) => [`${x},f32,f32`, `${x},bf16,f32`]),
-};
-
-function verifyProduct({ op, geometry, inputs, out }: ProductInstruction, read: Access, write: Access): void {
-  const { x, y } = checkGeometry(geometry);
-  const [height, width] = geometry.kernel;
-  const w = height * width * geometry.channels * geometry.outChannels;
-  checkSize((y / geometry.outChannels) * w, "multiply-adds");
-  const [first, second, result] = chosen(
-    {
-      convolution: [x, w, y],
-      convolutionInputGradient: [y, w, x],
-      convolutionFilterGradient: [x, y, w],
-    },
-    op,
-  );
+function verifyProduct({ op, geometry, inputs, out }: ProductInstruction): void {
+  checkGeometry(geometry);
+  const { w, y } = shapesOf(geometry);
+  checkSize((sizeOf(y) / geometry.outChannels) * sizeOf(w), "multiply-adds");
+  const entry: ProductEntry = chosen(productOps, op);
+  check(inputs.length === 2, `${op} takes 2 inputs`);
   const storages = [...inputs, out].map((operand) => operand.storage).join();
-  check(productStorages[op].includes(storages), `${op} cannot take ${storages}`);
-  read(inputs[0], first);
-  read(inputs[1], second);
-  write(out, result);
+  check(entry.storages.includes(storages), `${op} cannot take ${storages}`);
 }
 
-function verifyWindow({ op, geometry, inputs, out }: WindowInstruction, read: Access, write: Access): void {
-  const { x, y } = checkGeometry(geometry);
+function verifyWindow({ op, geometry, inputs, out }: WindowInstruction): void {
+  checkGeometry(geometry);
   check(geometry.channels === geometry.outChannels, "a window keeps the channels");
   check(
     geometry.padding.every((padding, i) => padding < geometry.kernel[i]),
@@ -193,18 +141,13 @@ function verifyWindow({ op, geometry, inputs, out }: WindowInstruction, read: Ac
   );
   const taps = geometry.kernel[0] * geometry.kernel[1];
   check(op !== "windowMaxGradient" || taps <= mostTaps, `a window has ${taps} pixels`);
-  const sizes = chosen(
-    { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] },
-    op,
-  );
-  check(inputs.length === sizes.length, `${op} takes ${sizes.length} inputs`);
+  const { operands } = chosen(windowOps, op);
+  check(inputs.length === operands.length, `${op} takes ${operands.length} inputs`);
   checkF32([...inputs, out]);
-  inputs.forEach((input, i) => read(input, sizes[i]));
-  write(out, op.endsWith("Gradient") ? x : y);
 }
 
-/** Sizes of input and output, after checking that they belong together. */
-function checkGeometry(geometry: Geometry): { x: number; y: number } {
+/** Checks that the sizes of input, window and output belong together. */
+function checkGeometry(geometry: Geometry): void {
   const { images, height, width, channels, kernel, stride, padding, outHeight, outWidth, outChannels } =
     geometry;
   for (const extent of [images, height, width, channels, outHeight, outWidth, outChannels]) {
@@ -223,23 +166,15 @@ function checkGeometry(geometry: Geometry): { x: number; y: number } {
     paddedSize([images, height, width, channels], { stride, padding }),
     "elements of the padded images",
   );
-  return { x: images * height * width * channels, y: images * outHeight * outWidth * outChannels };
 }
 
-function verifyCopy(instruction: CopyInstruction, read: Access, write: Access): void {
-  const { extents, from, fromStrides, to, toStrides } = instruction;
+function verifyCopy({ extents, from, fromStrides, to, toStrides }: CopyInstruction): void {
   check(extents.length <= 8, "at most 8 extents");
   check(fromStrides.length === extents.length && toStrides.length === extents.length, "one stride an extent");
   check(from.storage === to.storage && storageBytes[to.storage] === 4, "a copy moves f32 or i32 as they are");
   extents.forEach((extent) => checkCount(extent, "extent", 1));
   checkSize(sizeOf(extents), "elements to move");
-  const reach = (strides: readonly number[]): number =>
-    strides.reduce((last, stride, i) => {
-      checkCount(stride, "stride", 0);
-      return last + stride * (extents[i] - 1);
-    }, 1);
-  read(from, reach(fromStrides));
-  write(to, reach(toStrides));
+  for (const stride of [...fromStrides, ...toStrides]) checkCount(stride, "stride", 0);
   checkWrittenOnce(extents, toStrides);
 }
 

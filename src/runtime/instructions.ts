@@ -1,0 +1,121 @@
+/**
+ * The instructions of a Program as data: what each operation takes and gives, from which emitting, verifying, encoding,
+ * explaining and executing follow. The order of a table is that of the numbers in an encoded Program; the enumerations of
+ * the kernels are compared with it by `instructions.test.ts`.
+ */
+import type { Axes, Geometry, Storage } from "./program.js";
+
+/** An operation of a map. */
+interface MapOpEntry {
+  /** How many values it takes. */
+  readonly arity: 1 | 2 | 3;
+  /** Whether it costs more than reading its result from memory. */
+  readonly isCostly?: true;
+}
+
+export const mapOps = {
+  neg: { arity: 1 },
+  abs: { arity: 1 },
+  exp: { arity: 1, isCostly: true },
+  log: { arity: 1, isCostly: true },
+  sqrt: { arity: 1 },
+  tanh: { arity: 1, isCostly: true },
+  round: { arity: 1 },
+  bf16: { arity: 1 },
+  add: { arity: 2 },
+  sub: { arity: 2 },
+  mul: { arity: 2 },
+  div: { arity: 2 },
+  min: { arity: 2 },
+  max: { arity: 2 },
+  lt: { arity: 2 },
+  le: { arity: 2 },
+  eq: { arity: 2 },
+  select: { arity: 3 },
+} as const satisfies Readonly<Record<string, MapOpEntry>>;
+
+/** How a map's result is made of the values of its space. */
+export interface ReductionEntry {
+  /** The axes that a result may have. */
+  readonly axes: readonly Axes[];
+  readonly storages: readonly Storage[];
+  /** How many values it gives where the others give one. */
+  readonly rows: 1 | 2;
+}
+
+const axesOfReductions = [0, 1, 4, 5] as const;
+export const reductions = {
+  none: { axes: [7], storages: ["f32", "i16", "u8", "s8", "bf16"], rows: 1 },
+  sum: { axes: [...axesOfReductions, 6], storages: ["f32"], rows: 1 },
+  max: { axes: [...axesOfReductions, 6], storages: ["f32"], rows: 1 },
+  moments: { axes: axesOfReductions, storages: ["f32"], rows: 2 },
+} as const satisfies Readonly<Record<string, ReductionEntry>>;
+
+/** The values of a convolution, or of a window, that an operation works on: input x, weights w, output y, or their gradients. */
+type Role = "x" | "w" | "y";
+
+/** An operation on the values of a convolution or of a window. */
+interface GeometricEntry {
+  readonly operands: readonly Role[];
+  readonly result: Role;
+}
+
+/** A product, with the storages of its two operands and its result that kernels take. */
+export interface ProductEntry extends GeometricEntry {
+  readonly storages: readonly string[];
+}
+
+export const productOps = {
+  convolution: {
+    operands: ["x", "w"],
+    result: "y",
+    storages: ["f32,f32,f32", "u8,s8,i16", "u8,s8,i32", "s8,s8,i16", "s8,s8,i32"],
+  },
+  convolutionInputGradient: {
+    operands: ["y", "w"],
+    result: "x",
+    storages: ["f32,f32,f32", "bf16,f32,f32"],
+  },
+  convolutionFilterGradient: {
+    operands: ["x", "y"],
+    result: "w",
+    storages: ["f32", "u8", "s8"].flatMap((x) => [`${x},f32,f32`, `${x},bf16,f32`]),
+  },
+} as const satisfies Readonly<Record<string, ProductEntry>>;
+
+export const windowOps = {
+  windowSum: { operands: ["x"], result: "y" },
+  windowMax: { operands: ["x"], result: "y" },
+  windowSumGradient: { operands: ["y"], result: "x" },
+  windowMaxGradient: { operands: ["x", "y"], result: "x" },
+} as const satisfies Readonly<Record<string, GeometricEntry>>;
+
+export const moveOps = ["copy", "random"] as const;
+export const kinds = ["map", "product", "window", "move"] as const;
+
+/** The shapes of a convolution's values; a window has no w. */
+export function shapesOf(g: Geometry): Readonly<Record<Role, readonly number[]>> {
+  return {
+    x: [g.images, g.height, g.width, g.channels],
+    w: [...g.kernel, g.channels, g.outChannels],
+    y: [g.images, g.outHeight, g.outWidth, g.outChannels],
+  };
+}
+
+/** What `shapesOf` gives, of an operation whose operands and result have these shapes. */
+export function shapesByRole(
+  { operands, result }: GeometricEntry,
+  inputs: readonly (readonly number[])[],
+  output: readonly number[],
+): Readonly<Partial<Record<Role, readonly number[]>>> {
+  return Object.fromEntries([...operands.map((role, i) => [role, inputs[i]]), [result, output]]) as Partial<
+    Record<Role, readonly number[]>
+  >;
+}
+
+/** Whether a value has an axis of a map's space: 0 sample, 1 position, 2 channel. */
+export const hasAxis = (axes: number, axis: number): boolean => (axes & (4 >> axis)) !== 0;
+
+/** The extents of a space along the axes that a value has. */
+export const extentsWith = (space: readonly number[], axes: number): number[] =>
+  space.filter((_, axis) => hasAxis(axes, axis));
