@@ -1,14 +1,19 @@
 /**
- * Code of the user's. It is loaded only where this command names its file: by a flag, or in a configuration or a study
- * that was typed. A run's folder may be a stranger's, so what it names is shown and never loaded.
+ * Code of the user's. It is loaded only where this command names its file: by a flag or an argument, or in a
+ * configuration or a study that was typed. A run's folder may be a stranger's, so what it names is shown and never
+ * loaded.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { quoted, shown, UserError } from "../errors.js";
 import { largest, readBytes } from "../files/read.js";
-import { isMethodFile } from "../quantization/index.js";
+import { codeSettings, isKnown, recordedChecksum, registerCode, titleOf } from "../training/code.js";
 import type { RunConfig } from "../training/index.js";
+import { isCodeFile } from "../training/setting.js";
+import type { SettingKey } from "../training/settings.js";
 import type { Given } from "./flags.js";
+import { importModule, reasonOf } from "./module.js";
 import { warn } from "./text.js";
 
 /** A file of code that a command names for a stored run. */
@@ -21,66 +26,105 @@ export interface RunCode {
   readonly allowChanged: boolean;
 }
 
+/**
+ * Loads the file of code that a setting names, if it does: that file, or for a stored run the one that the command
+ * names.
+ *
+ * @throws UserError for a file that has not what the setting names, or is not the run's.
+ */
+export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode): Promise<void> {
+  if (!isCodeFile(value) || isKnown(key, value)) return;
+  const path = stored?.path ?? value;
+  const what = `cannot load the ${titleOf(key)}`;
+  if (!existsSync(path)) {
+    throw new UserError(`${what} ${path}: there is no such file; its path begins in the current folder`, key);
+  }
+  const checksum = stored === undefined ? checksumOfCode(path) : checkedCode(key, stored);
+  let module: { default?: unknown };
+  try {
+    module = await importModule(path);
+  } catch (error) {
+    throw new UserError(`${what} ${value}: ${reasonOf(error)}`, key);
+  }
+  registerCode(key, value, module.default, checksum);
+}
+
 /** By which a run knows its code again: the first 16 digits of the SHA-256 of the file, without what it imports. */
-export const checksumOfCode = (path: string): string =>
+const checksumOfCode = (path: string): string =>
   createHash("sha256").update(readBytes(path, largest.json)).digest("hex").slice(0, 16);
 
 /**
- * The method's file that a command names for a stored run, if the run has one.
+ * The files of code that a command names for a stored run, by setting.
  *
- * @throws UserError if the command names none, or another method than the run's.
+ * @param uses the settings that the command makes use of.
+ * @throws UserError if the command does not name one that the run has, or names another thing than the run's.
  */
 export function codeFor(
   folder: string,
-  { method, options = {} }: RunConfig,
+  config: RunConfig,
   flags: Given,
-): RunCode | undefined {
-  const stored = options.method;
-  const typed = flags.values.method;
+  uses: readonly SettingKey[],
+): ReadonlyMap<string, RunCode> {
+  const { options = {} } = config;
   const allowChanged = flags.allowChangedCode ?? false;
-  if (isMethodFile(stored) && isMethodFile(typed)) {
-    return { path: typed, folder, recorded: method.options.file, allowChanged };
+  const files = new Map<string, RunCode>();
+  const unnamed: (readonly [key: SettingKey, file: string])[] = [];
+  for (const key of uses) {
+    const [stored, typed] = [options[key], flags.values[key]];
+    if (isCodeFile(stored) && isCodeFile(typed)) {
+      files.set(key, { path: typed, folder, recorded: recordedChecksum(config, key), allowChanged });
+    } else if (stored !== undefined && typed !== undefined && !isDeepStrictEqual(typed, stored)) {
+      throw new UserError(
+        `${key} is ${shown(typed)}, but ${folder} was trained with ${shown(stored)} (from ${flags.sourceOf(key)})`,
+      );
+    } else if (isCodeFile(stored)) unnamed.push([key, stored]);
   }
-  if (typed !== undefined && !isDeepStrictEqual(typed, stored)) {
+  if (unnamed.length > 0) throw unnamedCode(folder, unnamed, flags);
+  if (allowChanged && files.size === 0) {
     throw new UserError(
-      `method is ${shown(typed)}, but ${folder} was trained with ${shown(stored)} (from ${flags.sourceOf("method")})`,
+      `--allow-changed-code has no effect: nothing of ${folder} that this command uses is code`,
     );
   }
-  if (isMethodFile(stored)) {
-    throw new UserError(
-      `the method of ${folder} is code, in ${stored}, which is loaded only if you name it: add --method ${quoted(stored)}`,
-    );
-  }
-  if (allowChanged) {
-    throw new UserError(
-      `--allow-changed-code has no effect: the method of ${folder} is ${shown(stored)}, which ships with fewbit`,
-    );
-  }
-  return undefined;
+  return files;
+}
+
+/** What a command is to name: a network is an argument where there is one for it. */
+function unnamedCode(
+  folder: string,
+  files: readonly (readonly [key: SettingKey, file: string])[],
+  { hasModelArgument = false }: Given,
+): UserError {
+  const [be, it] = files.length === 1 ? ["is", "it"] : ["are", "them"];
+  const loaded = files.length === 1 ? "which is" : "which are";
+  const parts = files.map(([key]) => `the ${titleOf(key)}`).join(" and ");
+  const paths = files.map(([, file]) => file).join(" and ");
+  const words = files.map(([key, file]) =>
+    key === "model" && hasModelArgument ? quoted(file) : `--${key} ${quoted(file)}`,
+  );
+  return new UserError(
+    `${parts} of ${folder} ${be} code, in ${paths}, ${loaded} loaded only if you name ${it}: add ${words.join(" ")}`,
+  );
 }
 
 /**
- * The checksum that a run's method goes on under.
+ * The checksum that a part of a run goes on under.
  *
  * @throws UserError if the file is not the one that the run was trained with, unless that is allowed.
  */
-export function checkedCode({ path, folder, recorded, allowChanged }: RunCode): string {
+function checkedCode(key: SettingKey, { path, folder, recorded, allowChanged }: RunCode): string {
   const checksum = checksumOfCode(path);
   if (checksum === recorded) return checksum;
   const difference = `${path} is not the file that ${folder} was trained with: its checksum is ${checksum}, the run's ${shown(recorded)}`;
-  if (!allowChanged) {
-    throw new UserError(`${difference}; name that file, or add --allow-changed-code (from --method)`);
-  }
+  if (!allowChanged) throw new UserError(`${difference}; name that file, or add --allow-changed-code`, key);
   warn(difference);
-  // Stored weights belong to the method under the checksum that they were trained with.
+  // Stored weights belong to the part under the checksum that they were trained with.
   return typeof recorded === "string" ? recorded : checksum;
 }
 
-/** What the loading of code gives. @throws Error if it waits for what never comes, which would end the process without a word. */
-export function settled<T>(loading: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const refuse = (): void => reject(new Error("it waits for something that never happens"));
-    process.once("beforeExit", refuse);
-    loading.then(resolve, reject).finally(() => process.off("beforeExit", refuse));
-  });
+/** Loads the files of code that a configuration names. @throws UserError as `loadCode` does */
+export async function loadCodeOf(
+  values: Readonly<Record<string, unknown>>,
+  stored?: ReadonlyMap<string, RunCode>,
+): Promise<void> {
+  for (const key of codeSettings) await loadCode(key, values[key], stored?.get(key));
 }

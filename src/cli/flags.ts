@@ -6,12 +6,14 @@ import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
 import { parseRunOptions } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
+import { codeSettings, titleOf } from "../training/code.js";
 import type { Flag, FlagGroup, Setting } from "../training/setting.js";
+import { isCodeFile } from "../training/setting.js";
+import type { SettingKey } from "../training/settings.js";
 import { keysWhere, rows, runKeys, settings, without } from "../training/settings.js";
 import type { RunCode } from "./code.js";
-import { codeFor } from "./code.js";
+import { codeFor, loadCodeOf } from "./code.js";
 import { readJson } from "./json-file.js";
-import { loadMethod } from "./method-file.js";
 
 /** A text that is no number stays as it is, for the schema to refuse. */
 export function number(text: string): number | string {
@@ -62,19 +64,21 @@ function collectLayer(text: string, layers: Record<string, Record<string, unknow
   return { ...layers, [layer]: { ...layers[layer], [key]: number(bits) } };
 }
 
-/** Of the commands that take a stored run. */
+/** Adds the flag of the commands that take a stored run. */
 export function codeFlags(command: Command): Command {
   return command.option(
     "--allow-changed-code",
-    "load --method FILE though it is not the file that the run was trained with",
+    "load a file of code that you name though it is not the one that the run was trained with",
   );
 }
 
-/** Of those that have no other --method. */
-export function storedMethodFlags(command: Command): Command {
-  return codeFlags(
-    command.option("--method <file>", "the file with the run's method, which is code, if it is in one"),
-  );
+/** Adds flags for the code of a stored run, by which the command has no other settings. */
+export function storedCodeFlags(command: Command, ...keys: readonly SettingKey[]): Command {
+  for (const key of keys) {
+    const help = `the file with the run's ${titleOf(key)}, which is code, if it is in one`;
+    command.option(`--${key} <file>`, help);
+  }
+  return codeFlags(command);
 }
 
 export function outputFlags(command: Command): Command {
@@ -102,7 +106,9 @@ const options = new Map(
   rows.flatMap(([key, { flag }]) =>
     flag === undefined ? [] : [[key as string, new Option(flag.usage)] as const],
   ),
-).set(bitsKey, new Option(bitsFlag.usage));
+)
+  .set(bitsKey, new Option(bitsFlag.usage))
+  .set("model", new Option("--model <file>")); // elsewhere the network is an argument
 
 /** The flag of a setting: "weightBits" is set by "--weight-bits". */
 export const flagOf = (key: string): string => options.get(key)?.long ?? `--${key}`;
@@ -116,8 +122,10 @@ export interface Given {
   readonly values: Readonly<Record<string, unknown>>;
   /** Whether --allow-changed-code was given. */
   readonly allowChangedCode?: boolean;
-  /** The file of a stored run's method, which the command names. */
-  readonly code?: RunCode;
+  /** Whether the command has an argument for the network. */
+  readonly hasModelArgument?: boolean;
+  /** The files of a stored run's code that the command names, by setting. */
+  readonly code?: ReadonlyMap<string, RunCode>;
   sourceOf(key: string): string;
 }
 
@@ -132,10 +140,13 @@ export function given(command: Command, model?: string): Given {
   const { config, allowChangedCode } = command.opts<{ config?: string; allowChangedCode?: boolean }>();
   const file = config === undefined ? {} : withBits(readConfigFile(config), () => config);
   const flagNamed = (key: string): string =>
-    key === "model" ? "the command line" : flagOf(Object.hasOwn(typed, key) ? key : bitsKey);
+    key === "model" && model !== undefined
+      ? "the command line"
+      : flagOf(Object.hasOwn(typed, key) ? key : bitsKey);
   return {
     values: { ...file, ...flags, ...mergedLayers(file.layers, flags.layers) },
     allowChangedCode,
+    hasModelArgument: command.registeredArguments.some((argument) => argument.name() === "model"),
     sourceOf: (key) => (Object.hasOwn(flags, key) ? flagNamed(key) : `${config}`),
   };
 }
@@ -157,14 +168,29 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * A stored run's settings, with flags over them. A run's folder does not say where data is downloaded from, where
  * anything is kept, nor what the machine has.
  *
- * @throws UserError if its method is in a file that the flags do not name.
+ * @param uses the settings of those that may name code of which the command makes use; what others name is left out.
+ * @throws UserError if a part of it that is made use of is in a file that the flags do not name.
  */
-export function overStored(config: RunConfig, folder: string, flags: Given): Given {
-  const stored = without(config.options ?? {}, ({ isForgotten }) => isForgotten === true);
-  const code = codeFor(folder, config, flags);
+export function overStored(
+  config: RunConfig,
+  folder: string,
+  flags: Given,
+  uses: readonly SettingKey[] = codeSettings,
+): Given {
+  const kept = without(config.options ?? {}, ({ isForgotten }) => isForgotten === true);
+  const code = codeFor(folder, config, flags, uses);
+  const idle = codeSettings.filter((key) => !uses.includes(key) && isCodeFile(kept[key]));
+  const stored = Object.fromEntries(
+    Object.entries(kept).filter(([key]) => !(idle as readonly string[]).includes(key)),
+  );
   if (!Object.hasOwn(flags.values, "dataDir")) refuseShare(stored.dataDir, folder);
   return {
-    values: { ...stored, ...flags.values, method: stored.method },
+    // A file goes by the path that the run knows it by, wherever it lies now.
+    values: {
+      ...stored,
+      ...flags.values,
+      ...Object.fromEntries([...code.keys()].map((key) => [key, stored[key]])),
+    },
     sourceOf: (key) => (Object.hasOwn(flags.values, key) ? flags.sourceOf(key) : `${folder}/config.json`),
     code,
   };
@@ -214,9 +240,9 @@ function named(from: Given, error: unknown): unknown {
   return new UserError(`${error.message} (${source})`, key);
 }
 
-/** Checks a configuration, for which a method in a file is loaded. */
+/** Checks a configuration, for which the files of code that it names are loaded. */
 export async function parse(from: Given): Promise<RunOptions> {
-  await withSourceAsync(from, () => loadMethod(from.values.method, from.code));
+  await withSourceAsync(from, () => loadCodeOf(from.values, from.code));
   const known = Object.keys(from.values).every((key) => runKeys.includes(key));
   if (known && from.values.model === undefined) {
     throw new UserError("model is missing; name one, as in `fewbit train lenet5`", "model");

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
-import { codeFlags, number, outputFlags, settingFlags, storedMethodFlags, studyFlags } from "./flags.js";
+import { codeFlags, number, outputFlags, settingFlags, storedCodeFlags, studyFlags } from "./flags.js";
 import { say } from "./text.js";
 
 const exitText = `
@@ -91,7 +91,7 @@ function build(): Command {
     .description("score a run's network on its test set")
     .argument("<folder>", "the run")
     .option("--last", "the last epoch's weights instead of the best epoch's");
-  storedMethodFlags(settingFlags(evaluate, "data", "mirrors", "executor"));
+  storedCodeFlags(settingFlags(evaluate, "data", "mirrors", "executor"), "method");
   outputFlags(evaluate)
     .action(async (folder: string, _: unknown, command: Command) =>
       (await import("./eval.js")).evalCommand(folder, command),
@@ -206,7 +206,7 @@ function build(): Command {
     .option("--last", "the last epoch's weights instead of the best epoch's")
     .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
     .option("--json", "print one JSON object, with the probability of each class");
-  storedMethodFlags(settingFlags(predict, "executor"))
+  storedCodeFlags(settingFlags(predict, "executor"), "method")
     .action(async (folder: string, files: string[], _: unknown, command: Command) =>
       (await import("./predict.js")).predictCommand(folder, files, command),
     )

@@ -24,6 +24,7 @@ export async function predictCommand(
     folder,
     command,
     "classify there, with predictRun()",
+    ["method"],
   );
   const { executor, threads } = options;
   const which = last === true ? "last" : "best";

@@ -7,6 +7,7 @@ import type { RunOptions } from "../training/config.js";
 import { resolveNetwork } from "../training/config.js";
 import type { StoredRun, TrainOptions } from "../training/index.js";
 import { loadRun } from "../training/index.js";
+import type { SettingKey } from "../training/settings.js";
 import type { Given } from "./flags.js";
 import { given, overStored, parse, withSource } from "./flags.js";
 
@@ -17,8 +18,17 @@ export interface Stored extends StoredRun {
   readonly method: TrainOptions["method"];
 }
 
-/** @throws UserError for a folder without a run of the command line; `there` is what does it in code. */
-export async function storedRun(folder: string, command: Command, there: string): Promise<Stored> {
+/**
+ * @param there what does it in code.
+ * @param uses of the settings that may name code, those that the command makes use of.
+ * @throws UserError for a folder without a run of the command line.
+ */
+export async function storedRun(
+  folder: string,
+  command: Command,
+  there: string,
+  uses: readonly SettingKey[],
+): Promise<Stored> {
   const run = loadRun(folder);
   const { config } = run;
   if (config.options === undefined) throw new UserError(`${folder} was trained from code; ${there}`);
@@ -26,7 +36,7 @@ export async function storedRun(folder: string, command: Command, there: string)
   // Another data set than the run's has another folder, or none.
   const { data: _data, dataDir: _dataDir, ...rest } = config.options;
   const settings = "data" in flags.values ? rest : config.options;
-  const from = overStored({ ...config, options: settings }, folder, flags);
+  const from = overStored({ ...config, options: settings }, folder, flags, uses);
   const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
   return { ...run, from, options, method, model: fitted(model, config.model) };

@@ -16,7 +16,7 @@ import {
   runStudy,
   secondsLeft,
   standingOf,
-  placedMethods,
+  placedStudy,
   studyOf,
 } from "../experiments/index.js";
 import { threadsEach, usableCpus } from "../machine.js";
@@ -102,7 +102,7 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
 function showChoices(choices: readonly Choice[], folder: string, json: boolean): void {
   const path = join(folder, "picked.json");
   // A path in it begins in its own folder.
-  const picked = placedMethods(studyOf("picked", choices), (method) => `./${relative(folder, method)}`);
+  const picked = placedStudy(studyOf("picked", choices), (file) => `./${relative(folder, file)}`);
   if (choices.length > 0) writeAtomically(path, `${JSON.stringify(picked, null, 2)}\n`);
   if (json) {
     const objects = choices.map(({ runs, ...rest }) => ({ runs: runs.map(({ run }) => run.name), ...rest }));

@@ -84,6 +84,38 @@ async function rows(command: string): Promise<Row[]> {
   return JSON.parse(stdout.trim().split("\n")[0]) as Row[];
 }
 
+test("a method in TypeScript is summarised, trained, scored and swept", async () => {
+  const quantization = new URL("../../dist/quantization/index.js", import.meta.url).href;
+  const code = [
+    `import { dorefa } from ${JSON.stringify(quantization)};`,
+    "interface Options { readonly weightBits: number; readonly activationBits: number }",
+    'const create = (options: Options) => ({ ...dorefa(options), name: "typed" });',
+    "export default { weightBits: [2] as readonly number[], activationBits: [2] as const, create };",
+  ];
+  writeFileSync(join(folder, "typed.ts"), code.join("\n"));
+  const method = "--method ./typed.ts";
+  expect((await fewbit(folder, `summary lenet5 ${method} --bits 2/2`)).stdout).toMatch(/^fc1 +2\/2 /m);
+  const settings = `--data mnist --data-dir mnist --batch-size 64 --epochs 1 --learning-rate 0.01`;
+  const training = `train lenet5 ${method} --bits 2/2 ${settings} --out typed-run`;
+  expect(await fewbit(folder, training)).toMatchObject({ code: 0, stderr: "" });
+  expect(await fewbit(folder, `eval typed-run ${method}`)).toMatchObject({ code: 0, stderr: "" });
+  const study = {
+    runs: [
+      { model: "lenet5", data: "mnist", method: "./typed.ts", bits: "2/2", learningRate: 0.01, epochs: 1 },
+    ],
+  };
+  writeFileSync(join(folder, "typed.json"), JSON.stringify(study));
+  const planned = await fewbit(folder, "sweep typed.json --dry-run");
+  expect(planned.stdout).toMatch(/\ncode that the study loads: \.\/typed\.ts\n$/);
+
+  writeFileSync(join(folder, "torn-method.ts"), "export default {\n  weightBits: [2],\n;");
+  await expectRefusal(
+    folder,
+    "summary lenet5 --method ./torn-method.ts",
+    "cannot load the method ./torn-method.ts: ParseError: Unexpected token (line 3) (from --method)",
+  );
+});
+
 test("a method in a file is swept as it is trained; its path begins in the study's folder, its bytes say what is done", async () => {
   mkdirSync(join(folder, "mine"));
   const quantization = new URL("../../dist/quantization/index.js", import.meta.url).href;

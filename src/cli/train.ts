@@ -8,7 +8,8 @@ import { dataSetOf } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
 import { optimizerTitle } from "../optim/index.js";
 import type { PublishedRow } from "../published/index.js";
-import { isMethodFile, methods } from "../quantization/index.js";
+import { methods } from "../quantization/index.js";
+import { codeSettings } from "../training/code.js";
 import type { RunOptions } from "../training/config.js";
 import {
   fittedTo,
@@ -21,6 +22,7 @@ import {
 } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
 import type { Profile } from "../training/profile.js";
+import { isCodeFile } from "../training/setting.js";
 import { keysWhere, rows } from "../training/settings.js";
 import { train } from "../training/index.js";
 import { watchedImages } from "../training/metrics.js";
@@ -178,7 +180,7 @@ function resumed(directory: string, flags: Given): Given {
     const before = key === "out" ? directory : stored.options[key];
     const same =
       key === "out" ? resolve(directory) === resolve(String(value)) : isDeepStrictEqual(before, value);
-    const isMoved = key === "method" && isMethodFile(before) && isMethodFile(value); // the checksum decides
+    const isMoved = isCode(key) && isCodeFile(before) && isCodeFile(value); // the checksum decides
     if (same || isMoved || changeable.includes(key)) continue;
     throw new UserError(
       `${key} is ${shown(value)}, but ${directory} was begun ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
@@ -187,7 +189,7 @@ function resumed(directory: string, flags: Given): Given {
   }
   // The others are as stored, down to the order of layers, which weights are stored with.
   const changed = Object.fromEntries(
-    Object.entries(flags.values).filter(([key]) => changeable.includes(key) || key === "method"),
+    Object.entries(flags.values).filter(([key]) => changeable.includes(key) || isCode(key)),
   );
   const before = { ...stored, options: { ...stored.options, epochs: stored.epochs } };
   const { values, sourceOf, code } = overStored(before, directory, { ...flags, values: changed });
@@ -222,6 +224,9 @@ function refuseIdle(from: Given, options: RunOptions): void {
     throw new UserError(`${key} has no effect without ${needs.words} (from ${from.sourceOf(key)})`, key);
   }
 }
+
+/** Whether a setting may name a file of code. */
+const isCode = (key: string): boolean => (codeSettings as readonly string[]).includes(key);
 
 /** What a resumed run may have otherwise than before. */
 const changeable: readonly string[] = keysWhere(({ resumable }) => resumable === true);

@@ -42,7 +42,7 @@ const pollMilliseconds = 1_000;
  */
 export async function followStudy(runs: readonly PlannedRun[], options: FollowOptions): Promise<Outcome[]> {
   const { folder, signal, onTrouble = () => {} } = options;
-  for (const { options: settings } of runs) refuseCode(settings.method);
+  for (const { options: settings } of runs) refuseCode(settings);
   const outcomes = runs.map((run): Outcome => standingOf(run, folder));
   const open = outcomes.filter(isOpen);
   if (open.length === 0) return outcomes;

@@ -26,4 +26,4 @@ export { work } from "./worker.js";
 export type { Standing, State } from "./standing.js";
 export { epochSeconds, isOpen, paceOf, secondsLeft, standingOf } from "./standing.js";
 export type { PlannedRun, Study } from "./study.js";
-export { identityOf, methodFilesOf, placedMethods, runsOf } from "./study.js";
+export { identityOf, placedStudy, runsOf } from "./study.js";

@@ -10,11 +10,11 @@ import type { Job, JobsOptions, JobType, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import { printable, UserError } from "../errors.js";
-import { isMethodFile } from "../quantization/index.js";
 import { isThere, largest, readText } from "../files/read.js";
 import { whyUnwritten } from "../files/reasons.js";
 import { createFile, makeDirectories } from "../files/write.js";
 import type { TrainProgress } from "../training/index.js";
+import { codeFilesOf } from "../training/code.js";
 import { without } from "../training/settings.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
@@ -192,10 +192,11 @@ export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: Job
   };
 }
 
-/** @throws UserError for a method in a file. */
-export function refuseCode(method: unknown): void {
-  if (!isMethodFile(method)) return;
-  throw new UserError(`a worker loads no code: method ${method} is a file; train it without --queue`);
+/** @throws UserError for a configuration that names a file of code. */
+export function refuseCode(configuration: Readonly<Record<string, unknown>>): void {
+  for (const [key, file] of codeFilesOf(configuration)) {
+    throw new UserError(`a worker loads no code: ${key} ${file} is a file; train it without --queue`);
+  }
 }
 
 const jobSchema = z.strictObject({ configuration: z.record(z.string(), z.unknown()) });
@@ -207,7 +208,7 @@ export function runOfJob({ id, data }: Pick<Job, "id" | "data">): PlannedRun {
   if (job === undefined) throw new UserError(`job ${id} of the queue does not hold a run's configuration`);
   // Where a worker downloads from is for the machine that it runs on to say, not for the queue's server.
   const { mirrors: _, ...configuration } = job.configuration;
-  refuseCode(configuration.method);
+  refuseCode(configuration);
   const [run] = plannedRuns([{ values: configuration, source: "the queue" }]);
   if (jobIdOf(run) === id) return run;
   throw new UserError(

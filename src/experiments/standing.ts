@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
 import { isThere } from "../files/read.js";
-import { isMethodFile } from "../quantization/index.js";
 import type { EpochMetrics } from "../training/index.js";
+import { codeSettings } from "../training/code.js";
 import type { RunOptions } from "../training/config.js";
 import { readMetrics } from "../training/metrics.js";
 import { fileNames, readConfig } from "../training/run.js";
+import { isCodeFile } from "../training/setting.js";
 import { keysWhere } from "../training/settings.js";
 import { grouped } from "./grouped.js";
 import type { PlannedRun } from "./study.js";
@@ -53,12 +54,13 @@ function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>
   const free: readonly string[] = keysWhere(
     ({ part, resumable }) => part === undefined || resumable === true,
   );
+  const code: readonly string[] = codeSettings;
   const key = Object.keys(stored).find(
     (name) =>
       !free.includes(name) &&
       !isDeepStrictEqual(stored[name], wanted[name]) &&
       // The file may lie elsewhere now; its checksum is part of the folder's name, and resuming compares it.
-      !(isMethodFile(stored[name]) && isMethodFile(wanted[name])),
+      !(code.includes(name) && isCodeFile(stored[name]) && isCodeFile(wanted[name])),
   );
   return key === undefined ? undefined : `${key} ${shown(stored[key])}, not ${shown(wanted[key])}`;
 }

@@ -6,11 +6,12 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { dataSetNamed } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
-import { isMethodFile } from "../quantization/index.js";
 import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
+import { checksumsOf, placedCode } from "../training/code.js";
 import { parseRunOptions, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import { revisionOf } from "../training/revision.js";
+import type { SettingKey } from "../training/settings.js";
 import { isIdentifying, keysWhere, runKeys } from "../training/settings.js";
 
 /** A run of a study: its whole configuration, and what it follows from. */
@@ -30,16 +31,12 @@ export interface Wanted {
 
 /**
  * The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the
- * rules. A method in a file counts by the file's checksum, wherever it lies.
+ * rules. Code in a file counts by the file's checksum, wherever it lies.
  */
 export function identityOf(options: RunOptions): string {
   const { model, method } = resolveNetwork(options);
   const revision = revisionOf({ model, method, ...resolveOptimizer(options) });
-  return hashOf({
-    ...options,
-    method: isMethodFile(options.method) ? method.options.file : options.method,
-    revision,
-  });
+  return hashOf({ ...options, ...checksumsOf(options), revision });
 }
 
 /** The hash of settings that decide a run's result. */
@@ -117,31 +114,17 @@ export const studySchema = z.strictObject({
 });
 export type Study = z.output<typeof studySchema>;
 
-/** The methods in files that a study names; none of what is no study. */
-export function methodFilesOf(study: unknown): string[] {
-  const named: string[] = [];
-  placedMethods(study, (file) => {
-    named.push(file);
-    return file;
-  });
-  return [...new Set(named)];
-}
-
-/** A study with the paths of its methods in files replaced; what is no study stays as it is. */
-export function placedMethods(study: unknown, place: (file: string) => string): unknown {
+/** A study with the paths of its files of code replaced; what is no study stays as it is. */
+export function placedStudy(study: unknown, place: (file: string, key: SettingKey) => string): unknown {
   const { data } = studySchema.safeParse(study);
   if (data === undefined) return study;
-  const placed = (method: unknown): unknown => (isMethodFile(method) ? place(method) : method);
-  const inSettings = (values: Settings): Settings => {
-    if (!Object.hasOwn(values, "method")) return values;
-    const { method } = values;
-    return { ...values, method: Array.isArray(method) ? method.map(placed) : placed(method) };
-  };
+  const placed = (values: Settings): Settings => placedCode(values, place);
   return {
     ...data,
-    defaults: inSettings(data.defaults),
-    ...{ grids: data.grids.map(inSettings), runs: data.runs.map(inSettings) },
-    exclude: data.exclude.map(inSettings),
+    defaults: placed(data.defaults),
+    grids: data.grids.map(placed),
+    runs: data.runs.map(placed),
+    exclude: data.exclude.map(placed),
   };
 }
 

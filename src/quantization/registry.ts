@@ -157,10 +157,6 @@ export function registerMethod(name: string, entry: NewMethod): void {
   all[name] = { ...plain, ...entry };
 }
 
-/** Whether a method's name is a file that has it. */
-export const isMethodFile = (name: unknown): name is string =>
-  typeof name === "string" && /\.m?js$/.test(name);
-
 /** The method of a name. @throws UserError for an unknown name, or options that the method does not allow. */
 export function createMethod(name: string, options: MethodOptions = {}): Method {
   if (!Object.hasOwn(methods, name)) {

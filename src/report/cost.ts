@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../errors.js";
 import { fitted, summarise } from "../nn/index.js";
-import { isMethodFile } from "../quantization/index.js";
+import { codeFilesOf, titleOf } from "../training/code.js";
 import { parseRunOptions, resolveNetwork } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { keysWhere } from "../training/settings.js";
@@ -36,7 +36,8 @@ const withoutEffectOnCost = (key: string, value: unknown): unknown =>
 function costOf({ model: stored, method: storedMethod, options }: RunConfig): Costing {
   const none = (missing: string): Costing => ({ cost: null, missing });
   if (options === undefined) return none("trained from code: its network is not known");
-  if (isMethodFile(options.method)) return none("its method is in a file");
+  const file = codeFilesOf(options).find(([key]) => key === "model" || key === "method");
+  if (file !== undefined) return none(`its ${titleOf(file[0])} is in a file`);
   try {
     const { model, method } = resolveNetwork(parseRunOptions({ ...options }, () => "config.json"));
     const said = [stored.name, storedMethod.name, storedMethod.options.layers ?? {}];

@@ -1,6 +1,7 @@
 /** What a row of the table of settings is made of, and schemas whose messages say what is allowed. */
 import { z } from "zod";
 import { shown, suggestion } from "../errors.js";
+import type { Registry } from "../errors/registry.js";
 import type { Recipe } from "./recipe.js";
 
 /** How a setting is given to a command. */
@@ -23,6 +24,8 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   /** A configuration must have it. */
   readonly required?: true;
   readonly group: FlagGroup;
+  /** What it names an entry of; it may also name a file of the user's code, which has one: see `code.ts`. */
+  readonly registry?: Registry;
   /** Without one the setting is no flag: a command has it as an argument, or in a way of its own. */
   readonly flag?: Flag;
   /** The part of a run's recipe that it decides; none if it decides no bit of the result. */
@@ -83,6 +86,21 @@ export const fraction = field("a number from 0 to below 1", z.number().min(0).lt
 export const text = field("a text that is not empty", z.string().regex(/^[^\0]+$/));
 export const oneOf = <T extends string>(...names: readonly T[]) =>
   field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>, names);
+/** Whether a value is the path of a file of code. */
+export const isCodeFile = (value: unknown): value is string =>
+  typeof value === "string" && codeFile.test(value);
+const codeFile = /\.[cm]?[jt]s$/;
+
+/** What a setting has that names an entry of a registry: one that ships, or a file that is loaded. */
+export const ofRegistry = <R extends Registry>(registry: R) => ({
+  registry,
+  schema: field(
+    `one of ${registry.names.join(", ")}`,
+    z.string().refine((name) => registry.find(name) !== undefined),
+    registry.names,
+    z.union([z.enum(registry.names), z.string().regex(codeFile)]),
+  ),
+});
 export const yesOrNo = field("true or false", z.boolean());
 
 /** A schema as JSON Schema (draft 2020-12), of what a file may hold. */

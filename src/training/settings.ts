@@ -10,18 +10,26 @@ import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelNames } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
 import { optimizerNames, optimizersWith } from "../optim/index.js";
-import { methods } from "../quantization/index.js";
+import { methodRegistry } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
 import type { Setting } from "./setting.js";
-import { bits, field, fraction, notNegative, oneOf, positive, text, whole, yesOrNo } from "./setting.js";
+import {
+  bits,
+  field,
+  fraction,
+  notNegative,
+  ofRegistry,
+  oneOf,
+  positive,
+  text,
+  whole,
+  yesOrNo,
+} from "./setting.js";
 
 /** What a run can be written as beside its own files. */
 export const logKinds = ["tensorboard"] as const;
 /** A form that a run is written in beside its own files. */
 export type LogKind = (typeof logKinds)[number];
-
-/** The methods that ship with fewbit; one in a file is known once it is loaded. */
-const builtIn = Object.keys(methods);
 
 const bitsByLayer = z.record(
   z.string(),
@@ -59,11 +67,7 @@ export const settings = {
     part: "model",
   }),
   method: setting({
-    schema: field(
-      `one of ${builtIn.join(", ")}`,
-      z.string().refine((name) => Object.hasOwn(methods, name)),
-      builtIn,
-    ),
+    ...ofRegistry(methodRegistry),
     default: "baseline",
     group: "network",
     flag: {

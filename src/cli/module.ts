@@ -1,0 +1,29 @@
+/** Modules of the user's, in JavaScript or TypeScript. They are programs: see SECURITY.md for which are loaded. */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { firstLineOf } from "../errors.js";
+
+/** What a module exports. */
+export async function importModule(path: string): Promise<object> {
+  const { href } = pathToFileURL(resolve(path));
+  if (/\.[cm]js$/.test(path)) return settled(import(href) as Promise<object>);
+  const { createJiti } = await import("jiti");
+  // Translated files would be kept in the system's folder for temporary files, where others could exchange them.
+  const jiti = createJiti(import.meta.url, { fsCache: false });
+  return settled(jiti.import<object>(href));
+}
+
+/** Why a module could not be loaded, with the line where it could not be parsed, which jiti says in its second line. */
+export function reasonOf(error: unknown): string {
+  const line = /\n .*:(\d+):\d+$/.exec(error instanceof Error ? error.message : "")?.[1];
+  return `${firstLineOf(error).trim()}${line === undefined ? "" : ` (line ${line})`}`;
+}
+
+/** What the loading of code gives. @throws Error if it waits for what never comes, which would end the process without a word. */
+export function settled<T>(loading: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const refuse = (): void => reject(new Error("it waits for something that never happens"));
+    process.once("beforeExit", refuse);
+    loading.then(resolve, reject).finally(() => process.off("beforeExit", refuse));
+  });
+}

@@ -1,0 +1,67 @@
+/** Registries: what there is of a kind by name, such as the networks, and what a user's file adds to it. */
+import { firstLineOf, UserError } from "../errors.js";
+
+/** What there is of a kind. */
+export interface Registry<Entry = unknown> {
+  /** What one is called in a sentence: "data set". */
+  readonly title: string;
+  /** The names of those that ship with fewbit. */
+  readonly names: readonly string[];
+  /** The entry of a name; undefined for what is no name, and for a file that is not loaded. */
+  find(name: unknown): Entry | undefined;
+  /**
+   * Adds the default export of a user's file under the path of the file.
+   *
+   * @param checksum the file's, by which a run knows its code again.
+   * @throws UserError for what is no entry.
+   */
+  register(path: string, exported: unknown, checksum: string): void;
+}
+
+/**
+ * A registry of entries that ship, to which files add.
+ *
+ * @param entryOf makes an entry of what a file exports. @throws UserError for what is none
+ */
+export function registryOf<Entry>(
+  title: string,
+  shipped: Readonly<Record<string, Entry>>,
+  entryOf: (path: string, exported: unknown) => Entry,
+): Registry<Entry> {
+  const added = new Map<unknown, Entry>();
+  const find = (name: unknown): Entry | undefined =>
+    typeof name === "string" && Object.hasOwn(shipped, name) ? shipped[name] : added.get(name);
+  return {
+    title,
+    names: Object.keys(shipped),
+    find,
+    register: (path, exported) => void added.set(path, entryOf(path, exported)),
+  };
+}
+
+/**
+ * What a function of a user's file gives.
+ *
+ * @param what the function, such as "create() of ./pact.mjs".
+ * @param field the setting that names the file.
+ * @throws UserError for whatever it throws: it is the file that has to be mended.
+ */
+export function resultOf<T>(what: string, field: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw failureOf(what, field, error);
+  }
+}
+
+/** The same for a function that may take time. */
+export async function resultOfAsync<T>(what: string, field: string, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw failureOf(what, field, error);
+  }
+}
+
+const failureOf = (what: string, field: string, error: unknown): UserError =>
+  error instanceof UserError ? error : new UserError(`${what} fails: ${firstLineOf(error)}`, field);

@@ -1,0 +1,58 @@
+/** The registry of methods as settings name them: those that ship, and those in a user's file. */
+import { UserError } from "../errors.js";
+import type { Registry } from "../errors/registry.js";
+import { resultOf } from "../errors/registry.js";
+import type { Method } from "./method.js";
+import { uniformBits } from "./options.js";
+import type { MethodEntry, NewMethod } from "./registry.js";
+import { bitsText, methods, registerMethod } from "./registry.js";
+
+/** The methods by name. */
+export const methodRegistry: Registry<MethodEntry> = {
+  title: "method",
+  names: Object.keys(methods),
+  find: (name) => (typeof name === "string" && Object.hasOwn(methods, name) ? methods[name] : undefined),
+  register(path, exported, checksum) {
+    const entry = checkedEntry(path, exported);
+    registerMethod(path, {
+      ...entry,
+      create: (options) => made(path, checksum, () => entry.create(options)),
+    });
+  },
+};
+
+function checkedEntry(path: string, exported: unknown): NewMethod {
+  const entry = exported as Record<string, unknown> | undefined;
+  if (typeof entry !== "object" || entry === null || typeof entry.create !== "function") {
+    throw mistake(`${path} must have a default export { title, weightBits, activationBits, create }`);
+  }
+  for (const field of ["weightBits", "activationBits"]) {
+    const allowed = entry[field];
+    if (
+      !Array.isArray(allowed) ||
+      allowed.length === 0 ||
+      !allowed.every((bits) => uniformBits.includes(bits))
+    ) {
+      throw mistake(`${path} must list in ${field} the bits that it allows, each ${bitsText(uniformBits)}`);
+    }
+  }
+  return entry as unknown as NewMethod;
+}
+
+/** What a method must have, and of which type. */
+const parts = {
+  ...{ name: "string", options: "object", weightBits: "number", activationBits: "number" },
+  ...{ fullPrecision: "function", weights: "function", activations: "function" },
+} as const;
+
+/** What a file's `create` returns, if it is a method; with the file's checksum, since a stored run belongs to just this one. */
+function made(file: string, checksum: string, create: () => Method): Method {
+  const method: Method | undefined = resultOf(`create() of ${file}`, "method", create);
+  for (const [part, type] of Object.entries(parts)) {
+    if (typeof method?.[part as keyof typeof parts] === type) continue;
+    throw mistake(`create() of ${file} must return a Method, but its "${part}" is no ${type}`);
+  }
+  return { ...method, options: { ...method.options, file: checksum } };
+}
+
+const mistake = (message: string): UserError => new UserError(message, "method");

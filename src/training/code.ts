@@ -1,0 +1,68 @@
+/**
+ * Files of the user's code that settings name: `--method ./pact.mjs`. Whoever loads one makes it known here; a
+ * run goes by the checksum of the file, wherever the file lies.
+ */
+import type { RunConfig } from "./run.js";
+import { isCodeFile } from "./setting.js";
+import type { Setting } from "./setting.js";
+import type { SettingKey } from "./settings.js";
+import { keysWhere, settings } from "./settings.js";
+
+/** The settings that may name a file of code. */
+export const codeSettings = keysWhere(({ registry }) => registry !== undefined);
+
+const registryOf = (key: SettingKey) => {
+  const { registry }: Setting = settings[key];
+  if (registry === undefined) throw new Error(`${key} names no file of code`);
+  return registry;
+};
+
+/** What a setting's file of code holds: "method". */
+export const titleOf = (key: SettingKey): string => registryOf(key).title;
+
+/** Whether a setting may have this value: the name of what ships, or a file that is loaded. */
+export const isKnown = (key: SettingKey, value: unknown): boolean =>
+  registryOf(key).find(value) !== undefined;
+
+/** The checksums of the files that are loaded, by setting and path. */
+const checksums = new Map<string, string>();
+const placeOf = (key: SettingKey, path: string): string => `${key} ${path}`;
+
+/** Makes what a file exports known under the path of the file. @throws UserError for what is no entry */
+export function registerCode(key: SettingKey, path: string, exported: unknown, checksum: string): void {
+  registryOf(key).register(path, exported, checksum);
+  checksums.set(placeOf(key, path), checksum);
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** The files of code that a configuration names, by setting. */
+export const codeFilesOf = (values: Values): (readonly [key: SettingKey, file: string])[] =>
+  codeSettings.flatMap((key) => {
+    const value = values[key];
+    return isCodeFile(value) ? [[key, value] as const] : [];
+  });
+
+/** The checksums of the files of code that a configuration names, by setting; of those alone that are loaded. */
+export const checksumsOf = (values: Values): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    codeFilesOf(values).flatMap(([key, file]) => {
+      const checksum = checksums.get(placeOf(key, file));
+      return checksum === undefined ? [] : [[key, checksum]];
+    }),
+  );
+
+/** The checksum of the file that a run was trained with, as its folder tells it. */
+export const recordedChecksum = ({ method }: RunConfig, key: SettingKey): unknown =>
+  key === "method" ? method.options.file : undefined;
+
+/** A configuration with the paths of its files of code replaced; a setting of a grid may be a list. */
+export function placedCode<T extends Values>(values: T, place: (file: string, key: SettingKey) => string): T {
+  const placed = codeSettings.flatMap((key) => {
+    const value = values[key];
+    if (value === undefined) return [];
+    const one = (item: unknown): unknown => (isCodeFile(item) ? place(item, key) : item);
+    return [[key, Array.isArray(value) ? value.map(one) : one(value)] as const];
+  });
+  return { ...values, ...Object.fromEntries(placed) };
+}
