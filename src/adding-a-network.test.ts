@@ -4,27 +4,46 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const text = readFileSync(join(root, "docs/adding-a-network.md"), "utf8");
 const [network, training] = [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
+const [, commands] = /```sh\n([^]*?)```/.exec(text)!;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fewbit-network-"));
+  mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
+  symlinkSync(root, join(folder, "node_modules/fewbit"));
+  symlinkSync("../fewbit/bin/fewbit.js", join(folder, "node_modules/.bin/fewbit"));
+  const [, file] = /Save it as `([\w.]+)`/.exec(text)!;
+  writeFileSync(join(folder, file), network);
+  writeFileSync(join(folder, "train.mjs"), training);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 test("the network of the page is built in a method's order and learns", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fewbit-network-"));
-  try {
-    mkdirSync(join(folder, "node_modules"));
-    symlinkSync(root, join(folder, "node_modules/fewbit"));
-    writeFileSync(join(folder, "vgg7.mjs"), network);
-    writeFileSync(join(folder, "train.mjs"), training);
-    const output = execFileSync(process.execPath, ["train.mjs"], { cwd: folder, encoding: "utf8" });
-    const [parameters, top1] = output.trim().split("\n").map(Number);
-    // 28x28 grey images end at 3x3 with 64 channels. Norms stand before the layers, but for the first.
-    const convolutions = 9 * (1 * 16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64);
-    const norms = 2 * (16 + 16 + 16 + 32 + 32 + 64 + 576);
-    expect(parameters).toBe(convolutions + 576 * 128 + 128 * 10 + norms);
-    expect(top1).toBeGreaterThan(60);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const output = execFileSync(process.execPath, ["train.mjs"], { cwd: folder, encoding: "utf8" });
+  const [parameters, top1] = output.trim().split("\n").map(Number);
+  // 28x28 grey images end at 3x3 with 64 channels. Norms stand before the layers, but for the first.
+  const convolutions = 9 * (1 * 16 + 16 * 16 + 16 * 32 + 32 * 32 + 32 * 64 + 64 * 64);
+  const norms = 2 * (16 + 16 + 16 + 32 + 32 + 64 + 576);
+  expect(parameters).toBe(convolutions + 576 * 128 + 128 * 10 + norms);
+  expect(top1).toBeGreaterThan(60);
+});
+
+test("the page's commands train it, and score the run as it was", () => {
+  const [summary, trained, scored] = commands
+    .trim()
+    .split("\n")
+    .map((line) => execFileSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" }));
+  const bits = summary.split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "));
+  expect(bits.slice(1, 9)).toEqual([
+    "conv1 32/32",
+    ...["conv2", "conv3", "conv4", "conv5", "conv6", "fc1"].map((name) => `${name} 2/2`),
+    "fc2 32/32",
+  ]);
+  const [, best] = /([\d.]+%) of the test images right/.exec(trained)!;
+  expect(scored.startsWith(`${best} of 400 test images`)).toBe(true);
 });

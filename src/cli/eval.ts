@@ -19,7 +19,7 @@ interface Flags {
 
 export async function evalCommand(folder: string, command: Command): Promise<void> {
   const { last, quiet = false, json = false } = command.opts<Flags>();
-  const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()", ["method"]);
+  const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()", ["model", "method"]);
   const { from, options, model, method, config, summary } = run;
   const which = last === true ? "last" : "best";
   const { executor, threads } = options;

@@ -16,6 +16,9 @@ Exit codes:
 const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n${exitText}`;
 
+const modelHelp =
+  "the network: lenet5, resnet20, resnet50, resnet with --depth, vgg16, or a file, as ./net.mjs";
+
 /** Refuses a name, a path or any other text that is empty. @throws UserError with the argument or the flag */
 function refuseEmpty(command: Command): void {
   const isEmpty = (value: unknown): boolean => value === "" || (Array.isArray(value) && value.includes(""));
@@ -57,10 +60,7 @@ function build(): Command {
     .action(async () => (await import("./start.js")).start())
     .addHelpText("after", examples("fewbit start"));
 
-  const train = program
-    .command("train")
-    .description("train a network")
-    .argument("[model]", "the network: lenet5, resnet20, resnet50, resnet with --depth, or vgg16");
+  const train = program.command("train").description("train a network").argument("[model]", modelHelp);
   settingFlags(train, "network", "data", "images", "mirrors", "training", "out")
     .option(
       "--config <file>",
@@ -91,7 +91,7 @@ function build(): Command {
     .description("score a run's network on its test set")
     .argument("<folder>", "the run")
     .option("--last", "the last epoch's weights instead of the best epoch's");
-  storedCodeFlags(settingFlags(evaluate, "data", "mirrors", "executor"), "method");
+  storedCodeFlags(settingFlags(evaluate, "data", "mirrors", "executor"), "model", "method");
   outputFlags(evaluate)
     .action(async (folder: string, _: unknown, command: Command) =>
       (await import("./eval.js")).evalCommand(folder, command),
@@ -206,7 +206,7 @@ function build(): Command {
     .option("--last", "the last epoch's weights instead of the best epoch's")
     .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
     .option("--json", "print one JSON object, with the probability of each class");
-  storedCodeFlags(settingFlags(predict, "executor"), "method")
+  storedCodeFlags(settingFlags(predict, "executor"), "model", "method")
     .action(async (folder: string, files: string[], _: unknown, command: Command) =>
       (await import("./predict.js")).predictCommand(folder, files, command),
     )
@@ -235,7 +235,7 @@ function build(): Command {
   const summary = program
     .command("summary")
     .description("show a network layer by layer: bits, parameters, multiply-accumulates, memory")
-    .argument("<model>", "the network: lenet5, resnet20, resnet50, resnet with --depth, or vgg16");
+    .argument("<model>", modelHelp);
   settingFlags(summary, "network")
     .option("--json", "print one JSON object")
     .action(async (model: string, _: unknown, command: Command) =>

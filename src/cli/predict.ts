@@ -24,7 +24,7 @@ export async function predictCommand(
     folder,
     command,
     "classify there, with predictRun()",
-    ["method"],
+    ["model", "method"],
   );
   const { executor, threads } = options;
   const which = last === true ? "last" : "best";

@@ -76,6 +76,14 @@ test("runs are found below folders, each once, and what cannot be read is told",
   ]);
 });
 
+test("a method in a file stands in no published cell, whatever it is called", () => {
+  const options = { weightBits: 1, activationBits: 2, file: "0123456789abcdef" };
+  writeRun("filed/run", { name: "dorefa", options });
+  expect(collectRuns([join(folder, "filed")]).runs).toMatchObject([
+    { dataset: "MNIST", method: "dorefa", published: undefined },
+  ]);
+});
+
 test("a run whose layers have bits of their own stands in no published cell", () => {
   const options = { weightBits: 1, activationBits: 2, layers: { fc2: { weightBits: 8 } } };
   const directory = writeRun("layers", { name: "dorefa", options });

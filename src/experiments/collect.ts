@@ -150,12 +150,13 @@ export function cellOf({ model, method, data }: RunConfig): Cell {
   const [weightBits, activationBits] = [bits("weightBits"), bits("activationBits")];
   const named = dataSetNamed(data.name)?.published;
   const whole = named?.isWhole === true ? named.dataset : undefined;
-  // Where layers have bits of their own it is another cell than any published.
+  // Where layers have bits of their own it is another cell than any published, and so with a method of the user's.
   const published =
     whole === undefined ||
     weightBits === undefined ||
     activationBits === undefined ||
-    method.options.layers !== undefined
+    method.options.layers !== undefined ||
+    method.options.file !== undefined
       ? undefined
       : publishedRow({ dataset: whole, model: model.name, method: method.name, weightBits, activationBits });
   const dataset = whole ?? data.name;

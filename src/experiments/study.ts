@@ -9,7 +9,7 @@ import { shown, suggestion, UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
 import { checksumsOf, placedCode } from "../training/code.js";
-import { parseRunOptions, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
+import { parseRunOptions, plainName, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import { revisionOf } from "../training/revision.js";
 import type { SettingKey } from "../training/settings.js";
 import { isIdentifying, keysWhere, runKeys } from "../training/settings.js";
@@ -60,7 +60,8 @@ export function plannedRuns(wanted: readonly Wanted[], found: Iterable<string> =
     try {
       const options = parseRunOptions({ ...values }, () => source);
       const { model, method } = resolveNetwork(options);
-      const { optimizer, learningRate, seed } = options;
+      const { learningRate, seed } = options;
+      const optimizer = plainName(resolveOptimizer(options).optimizer.name);
       const identity = identityOf(options);
       const name = `${runName(model, method)}-${optimizer}-${learningRate}-s${seed}-${identity.slice(0, 6)}`;
       runs.set(identity, { options, identity, name });

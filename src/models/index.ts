@@ -1,8 +1,11 @@
 /** The networks by name, as the library, the command line and configuration files give them. */
-import { suggestion, UserError } from "../errors.js";
+import { firstLineOf, suggestion, UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
+import { registryOf, resultOf } from "../errors/registry.js";
 import type { Network } from "../nn/index.js";
+import { checkNetwork } from "../nn/index.js";
 import { lenet5 } from "./lenet5.js";
-import { depths, resnet, resnet20, resnet50 } from "./resnet.js";
+import { depths, isDepth, resnet, resnet20, resnet50 } from "./resnet.js";
 import { vgg16 } from "./vgg16.js";
 
 /** `resnet` makes one of a given depth. */
@@ -12,17 +15,50 @@ export const models = { lenet5, resnet, resnet20, resnet50, vgg16 } as const sat
 
 export { depths, isDepth } from "./resnet.js";
 
-export const modelNames: readonly string[] = Object.keys(models);
+/** The networks by name. */
+export const modelRegistry = registryOf<Network | ((depth: number) => Network)>("network", models, inFile);
 
-/** @throws UserError for an unknown name, and for a depth that is missing, not allowed or too much. */
-export function modelNamed(name: string, depth?: number): Network {
-  if (!Object.hasOwn(models, name)) {
+/** The network that a file exports. @throws UserError for what is none, and for one that is called as one of fewbit's */
+function inFile(path: string, exported: unknown): Network {
+  if (!isObject(exported) || !("build" in exported)) {
     throw new UserError(
-      `model must be one of ${modelNames.join(", ")}, got "${name}"${suggestion(name, modelNames)}`,
+      `${path} must have a network as its default export, such as network("mine", { input: [28, 28, 1], classes: 10 }, build)`,
       "model",
     );
   }
-  const model = models[name as keyof typeof models];
+  try {
+    checkNetwork(exported);
+  } catch (error) {
+    throw new UserError(`${path}: ${firstLineOf(error)}`, "model");
+  }
+  const { name } = exported;
+  if (Object.hasOwn(models, name) || shippedModel(name) !== undefined) {
+    throw new UserError(`the network of ${path} must have a name of its own, got "${name}"`, "model");
+  }
+  return {
+    ...exported,
+    build: (net, x) => resultOf(`build() of ${path}`, "model", () => exported.build(net, x)),
+  };
+}
+
+/** The network of fewbit's that goes by a name: "resnet32". */
+export function shippedModel(name: string): Network | undefined {
+  const model = Object.hasOwn(models, name) ? models[name as keyof typeof models] : undefined;
+  if (model !== undefined && typeof model !== "function") return model;
+  const depth = Number(/^resnet(\d+)$/.exec(name)?.[1]);
+  return isDepth(depth) ? resnet(depth) : undefined;
+}
+
+/** @throws UserError for an unknown name, and for a depth that is missing, not allowed or too much. */
+export function modelNamed(name: string, depth?: number): Network {
+  const model = modelRegistry.find(name);
+  if (model === undefined) {
+    const { names } = modelRegistry;
+    throw new UserError(
+      `model must be one of ${names.join(", ")}, got "${name}"${suggestion(name, names)}`,
+      "model",
+    );
+  }
   if (typeof model === "function") {
     if (depth === undefined) {
       throw new UserError(`depth is needed for model ${name}; give ${depths}`, "depth");

@@ -23,6 +23,6 @@ export type { Tensors } from "../graph/index.js";
 export type { ApplyOptions, Network, Variables } from "./network.js";
 export { gradientTypes } from "./rounding.js";
 export type { GradientType } from "./rounding.js";
-export { describe, summarise } from "./summary.js";
-export type { Description, LayerSummary, NetworkSummary } from "./summary.js";
+export { costOf, describe, summarise } from "./summary.js";
+export type { Description, LayerSummary, NetworkCost, NetworkSummary } from "./summary.js";
 export { constrainWeights, quantizedWeights, scaleGradients, scaleSteps } from "./weights.js";

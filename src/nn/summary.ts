@@ -65,6 +65,27 @@ export function summarise(network: Network, method: Method): NetworkSummary {
   };
 }
 
+/** What one image costs, in all. */
+export interface NetworkCost {
+  readonly parameters: number;
+  readonly multiplyAccumulates: number;
+  /** The weights packed at their bits, the rest at 32; and all at 32. */
+  readonly bytes: number;
+  readonly bytes32: number;
+  /** Multiply-accumulates times bits of weights times bits of activations, summed over the layers. */
+  readonly bitOperations: number;
+}
+
+/** What a network costs under a method. */
+export function costOf(network: Network, method: Method): NetworkCost {
+  const { layers, totals } = summarise(network, method);
+  const bitOperations = layers.reduce(
+    (sum, layer) => sum + layer.multiplyAccumulates * layer.weightBits * layer.activationBits,
+    0,
+  );
+  return { ...totals, bitOperations };
+}
+
 function summariseLayer(layer: BuiltLayer): LayerSummary {
   const { name, kind, shape } = layer.info;
   const size = sizeOf(shape);

@@ -1,16 +1,16 @@
 /** What a run's network costs, as far as its folder tells. */
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../errors.js";
-import { fitted, summarise } from "../nn/index.js";
+import type { NetworkCost } from "../nn/index.js";
+import { costOf, fitted } from "../nn/index.js";
 import { codeFilesOf, titleOf } from "../training/code.js";
 import { parseRunOptions, resolveNetwork } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { keysWhere } from "../training/settings.js";
-import type { Cost } from "./report.js";
 
 /** A cost, or why there is none. */
 export type Costing =
-  { readonly cost: Cost; readonly missing: null } | { readonly cost: null; readonly missing: string };
+  { readonly cost: NetworkCost; readonly missing: null } | { readonly cost: null; readonly missing: string };
 
 /** Costs of runs; runs of one network and method share the work. */
 export function costing(): (config: RunConfig) => Costing {
@@ -19,8 +19,11 @@ export function costing(): (config: RunConfig) => Costing {
   return (config) => {
     const before = ofConfig.get(config);
     if (before !== undefined) return before;
-    const key = JSON.stringify([config.model, config.method, config.options], withoutEffectOnCost);
-    const found = known.get(key) ?? costOf(config);
+    const key = JSON.stringify(
+      [config.model, config.method, config.cost, config.options],
+      withoutEffectOnCost,
+    );
+    const found = known.get(key) ?? costingOf(config);
     known.set(key, found);
     ofConfig.set(config, found);
     return found;
@@ -33,23 +36,21 @@ const idle: readonly string[] = keysWhere(({ part }) => part !== "model" && part
 const withoutEffectOnCost = (key: string, value: unknown): unknown =>
   idle.includes(key) ? undefined : value;
 
-function costOf({ model: stored, method: storedMethod, options }: RunConfig): Costing {
+/** The cost of fewbit's own parts is worked out; that of others is in the run's folder, unless the run is of the first versions. */
+function costingOf({ model: stored, method: storedMethod, cost: recorded, options }: RunConfig): Costing {
   const none = (missing: string): Costing => ({ cost: null, missing });
-  if (options === undefined) return none("trained from code: its network is not known");
+  const otherwise = (missing: string): Costing =>
+    recorded === undefined ? none(missing) : { cost: recorded, missing: null };
+  if (options === undefined) return otherwise("trained from code: its network is not known");
   const file = codeFilesOf(options).find(([key]) => key === "model" || key === "method");
-  if (file !== undefined) return none(`its ${titleOf(file[0])} is in a file`);
+  if (file !== undefined) return otherwise(`its ${titleOf(file[0])} is in a file`);
   try {
     const { model, method } = resolveNetwork(parseRunOptions({ ...options }, () => "config.json"));
     const said = [stored.name, storedMethod.name, storedMethod.options.layers ?? {}];
     if (!isDeepStrictEqual([model.name, method.name, options.layers ?? {}], said)) {
       return none("its options are those of another network");
     }
-    const { layers, totals } = summarise(fitted(model, stored), method);
-    const bitOperations = layers.reduce(
-      (sum, layer) => sum + layer.multiplyAccumulates * layer.weightBits * layer.activationBits,
-      0,
-    );
-    return { cost: { ...totals, bitOperations }, missing: null };
+    return { cost: costOf(fitted(model, stored), method), missing: null };
   } catch (error) {
     if (error instanceof UserError) return none(error.message);
     throw error;

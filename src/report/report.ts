@@ -2,6 +2,7 @@
  * What a report holds: plain data, which every writer takes and `report.json` is. Accuracies are
  * percent of the test images right (top-1 unless said), differences are points, and what is not there is null.
  */
+import type { NetworkCost } from "../nn/index.js";
 import type { Split } from "../training/index.js";
 
 export interface Report {
@@ -122,24 +123,12 @@ export interface Point extends BitPair {
   /** Our mean best accuracy. */
   readonly top1: number;
   readonly published: number | null;
-  readonly cost: Cost | null;
+  readonly cost: NetworkCost | null;
   /** Whether no other point of the data set is as accurate for less, or more accurate for as much. */
   readonly onFront: Readonly<Record<CostName, boolean>>;
 }
 
 export type CostName = "bytes" | "bitOperations";
-
-/** Of a network under a method. */
-export interface Cost {
-  readonly parameters: number;
-  /** Of the weights packed at their bits, the rest at 32; and of all at 32. */
-  readonly bytes: number;
-  readonly bytes32: number;
-  /** For one image. */
-  readonly multiplyAccumulates: number;
-  /** Multiply-accumulates times bits of weights times bits of activations, summed over the layers. */
-  readonly bitOperations: number;
-}
 
 export interface ReportedRun extends BitPair {
   /** Of its folder, below the one that was searched. */
@@ -169,7 +158,7 @@ export interface ReportedRun extends BitPair {
   readonly last: EpochScores | null;
   readonly published: number | null;
   readonly seconds: number;
-  readonly cost: Cost | null;
+  readonly cost: NetworkCost | null;
   /** Why there is no cost. */
   readonly costMissing: string | null;
   readonly curve: readonly { readonly epoch: number; readonly top1: number; readonly trainLoss: number }[];

@@ -52,9 +52,15 @@ export const checksumsOf = (values: Values): Readonly<Record<string, string>> =>
     }),
   );
 
+/** The checksums as a run records them; undefined for none. A method keeps its own, as `file` of its options. */
+export function recordedCode(values: Values): Readonly<Record<string, string>> | undefined {
+  const { method: _, ...code } = checksumsOf(values);
+  return Object.keys(code).length === 0 ? undefined : code;
+}
+
 /** The checksum of the file that a run was trained with, as its folder tells it. */
-export const recordedChecksum = ({ method }: RunConfig, key: SettingKey): unknown =>
-  key === "method" ? method.options.file : undefined;
+export const recordedChecksum = ({ method, code }: RunConfig, key: SettingKey): unknown =>
+  key === "method" ? method.options.file : code?.[key];
 
 /** A configuration with the paths of its files of code replaced; a setting of a grid may be a list. */
 export function placedCode<T extends Values>(values: T, place: (file: string, key: SettingKey) => string): T {

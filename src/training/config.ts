@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { Dataset, DataSetEntry, ImagesOptions, LoadListeners } from "../data/index.js";
 import { dataSetNamed, dataSetNames, dataSetOf } from "../data/index.js";
 import { suggestion, UserError } from "../errors.js";
-import { modelNamed, models } from "../models/index.js";
+import { modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { optimizerOf, scheduleOf } from "../optim/index.js";
@@ -15,6 +15,7 @@ import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
 import { bitsKey, withBits } from "./bits.js";
+import { recordedCode } from "./code.js";
 import type { CodeKey } from "./settings.js";
 import { codeKeys, runKeys, runSchema, without } from "./settings.js";
 import type { TrainOptions } from "./train.js";
@@ -57,7 +58,7 @@ export function parseRunOptions(
 
 /** The shipped data set for a network, which is what it trains on where no other is named. */
 function shippedData(model: unknown): Parsed["data"] {
-  const known = Object.entries(models).find(([name]) => name === model)?.[1] ?? models.lenet5;
+  const known = modelRegistry.find(model) ?? models.lenet5;
   const { input } = typeof known === "function" ? models.resnet20 : known;
   return input[2] === 1 ? "digits" : "cifar10-sample";
 }
@@ -185,15 +186,18 @@ export async function resolveData(
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 
-/** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. */
+/** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. Names of the user's may have any letters. */
 export function runName(model: Network, method: Method): string {
   const bitsText = method.name === "baseline" ? "" : `-w${method.weightBits}a${method.activationBits}`;
   const preset = method.options.preset === "redbit" ? "-redbit" : "";
-  return `${model.name}-${method.name}${bitsText}${preset}`;
+  return plainName(`${model.name}-${method.name}${bitsText}${preset}`);
 }
 
+/** A name with what is no letter of a folder's name replaced. */
+export const plainName = (name: string): string => name.replace(/[^\w.-]+/g, "-");
+
 /** What `train` takes from a configuration, whoever runs it: the command line or a study. */
-type TrainSettings = Pick<TrainOptions, "optimizer" | "schedule" | "executor" | "options" | CodeKey>;
+type TrainSettings = Pick<TrainOptions, "optimizer" | "schedule" | "executor" | "options" | "code" | CodeKey>;
 
 /** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
 export function settingsOf(options: RunOptions): TrainSettings {
@@ -202,6 +206,7 @@ export function settingsOf(options: RunOptions): TrainSettings {
     ...taken,
     ...resolveOptimizer(options),
     executor: options.executor,
+    code: recordedCode(options),
     options: without(options, ({ isForgotten }) => isForgotten === true),
   };
 }

@@ -97,7 +97,11 @@ interface Changes {
 
 function open(changes: Changes = {}): RunDirectory {
   const { resume = false, overwrite = false, epochs = 3, onWarning = () => {} } = changes;
-  const config = makeConfig({ ...recipe, ...changes.recipe }, epochs, createReferenceExecutor(), undefined);
+  const config = makeConfig({
+    recipe: { ...recipe, ...changes.recipe },
+    epochs,
+    executor: createReferenceExecutor(),
+  });
   const { values, signs } = checkpoint(0);
   return RunDirectory.open(path, {
     resume,

@@ -52,6 +52,7 @@ export const trainRules: Rules<TrainOptions> = {
   onProgress: optional(callback),
   signal: optional(abortSignal),
   options: optional(plain),
+  code: optional(plain),
 };
 
 export const profileRules: Rules<ProfileOptions> = {

@@ -46,6 +46,8 @@ export interface Recipe {
   readonly seed: number;
   /** Training images held out; 0 for none. */
   readonly validation: number;
+  /** The checksums of files of the user's code, by the setting that named them; absent for none. A method has its own among its options. */
+  readonly code?: Readonly<Record<string, string>>;
 }
 
 /** A row of the table: a part of a recipe. */
@@ -135,6 +137,10 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
     schema: z.number(),
     words: (images) => (images === 0 ? [] : [`best epoch chosen on ${images} held-out images`]),
   },
+  code: {
+    schema: z.record(z.string(), z.string()).optional(),
+    words: (files) => Object.entries(files).map(([setting, checksum]) => `${setting} file ${checksum}`),
+  },
   seed: { schema: z.number(), isRepetition: true },
 };
 
@@ -149,7 +155,7 @@ export const recipeShape = Object.fromEntries(keys.map((key) => [key, parts[key]
 };
 
 /** What a recipe is made of. */
-type Ingredients = Pick<TrainOptions, "model" | "method" | "optimizer" | "schedule" | "data"> &
+type Ingredients = Pick<TrainOptions, "model" | "method" | "optimizer" | "schedule" | "data" | "code"> &
   Required<Pick<TrainOptions, "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
 
 /** The recipe of a run: its hash depends on the order of the parts. */
@@ -160,6 +166,7 @@ export function recipeOf(
     optimizer,
     schedule,
     data,
+    code,
     gradients,
     batchSize,
     lastBatch,
@@ -183,6 +190,7 @@ export function recipeOf(
     seed,
     validation,
     revision,
+    code,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The network and the method of a stored run, where they are fewbit's own. No code is loaded for it. */
 import { UserError } from "../errors.js";
-import { modelNamed, models } from "../models/index.js";
+import { shippedModel } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import { fitted } from "../nn/index.js";
 import type { Method, MethodOptions } from "../quantization/index.js";
@@ -36,9 +36,8 @@ function commandLine({ options }: RunConfig) {
 
 function ownModel(directory: string, config: RunConfig): Network {
   const { name } = config.model;
-  const depth = /^resnet(\d+)$/.exec(name)?.[1];
-  if (Object.hasOwn(models, name) && name !== "resnet") return modelNamed(name);
-  if (depth !== undefined) return modelNamed("resnet", Number(depth));
+  const model = config.code?.model === undefined ? shippedModel(name) : undefined;
+  if (model !== undefined) return model;
   throw new UserError(
     `${directory} was trained with a network of its own, ${name}; give it as model`,
     "model",

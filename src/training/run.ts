@@ -11,7 +11,7 @@ import { checkPath, shown, UserError } from "../errors.js";
 import { checkValue, oneOf } from "../errors/options.js";
 import { refuseLinksOut } from "../files/links.js";
 import { isThere, largest, readText } from "../files/read.js";
-import type { Network } from "../nn/index.js";
+import type { Network, NetworkCost } from "../nn/index.js";
 import { checkNetwork, describe } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import { checkMethod } from "../quantization/index.js";
@@ -56,8 +56,16 @@ export interface RunConfig extends Recipe {
   readonly instructionSet: string;
   readonly threads: number;
   readonly cpu: string;
+  /** What the network costs under the method, for reports; runs of the first versions have none. */
+  readonly cost?: NetworkCost;
   /** What the command line was given, so that it can make the same objects again. */
   readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** What a configuration is made of. */
+interface ConfigParts extends Pick<RunConfig, "epochs" | "cost" | "options"> {
+  readonly recipe: Recipe;
+  readonly executor: Executor;
 }
 
 /** `summary.json`. */
@@ -91,10 +99,7 @@ export interface StoredRun {
  * @throws UserError for a configuration that could not be read again.
  */
 export function makeConfig(
-  recipe: Recipe,
-  epochs: number,
-  executor: Executor,
-  options: RunConfig["options"],
+  { recipe, epochs, executor, cost, options }: ConfigParts,
   previous?: Pick<RunConfig, "recipe">,
 ): RunConfig {
   const config: RunConfig = {
@@ -107,6 +112,7 @@ export function makeConfig(
     instructionSet: executor.instructionSet,
     threads: executor.threads,
     cpu: cpus()[0]?.model ?? "unknown",
+    cost,
     ...(options === undefined ? {} : { options }),
   };
   const wrong = wrongPlace(JSON.parse(JSON.stringify(config)));
@@ -231,6 +237,15 @@ export const configSchema = z.object({
   instructionSet: z.string(),
   threads: z.number(),
   cpu: z.string(),
+  cost: z
+    .object({
+      parameters: z.number(),
+      multiplyAccumulates: z.number(),
+      bytes: z.number(),
+      bytes32: z.number(),
+      bitOperations: z.number(),
+    })
+    .optional(),
   options: z.record(z.string(), z.unknown()).optional(),
 } satisfies Record<keyof RunConfig, z.ZodType>);
 

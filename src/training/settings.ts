@@ -7,7 +7,7 @@ import { z } from "zod";
 import { lastBatches } from "../data/batches.js";
 import { dataSetNamed, dataSetNames, dataSetOf, isMirror } from "../data/index.js";
 import { mostThreads } from "../machine.js";
-import { depths, isDepth, modelNames } from "../models/index.js";
+import { depths, isDepth, modelRegistry } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
 import { optimizerNames, optimizersWith } from "../optim/index.js";
 import { methodRegistry } from "../quantization/index.js";
@@ -55,7 +55,7 @@ const ofFitted = {
 const setting = <const Row extends Setting>(row: Row): Row => row;
 
 export const settings = {
-  model: setting({ schema: oneOf(...modelNames), required: true, group: "network", part: "model" }),
+  model: setting({ ...ofRegistry(modelRegistry), required: true, group: "network", part: "model" }),
   depth: setting({
     schema: field(depths, z.number().refine(isDepth)),
     group: "network",

@@ -8,7 +8,7 @@ import { checkOptions } from "../errors/options.js";
 import { sizeOf } from "../graph/index.js";
 import { usableMemory } from "../machine.js";
 import type { GradientType, LayerSummary, Network, ParameterSpec, Tensors } from "../nn/index.js";
-import { describe, hasCodes, initialise } from "../nn/index.js";
+import { costOf, describe, hasCodes, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { initialOf, rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -78,6 +78,8 @@ export interface TrainOptions {
   readonly log?: readonly LogKind[];
   /** Kept in `config.json` as `options`. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** Checksums of files of code that parts of the run come from, by part. Kept in `config.json`: the run goes on with the same alone. */
+  readonly code?: Readonly<Record<string, string>>;
 }
 
 /** A finished or interrupted training: what was measured, and the weights. */
@@ -166,7 +168,8 @@ async function begin(settings: Settings) {
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
   const recipe = recipeOf(settings, rules, revision);
-  const config = makeConfig(recipe, epochs, executor, settings.options, previous);
+  const cost = costOf(model, method);
+  const config = makeConfig({ recipe, epochs, executor, cost, options: settings.options }, previous);
   const refuse = (stored: RunConfig): void =>
     refuseOtherRules(stored.revision, settings, "train", path ?? "");
   if (path !== undefined && settings.resume === true) checkResumable(path, config, model, method, refuse);
