@@ -209,7 +209,7 @@ describe("mirrors of a training", () => {
 describe("folders of images", () => {
   const on = (data: string) => `train lenet5 --data images --data-dir ${data} --out new`;
   const mend =
-    "replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)";
+    "replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)";
   const noFolders =
     "holds no folders; the images of each class belong in a folder of its name (from --data-dir)";
   test.each([
@@ -224,7 +224,7 @@ describe("folders of images", () => {
     [on("one"), "one holds one class only, cat; at least two are needed (from --data-dir)"],
     [
       on("hollow"),
-      "hollow/dog holds no images (png, jpg, jpeg, webp, gif, tif, tiff, avif) (from --data-dir)",
+      "hollow/dog holds no images (png, jpg, jpeg, webp, gif, tif, tiff, avif, jfif, jpe, bmp, ppm, pgm, pbm, pnm) (from --data-dir)",
     ],
     [
       on("single"),
@@ -325,11 +325,11 @@ describe("predictions", () => {
     ["predict run circle/cat/z.png", "cannot read circle/cat/z.png: its symbolic links go in a circle"],
     [
       "predict run drawing.png",
-      "drawing.png cannot be read as an image: its format is svg; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",
+      "drawing.png cannot be read as an image: its format is svg; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)",
     ],
     [
       "predict run notes.txt",
-      "notes.txt cannot be read as an image: its format is unknown; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)",
+      "notes.txt cannot be read as an image: its format is unknown; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)",
     ],
     [`predict run ${image} --data digits`, "unknown option '--data'; see fewbit predict --help"],
     [`predict run ${image} --threads 0`, "threads must be an integer from 1 to 64, got 0 (from --threads)"],

@@ -202,7 +202,7 @@ function build(): Command {
     .command("predict")
     .description("say what a run's network sees in image files, as they are: a digit is light on dark")
     .argument("<folder>", "the run")
-    .argument("<files...>", "images of any size: PNG, JPEG, WebP, GIF, TIFF or AVIF")
+    .argument("<files...>", "images of any size: PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP or PNM")
     .option("--last", "the last epoch's weights instead of the best epoch's")
     .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
     .option("--json", "print one JSON object, with the probability of each class");

@@ -4,20 +4,19 @@
  * Turned as the camera says, on white where transparent, scaled so that the shorter side fits and cut
  * to the middle, grey by ITU-R BT.601. The decoder is loaded when the first image is read.
  */
-import type { Metadata, default as Sharp } from "sharp";
+import type Sharp from "sharp";
+import type { Metadata } from "sharp";
 import { UserError } from "../errors.js";
 import { largest, readFileAside } from "../files/read.js";
 import { whyUnread } from "../files/reasons.js";
 import { arrayProblem, usableCpus, usableMemory } from "../machine.js";
+import { bitmapOf } from "./bitmap.js";
 import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
 import { onDisk } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules } from "./rules.js";
-import { Unreadable, byDecoder, check, mostTold, refusal } from "./unreadable.js";
-
-/** The extensions of the files that a folder of images is made of. */
-export const extensions = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".avif"];
+import { Unreadable, byDecoder, check, checkSize, mostTold, refusal } from "./unreadable.js";
 
 export interface DecodeOptions {
   /** Height, width and channels: 1 for grey, 3 for red, green and blue. */
@@ -100,18 +99,15 @@ async function decode(
     throw new Unreadable(path, whyUnread(error), null);
   });
   if (bytes.length === 0) throw new Unreadable(path, "it is empty");
-  // `check` knows the limit, and says which it is.
-  const image = sharp(bytes, { failOn: "error", limitInputPixels: false });
   const unreadable = (error: unknown): never => {
     throw byDecoder(path, error as Error);
   };
-  const header = await image.metadata().catch(unreadable);
-  check(path, header);
-  const isEnlarged = Math.max(height / header.autoOrient.height, width / header.autoOrient.width) > 1;
-  image.autoOrient();
-  const cut = resize === "centred" && isEnlarged ? cutFor(header.autoOrient, height, width) : undefined;
-  if (cut === undefined) image.resize(width, height, { fit: "cover" });
-  else image.extract(cut.region);
+  const { image, size } = await open(sharp, path, bytes).catch(unreadable);
+  const isEnlarged = Math.max(height / size.height, width / size.width) > 1;
+  const cut = resize === "centred" && isEnlarged ? cutFor(size, height, width) : undefined;
+  if (cut === undefined) {
+    image.resize(width, height, { fit: "cover" });
+  } else image.extract(cut.region);
   const pixels: Uint8Array = await image
     .flatten({ background: "white" })
     .toColourspace(channels === 1 && grey === undefined ? "b-w" : "srgb")
@@ -123,11 +119,33 @@ async function decode(
   return enlarge(values, [cut.region.height, cut.region.width], cut.box, [height, width, channels]);
 }
 
+/** Height and width of an image the way up that it is shown. */
+type Size = Metadata["autoOrient"];
+
+/** An image to be decoded, and its size. @throws Unreadable, and the decoder's errors. */
+async function open(
+  sharp: typeof Sharp,
+  path: string,
+  bytes: Uint8Array,
+): Promise<{ readonly image: ReturnType<typeof Sharp>; readonly size: Size }> {
+  const bitmap = bitmapOf(bytes);
+  if (bitmap !== undefined) {
+    checkSize(path, bitmap);
+    const { data, ...raw } = bitmap.read();
+    return { image: sharp(data, { raw, limitInputPixels: false }), size: raw };
+  }
+  // `check` knows the limit, and says which it is.
+  const image = sharp(bytes, { failOn: "error", limitInputPixels: false });
+  const header = await image.metadata();
+  check(path, header);
+  return { image: image.autoOrient(), size: header.autoOrient };
+}
+
 /**
  * The middle of a small image that is enlarged to `height` and `width`: the part of the file that the
  * decoder is to give, and the middle's place in that.
  */
-function cutFor(small: Metadata["autoOrient"], height: number, width: number): Record<"region" | "box", Box> {
+function cutFor(small: Size, height: number, width: number): Record<"region" | "box", Box> {
   const scale = Math.max(height / small.height, width / small.width);
   const along = (extent: number, wanted: number) => {
     const inside = Math.min(extent, wanted / scale);

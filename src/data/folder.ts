@@ -1,15 +1,15 @@
 /**
  * A folder of images by class, as its names tell it: DIR/train/CLASS/FILE and DIR/test/CLASS/FILE (or
- * val for test), or DIR/CLASS/FILE, of which a tenth of each class is held out for test.
+ * val for test), or DIR/CLASS/FILE, of which a tenth of each class is held out for test. Other names of these, and other
+ * places of the files, are in `layout.ts`.
  */
 import { createHash } from "node:crypto";
-import type { Dirent } from "node:fs";
-import { readdirSync, statSync } from "node:fs";
-import { basename, extname, join } from "node:path";
-import { UserError } from "../errors.js";
-import { whyUnread } from "../files/reasons.js";
-import { extensions } from "./decode.js";
-import { bytesOf, isDirectory, nameOf, onDisk } from "./paths.js";
+import { basename, join } from "node:path";
+import type { Classes, Layout } from "./layout.js";
+import { Ignored, classesOf, entriesOf, isUnlabelled, layoutOf, problem, setsOf } from "./layout.js";
+import { bytesOf, isDirectory } from "./paths.js";
+import type { DecodeRules } from "./rules.js";
+import { decodeRules } from "./rules.js";
 
 /** An image file and the index of its class. */
 export interface ImageFile {
@@ -27,6 +27,8 @@ export interface ImageFolder {
   readonly isHeldOut: boolean;
   /** Classes that are trained on and have no test images. */
   readonly untested: readonly string[];
+  /** The folder of validation images beside one of test images: it has no part in a run. */
+  readonly unused: string | undefined;
   /** What was left out, in words; undefined if nothing was. */
   readonly ignored: string | undefined;
 }
@@ -34,50 +36,67 @@ export interface ImageFolder {
 /**
  * Lists a folder's images without opening one.
  *
+ * @param rules say what its names are taken for: see `layout.ts`.
  * @param known the classes of a trained network, among which the folder's must be. Where there are folders train and test,
  *   only the test images are then listed.
  * @throws UserError for a folder that is none, holds no classes or images, or other classes for test than for training.
  */
-export function listImages(directory: string, known?: readonly string[]): ImageFolder {
+export function listImages(
+  directory: string,
+  rules: DecodeRules = decodeRules,
+  known?: readonly string[],
+): ImageFolder {
   if (!isDirectory(directory))
     throw problem(`${directory} is not a directory; give the one that holds the images`);
   const ignored = new Ignored();
-  const sets = ["train", "test", "val"].filter((name) => holdsFolders(join(directory, name)));
-  const listed =
-    sets.length > 0 ? bySet(directory, sets, ignored, known) : byClass(directory, ignored, known);
+  const layout = layoutOf(rules);
+  const sets = setsOf(directory, layout);
+  const place = { directory, layout, ignored };
+  const listed = sets.size > 0 ? bySet(place, sets, known) : byClass(place, known);
   return { ...listed, ignored: ignored.text };
 }
 
-type Classes = ReadonlyMap<string, readonly string[]>;
+/** A folder, how it is read, and what is left out in it. */
+interface Place {
+  readonly directory: string;
+  readonly layout: Layout;
+  readonly ignored: Ignored;
+}
 
 function bySet(
-  directory: string,
-  sets: readonly string[],
-  ignored: Ignored,
+  { directory, layout, ignored }: Place,
+  sets: ReturnType<typeof setsOf>,
   known: readonly string[] | undefined,
 ): Omit<ImageFolder, "ignored"> {
   const inside = (name: string) => join(directory, name);
-  const testName = ["test", "val"].find((name) => sets.includes(name));
+  const trainName = sets.get("train");
+  const candidates = [sets.get("test"), sets.get("val")].filter((name) => name !== undefined);
+  const testName = candidates.find((name) => !isUnlabelled(inside(name), layout));
+  const isSpare = testName !== undefined && testName !== sets.get("val") && sets.has("val");
   if (testName === undefined) {
+    const [unlabelled] = candidates;
     throw problem(
-      `${directory} has the folder train but neither test nor val; add one, or give ${inside("train")} to hold a tenth out`,
+      unlabelled === undefined
+        ? `${directory} has the folder ${trainName} but neither test nor val; add one, or give ${inside(trainName ?? "")} to hold a tenth out`
+        : `${inside(unlabelled)} does not say of which classes its images are; put those of each class in a folder of its name`,
     );
   }
   for (const { name, kind } of entriesOf(directory)) {
     if (kind === "file") ignored.file(name);
-    else if (name !== "train" && name !== testName) ignored.folders.push(name);
+    else if (name !== trainName && name !== testName) ignored.folders.push(name);
   }
-  const testClasses = classesOf(inside(testName), ignored);
+  const testClasses = classesOf(inside(testName), layout, ignored);
+  const unused = isSpare ? sets.get("val") : undefined;
   if (known !== undefined) {
     checkKnown(inside(testName), testClasses, known);
     const test = labelled(testClasses, known);
-    return { classNames: known, train: [], test, isHeldOut: false, untested: [] };
+    return { classNames: known, train: [], test, isHeldOut: false, untested: [], unused };
   }
-  if (!sets.includes("train")) {
+  if (trainName === undefined) {
     throw problem(`${directory} has the folder ${testName} but no folder train with folders of classes`);
   }
-  const trainClasses = classesOf(inside("train"), ignored);
-  checkTrained([inside("train"), trainClasses], [inside(testName), testClasses]);
+  const trainClasses = classesOf(inside(trainName), layout, ignored);
+  checkTrained([inside(trainName), trainClasses], [inside(testName), testClasses]);
   const classNames = namesOf(directory, trainClasses);
   return {
     classNames,
@@ -85,15 +104,15 @@ function bySet(
     test: labelled(testClasses, classNames),
     isHeldOut: false,
     untested: classNames.filter((name) => !testClasses.has(name)),
+    unused,
   };
 }
 
 function byClass(
-  directory: string,
-  ignored: Ignored,
+  { directory, layout, ignored }: Place,
   known: readonly string[] | undefined,
 ): Omit<ImageFolder, "ignored"> {
-  const classes = classesOf(directory, ignored);
+  const classes = classesOf(directory, layout, ignored);
   if (known !== undefined) checkKnown(directory, classes, known);
   const classNames = known ?? namesOf(directory, classes);
   const train = new Map<string, string[]>();
@@ -121,6 +140,7 @@ function byClass(
     test: labelled(test, classNames),
     isHeldOut: true,
     untested: [],
+    unused: undefined,
   };
 }
 
@@ -136,65 +156,6 @@ function heldOut(className: string, paths: readonly string[]): ReadonlySet<strin
   const byDigest = paths.map((path) => [digest(path), path] as const).sort(([a], [b]) => (a < b ? -1 : 1));
   const count = Math.max(1, Math.round(paths.length / 10));
   return new Set(byDigest.slice(0, count).map(([, path]) => path));
-}
-
-/** The image files of each folder in a directory. */
-function classesOf(directory: string, ignored: Ignored): Classes {
-  const classes = new Map<string, readonly string[]>();
-  for (const { name, kind } of entriesOf(directory)) {
-    if (kind === "file") ignored.file(name);
-    else if (name.startsWith(".")) ignored.folders.push(name);
-    else classes.set(name, imagesOf(join(directory, name), ignored));
-  }
-  if (classes.size === 0) {
-    throw problem(`${directory} holds no folders; the images of each class belong in a folder of its name`);
-  }
-  return classes;
-}
-
-function imagesOf(directory: string, ignored: Ignored): string[] {
-  const images: string[] = [];
-  for (const { name, kind } of entriesOf(directory)) {
-    if (kind === "folder") ignored.folders.push(join(basename(directory), name));
-    else if (name.startsWith(".") || !extensions.includes(extname(name).toLowerCase())) ignored.file(name);
-    else images.push(join(directory, name));
-  }
-  if (images.length === 0) {
-    throw problem(
-      `${directory} holds no images (${extensions.map((extension) => extension.slice(1)).join(", ")})`,
-    );
-  }
-  return images;
-}
-
-/** A directory's entries by name; a symbolic link is what it leads to. */
-function entriesOf(directory: string): { name: string; kind: "file" | "folder" }[] {
-  let entries: { name: string; entry: Dirent<Buffer> }[];
-  try {
-    const listed = readdirSync(onDisk(directory), { withFileTypes: true, encoding: "buffer" });
-    entries = listed.map((entry) => ({ name: nameOf(entry.name), entry }));
-  } catch (error) {
-    throw problem(`cannot read ${directory}: ${whyUnread(error)}`);
-  }
-  return entries
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, entry }) => {
-      const folder = entry.isSymbolicLink() ? isDirectoryOrThrow(join(directory, name)) : entry.isDirectory();
-      return { name, kind: folder ? "folder" : "file" };
-    });
-}
-
-function isDirectoryOrThrow(path: string): boolean {
-  try {
-    return statSync(onDisk(path)).isDirectory();
-  } catch (error) {
-    throw problem(`cannot read ${path}, a symbolic link: ${whyUnread(error)}`);
-  }
-}
-
-/** Whether it is a directory with directories in it: one of images alone is a class, whatever its name. */
-function holdsFolders(path: string): boolean {
-  return isDirectory(path) && entriesOf(path).some(({ kind }) => kind === "folder");
 }
 
 function namesOf(directory: string, classes: Classes): readonly string[] {
@@ -263,27 +224,3 @@ function checkKnown(directory: string, classes: Classes, known: readonly string[
     `${directory} has the class ${strange}, which the network was not trained on; it knows ${some}`,
   );
 }
-
-/** Counts what is left out. */
-class Ignored {
-  readonly folders: string[] = [];
-  private readonly files = new Map<string, number>();
-
-  file(name: string): void {
-    const extension = extname(name).toLowerCase() || "no extension";
-    this.files.set(extension, (this.files.get(extension) ?? 0) + 1);
-  }
-
-  get text(): string | undefined {
-    const parts: string[] = [];
-    const files = [...this.files.values()].reduce((sum, count) => sum + count, 0);
-    const byExtension = [...this.files].map(([extension, count]) => `${count} of ${extension}`).join(", ");
-    if (files > 0) parts.push(`${files} file${files === 1 ? "" : "s"} (${byExtension})`);
-    const [first, ...more] = this.folders;
-    if (first !== undefined)
-      parts.push(`the folder ${first}${more.length === 0 ? "" : ` and ${more.length} more`}`);
-    return parts.length === 0 ? undefined : parts.join(" and ");
-  }
-}
-
-const problem = (message: string) => new UserError(message, "dataDirectory");

@@ -333,7 +333,8 @@ describe("a folder is refused", () => {
     [
       "with a class of no images",
       () => make("cat/a.png", "cat/b.png", "dog/notes.txt"),
-      () => `${in_("dog")} holds no images (png, jpg, jpeg, webp, gif, tif, tiff, avif)`,
+      () =>
+        `${in_("dog")} holds no images (png, jpg, jpeg, webp, gif, tif, tiff, avif, jfif, jpe, bmp, ppm, pgm, pbm, pnm)`,
     ],
     [
       "with a class of one image and no test images",

@@ -1,6 +1,7 @@
 /** A folder of images by class as a data set. */
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
@@ -13,7 +14,7 @@ import type { ImageFile } from "./folder.js";
 import { listImages } from "./folder.js";
 import { Moments } from "./moments.js";
 import type { DecodeRules } from "./rules.js";
-import { decodeRules, isRules, rulesOf } from "./rules.js";
+import { allowedRules, decodeRules, isRules, rulesOf } from "./rules.js";
 import type { ImageSet, ImageSource } from "./source.js";
 
 /** How a network's images were prepared, which all that it is asked about must be too. */
@@ -55,7 +56,7 @@ const optionRules: Rules<ImagesOptions> = {
   shape: imageShape,
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   trainedOn: optional(objectOf("an object with directory and checksum")),
-  rules: optional({ allowed: 'rules of { resize: "centred", grey: "rec601" }, both or less', test: isRules }),
+  rules: optional({ allowed: allowedRules, test: isRules }),
   memory: optional({
     allowed: "a number of bytes, 0 or more",
     test: (value) => typeof value === "number" && value >= 0,
@@ -80,11 +81,17 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   if (channels !== 1 && channels !== 3) {
     throw new UserError(`images have 1 channel (grey) or 3 (red, green, blue), not ${channels}`, "channels");
   }
-  const { classNames, train, test, isHeldOut, untested, ignored } = listImages(
+  const { classNames, train, test, isHeldOut, untested, unused, ignored } = listImages(
     directory,
+    rules,
     preparation?.classNames,
   );
   if (ignored !== undefined) onWarning?.(`ignored in ${directory}: ${ignored}`);
+  if (unused !== undefined && preparation === undefined) {
+    onWarning?.(
+      `the images in ${join(directory, unused)} are not used, since there are test images; to choose the best epoch on other images than these, hold some out with validation`,
+    );
+  }
   if (untested.length > 0) onWarning?.(untestedText(directory, untested));
   const isScored = preparation !== undefined;
   // Of the run's own folder the images that it learned from are none to score it by.

@@ -10,13 +10,31 @@ export interface DecodeRules {
   readonly resize?: "centred";
   /** "rec601": 0.299 R + 0.587 G + 0.114 B of sRGB's values. The first versions took the luminance in linear light. */
   readonly grey?: "rec601";
+  /**
+   * "all": a folder's files are of all formats that are read, and its sets have all usual names (see `layout.ts`). The
+   * first versions left out BMP, PNM, .jfif and .jpe, and knew train, test and val alone.
+   */
+  readonly files?: "all";
 }
 
 /** The rules of runs that begin now. */
-export const decodeRules: Required<DecodeRules> = { resize: "centred", grey: "rec601" };
+export const decodeRules: Required<DecodeRules> = {
+  resize: "centred",
+  grey: "rec601",
+  files: "all",
+};
 
 /** The rules alone of an object that holds them, such as a stored run's preparation; undefined holds those of the first versions. */
-export const rulesOf = ({ resize, grey }: DecodeRules = {}): DecodeRules => ({ resize, grey });
+export const rulesOf = ({ resize, grey, files }: DecodeRules = {}): DecodeRules => ({
+  resize,
+  grey,
+  files,
+});
+
+/** What rules may be, in words. */
+export const allowedRules = `rules of { ${Object.entries(decodeRules)
+  .map(([key, rule]) => `${key}: "${rule}"`)
+  .join(", ")} }, all or some`;
 
 /** Whether a value is rules that this fewbit knows. */
 export const isRules = (value: unknown): boolean =>

@@ -32,7 +32,7 @@ const noise = (side = 64) =>
   });
 
 const whatToDo =
-  "; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF and AVIF can be read)";
+  "; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)";
 
 /** A PNG's width is the first number after its signature and the name of its header. */
 function widened(good: Buffer): Buffer {

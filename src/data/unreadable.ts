@@ -1,6 +1,7 @@
 /** Why a file is no image for a network, in words, and how files that are none are told. */
 import type { Metadata } from "sharp";
 import { UserError } from "../errors.js";
+import { BitmapError } from "./bitmap.js";
 
 /** What the decoder calls their formats; it reads more, such as drawings (SVG), which are programs rather than pixels. */
 const formats: readonly string[] = ["png", "jpeg", "webp", "gif", "tiff", "heif", "avif"];
@@ -14,7 +15,7 @@ const mostPixels = 0x3fff ** 2;
 /** Bad files that a message lists. */
 export const mostTold = 20;
 
-const readable = "PNG, JPEG, WebP, GIF, TIFF and AVIF can be read";
+const readable = "PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read";
 
 /** Why a file is no image for a network, and what the user may do; no remedy if it cannot even be opened. */
 export class Unreadable extends Error {
@@ -48,15 +49,7 @@ export function refusal(bad: readonly Unreadable[]): UserError {
 /** Refuses what the decoder would take too much memory for, or make something else of. @throws Unreadable */
 export function check(path: string, { format, width, height, channels, space, depth }: Metadata): void {
   if (!formats.includes(format)) throw new Unreadable(path, `its format is ${format}`);
-  // A header that claims more would have the decoder take gigabytes for its rows.
-  if (Math.max(width, height) > longestSide) {
-    const reason = `its header says ${width}x${height} pixels, more than ${longestSide} a side`;
-    throw new Unreadable(path, reason);
-  }
-  if (width * height > mostPixels) {
-    const reason = `it has ${width}x${height} pixels, and up to ${mostPixels.toLocaleString("en-US")} are read`;
-    throw new Unreadable(path, reason, "make it smaller");
-  }
+  checkSize(path, { height, width });
   const [what, most] = spaces[space] ?? ["colours and opacity", 4];
   if (channels > most) {
     const reason = `it has ${channels} channels, where ${what} are ${most}`;
@@ -66,6 +59,22 @@ export function check(path: string, { format, width, height, channels, space, de
   if (samples !== undefined) {
     const reason = `its samples are ${samples}, of which a file does not say what is black and what is white`;
     throw new Unreadable(path, reason, "save it anew with 8 or 16 bits without a sign");
+  }
+}
+
+/** @throws Unreadable for an image that would take too much memory. */
+export function checkSize(
+  path: string,
+  { height, width }: { readonly height: number; readonly width: number },
+): void {
+  // A header that claims more would have the decoder take gigabytes for its rows.
+  if (Math.max(width, height) > longestSide) {
+    const reason = `its header says ${width}x${height} pixels, more than ${longestSide} a side`;
+    throw new Unreadable(path, reason);
+  }
+  if (width * height > mostPixels) {
+    const reason = `it has ${width}x${height} pixels, and up to ${mostPixels.toLocaleString("en-US")} are read`;
+    throw new Unreadable(path, reason, "make it smaller");
   }
 }
 
@@ -89,7 +98,10 @@ const strange: Readonly<Record<string, string>> = {
 };
 
 /** An error of the decoder's, in its words. */
-export function byDecoder(path: string, { message }: Error): Unreadable {
+export function byDecoder(path: string, error: Error): Unreadable {
+  if (error instanceof Unreadable) return error;
+  if (error instanceof BitmapError) return new Unreadable(path, error.message, error.remedy);
+  const { message } = error;
   if (message.includes("unsupported image format")) return new Unreadable(path, "its format is unknown");
   // Where a file is looked through from its end, the lines before the reason are of that.
   const lines = message.replace("Input buffer has corrupt header:", "").split("\n");

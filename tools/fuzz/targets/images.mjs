@@ -1,10 +1,12 @@
 /** Image files of every format that a folder of images may hold. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { decodeImages } from "../../../dist/data/decode.js";
 import { mutateBytes } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
+
+const bitmaps = JSON.parse(readFileSync(new URL("../../golden/data/bitmaps.json", import.meta.url), "utf8"));
 
 export async function prepare(folder) {
   const path = join(folder, "image.png");
@@ -15,6 +17,7 @@ export async function prepare(folder) {
   originals.push(
     await image().png({ palette: true }).toBuffer(),
     await image().jpeg({ progressive: true }).toBuffer(),
+    ...bitmaps.map(({ file }) => Buffer.from(file, "base64")),
   );
   return {
     // The decoder goes by a file's contents, whatever its name.
