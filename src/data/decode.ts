@@ -93,7 +93,7 @@ async function decode(
   sharp: typeof Sharp,
   path: string,
   [height, width, channels]: DecodeOptions["shape"],
-  { resize, grey }: DecodeRules,
+  { resize, grey, reduce }: DecodeRules,
 ): Promise<Uint8Array> {
   const bytes = await readFileAside(onDisk(path), largest.data).catch((error: unknown) => {
     throw new Unreadable(path, whyUnread(error), null);
@@ -106,7 +106,7 @@ async function decode(
   const isEnlarged = Math.max(height / size.height, width / size.width) > 1;
   const cut = resize === "centred" && isEnlarged ? cutFor(size, height, width) : undefined;
   if (cut === undefined) {
-    image.resize(width, height, { fit: "cover" });
+    image.resize(width, height, { fit: "cover", fastShrinkOnLoad: reduce === undefined });
   } else image.extract(cut.region);
   const pixels: Uint8Array = await image
     .flatten({ background: "white" })

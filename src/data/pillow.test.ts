@@ -110,7 +110,7 @@ test.each([{ grey: "bt709" }, { resize: true }, { gray: "rec601" }, "rec601"])(
   async (rules) => {
     const loading = images({ directory: folder, shape: [8, 8, 1], rules: rules as never });
     await expect(loading).rejects.toThrow(
-      /^rules must be rules of \{ resize: "centred", grey: "rec601", files: "all" \}, all or some, got /,
+      /^rules must be rules of \{ resize: "centred", grey: "rec601", reduce: "accurate", files: "all" \}, all or some, got /,
     );
   },
 );

@@ -11,6 +11,11 @@ export interface DecodeRules {
   /** "rec601": 0.299 R + 0.587 G + 0.114 B of sRGB's values. The first versions took the luminance in linear light. */
   readonly grey?: "rec601";
   /**
+   * "accurate": what the decoder does fast, as it reads a JPEG or WebP, leaves at least a factor of two of a reduction to
+   * the accurate filter. In the first versions it left nothing where it could, and a JPEG was told from a PNG of the same pixels.
+   */
+  readonly reduce?: "accurate";
+  /**
    * "all": a folder's files are of all formats that are read, and its sets have all usual names (see `layout.ts`). The
    * first versions left out BMP, PNM, .jfif and .jpe, and knew train, test and val alone.
    */
@@ -21,13 +26,15 @@ export interface DecodeRules {
 export const decodeRules: Required<DecodeRules> = {
   resize: "centred",
   grey: "rec601",
+  reduce: "accurate",
   files: "all",
 };
 
 /** The rules alone of an object that holds them, such as a stored run's preparation; undefined holds those of the first versions. */
-export const rulesOf = ({ resize, grey, files }: DecodeRules = {}): DecodeRules => ({
+export const rulesOf = ({ resize, grey, reduce, files }: DecodeRules = {}): DecodeRules => ({
   resize,
   grey,
+  reduce,
   files,
 });
 

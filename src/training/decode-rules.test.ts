@@ -54,7 +54,7 @@ test("a run says its rules, and keeps them", async () => {
   await train({ ...base, model, data, epochs: 1, directory });
   expect(stored(directory)).toEqual({
     ...{ mean: data.mean, std: data.std, classNames: names },
-    ...{ resize: "centred", grey: "rec601", files: "all" },
+    ...{ resize: "centred", grey: "rec601", reduce: "accurate", files: "all" },
   });
   expect(rulesOf(readConfig(directory).preparation)).toEqual(decodeRules);
 });

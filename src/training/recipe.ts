@@ -129,6 +129,7 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
         classNames: z.array(z.string()).optional(),
         resize: z.literal("centred").optional(),
         grey: z.literal("rec601").optional(),
+        reduce: z.literal("accurate").optional(),
         files: z.literal("all").optional(),
       })
       .optional(),
