@@ -126,6 +126,8 @@ const right: Readonly<Record<string, () => readonly unknown[]>> = {
   "datasets.digits": () => [{}],
   "datasets.cifar10Sample": () => [{}],
   "datasets.mnist": () => [{ directory: "nowhere", retries: 0, force: false }],
+  "datasets.fashionMnist": () => [{ directory: "nowhere", retries: 0, force: false }],
+  "datasets.kmnist": () => [{ directory: "nowhere", retries: 0, force: false }],
   "datasets.cifar10": () => [{ directory: "nowhere", retries: 0, force: false }],
   "datasets.images": () => [{ directory: "nowhere", shape: [8, 8, 1], onWarning: () => {} }],
   "datasets.fromArrays": () => [{ ...from, mean: [0], std: [1], name: "a", augmentation: { flip: true } }],

@@ -160,6 +160,37 @@ describe("mnist", () => {
   });
 });
 
+describe.each(["fashionMnist", "kmnist"] as const)("%s", (name) => {
+  test("reads four files of MNIST's names, and counts mean and deviation of its training pixels", async () => {
+    const path = mkdtempSync(join(directory, "namesake-"));
+    const square = (count: number) =>
+      idx(
+        [0x803, count, 28, 28],
+        [...Array(count * 784).keys()].map((i) => i % 256),
+      );
+    writeFileSync(join(path, "train-images-idx3-ubyte"), square(3));
+    writeFileSync(join(path, "train-labels-idx1-ubyte"), idx([0x801, 3], [1, 2, 3]));
+    writeFileSync(join(path, "t10k-images-idx3-ubyte"), square(2));
+    writeFileSync(join(path, "t10k-labels-idx1-ubyte"), labels);
+    const data = await datasets[name]({ directory: path });
+    expect([data.classes, data.classNames?.length, data.train.count, data.test.count]).toEqual([
+      10, 10, 3, 2,
+    ]);
+    const values = [...Array(3 * 784).keys()].map((i) => (i % 256) / 255);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+    expect([data.mean[0], data.std[0]]).toEqual([
+      expect.closeTo(mean, 12),
+      expect.closeTo(Math.sqrt(variance), 12),
+    ]);
+    rmSync(join(path, "t10k-labels-idx1-ubyte"));
+    const title = { fashionMnist: "Fashion-MNIST", kmnist: "KMNIST" }[name];
+    await expect(datasets[name]({ directory: path })).rejects.toThrow(
+      `is not in ${path}; fetch ${title}'s four files`,
+    );
+  });
+});
+
 test("the shipped digits are 10,000 and 2,000 images with MNIST's share of each class", async () => {
   const { train, test: held } = await datasets.digits();
   const shares = (labels: ArrayLike<number>) =>

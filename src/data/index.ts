@@ -4,9 +4,19 @@ import { cifar10Sample } from "./cifar10-sample.js";
 import { cifar10 } from "./cifar10.js";
 import { images } from "./images.js";
 import { digits, mnist } from "./mnist.js";
+import { fashionMnist, kmnist } from "./namesakes.js";
 
 /** The data sets: shipped, downloaded, from folders of images, and from arrays of one's own. */
-export const datasets = { digits, mnist, cifar10, cifar10Sample, images, fromArrays };
+export const datasets = {
+  digits,
+  mnist,
+  fashionMnist,
+  kmnist,
+  cifar10,
+  cifar10Sample,
+  images,
+  fromArrays,
+};
 
 export { dataSetNamed, dataSetNames, dataSetOf } from "./registry.js";
 export type { DataSetEntry, DataSetName } from "./registry.js";
@@ -21,6 +31,6 @@ export type { ArrayDataset, Dataset, LoadListeners, LoadProgress } from "./datas
 export type { Destination, ImageSet, ImageSource } from "./source.js";
 export type { ImagesOptions, Preparation } from "./images.js";
 export type { DecodeRules } from "./rules.js";
-export type { MnistOptions } from "./mnist.js";
+export type { MnistOptions } from "./idx-set.js";
 export type { DownloadOptions, Transfer } from "./download.js";
 export type { RemoteOptions } from "./remote.js";

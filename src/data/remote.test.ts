@@ -87,6 +87,32 @@ const good: Behaviour = (response) => void response.end(packed);
 const html: Behaviour = (response) =>
   void response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Sign in</title>");
 
+describe("a file of which the packed bytes have the checksum", () => {
+  const sum = createHash("sha256").update(packed).digest("hex");
+  const getPacked = ({ url }: Mirror) =>
+    remoteFiles("set", [{ ...file, sha256: sum, of: "packed" }], [url], { cache, ...quick });
+
+  test("is taken from a server, and then from the cache", async () => {
+    const from = await mirror(good);
+    for (const isFirst of [true, false]) {
+      const { files } = await getPacked(from);
+      expect(Buffer.from(files[0].bytes).equals(unpacked)).toBe(true);
+      expect(files[0].from !== undefined).toBe(isFirst);
+    }
+    expect(readFileSync(path()).equals(packed)).toBe(true);
+  });
+
+  test("is not taken as others pack or unpack it", async () => {
+    for (const bytes of [gzipSync(unpacked, { level: 1 }), unpacked]) {
+      const from = await mirror((response) => void response.end(bytes));
+      const other = createHash("sha256").update(bytes).digest("hex");
+      await expect(getPacked(from)).rejects.toThrow(
+        `it is another file: ${bytes.length} bytes with SHA-256 ${other}`,
+      );
+    }
+  });
+});
+
 describe("a mirror that stalls", () => {
   const head = { "content-length": packed.length };
   test.each<[string, Behaviour]>([

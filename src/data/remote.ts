@@ -16,13 +16,15 @@ import type { DownloadOptions } from "./download.js";
 import { Unfit, download, isMirror } from "./download.js";
 import { UnpackError, packingOf, unpack } from "./unpack.js";
 
-/** A packed file by what it unpacks to. */
+/** A packed file, by a checksum. */
 export interface RemoteFile {
   /** With `.gz`. */
   readonly name: string;
   readonly unpackedBytes: number;
-  /** SHA-256 of the unpacked bytes: packers differ. */
+  /** Of the unpacked bytes, since packers differ, unless `of` says otherwise. */
   readonly sha256: string;
+  /** "packed": the SHA-256 is of the file as it is packed, which alone is published of some. */
+  readonly of?: "packed";
 }
 
 /** How files are downloaded, and where they are kept. */
@@ -132,14 +134,15 @@ async function remoteFile(
 const isPacked = (bytes: Uint8Array) => packingOf(bytes) === "gzip";
 
 /** Unpacks bytes, which may be unpacked already, and throws `Unfit` unless they are the file. */
-async function contents({ unpackedBytes, sha256 }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
+async function contents({ unpackedBytes, sha256, of }: RemoteFile, bytes: Uint8Array): Promise<Uint8Array> {
   const unpacked = await unpack(bytes, unpackedBytes).catch((error: unknown) => {
     throw asUnfit(error);
   });
-  const digest = checksumOf(unpacked);
+  const counted = of === "packed" ? bytes : unpacked;
+  const digest = checksumOf(counted);
   if (digest === sha256) return unpacked;
   if (looksLikePage(unpacked)) throw new Unfit("it is a web page", false);
-  throw new Unfit(`it is another file: ${unpacked.length} bytes with SHA-256 ${digest}`, false);
+  throw new Unfit(`it is another file: ${counted.length} bytes with SHA-256 ${digest}`, false);
 }
 
 /** What an error while unpacking says of the bytes that were sent: what is cut short may come whole the next time. */
