@@ -122,9 +122,15 @@ describe("data", () => {
   const urls = "mirrors must be http or https URLs of folders, got";
   test.each([
     ["data", "missing required argument 'name'; see fewbit data --help"],
-    ["data cifar", 'data to download must be mnist or cifar10, got "cifar"; did you mean cifar10?'],
-    ["data mnits", 'data to download must be mnist or cifar10, got "mnits"; did you mean mnist?'],
-    ["data digits", 'data to download must be mnist or cifar10, got "digits"'],
+    [
+      "data cifar",
+      'data to download must be mnist, fashion-mnist, kmnist or cifar10, got "cifar"; did you mean cifar10?',
+    ],
+    [
+      "data mnits",
+      'data to download must be mnist, fashion-mnist, kmnist or cifar10, got "mnits"; did you mean mnist?',
+    ],
+    ["data digits", 'data to download must be mnist, fashion-mnist, kmnist or cifar10, got "digits"'],
     [
       "data mnist digits",
       "too many arguments for 'data'. Expected 1 argument but got 2; see fewbit data --help",
@@ -175,7 +181,7 @@ describe("CIFAR-10", () => {
     ],
     [
       "train resnet20 --data cifar",
-      'data must be one of digits, mnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
+      'data must be one of digits, mnist, fashion-mnist, kmnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
     ],
     [
       "train vgg16 --data digits",
@@ -183,7 +189,7 @@ describe("CIFAR-10", () => {
     ],
     [
       "train resnet20 --mirror http://host/",
-      "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)",
+      "mirrors has an effect only with data mnist, fashion-mnist, kmnist or cifar10, and without dataDir (from --mirror)",
     ],
     [
       "eval run --data cifar10 --data-dir nowhere",
@@ -194,7 +200,8 @@ describe("CIFAR-10", () => {
 
 describe("mirrors of a training", () => {
   const urls = "mirrors must be http or https URLs of folders, at least one, got";
-  const idle = "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)";
+  const idle =
+    "mirrors has an effect only with data mnist, fashion-mnist, kmnist or cifar10, and without dataDir (from --mirror)";
   test.each([
     ["train lenet5 --data mnist --mirror here", `${urls} ["here"] (from --mirror)`],
     ["train lenet5 --mirror http://host/", idle],
@@ -277,7 +284,7 @@ describe("folders of images", () => {
     [`${on("pets")} --validation 6`, "validation must be an integer from 0 to 5, got 6 (from --validation)"],
     [
       `${on("pets")} --mirror http://host/`,
-      "mirrors has an effect only with data mnist or cifar10, and without dataDir (from --mirror)",
+      "mirrors has an effect only with data mnist, fashion-mnist, kmnist or cifar10, and without dataDir (from --mirror)",
     ],
     [
       "train --resume pet-run --data-dir strange --epochs 2",

@@ -1,6 +1,6 @@
 /** `fewbit data`. */
 import type { Command } from "commander";
-import { downloadCifar10, downloadMnist } from "../data/index.js";
+import { downloadCifar10, downloadFashionMnist, downloadKmnist, downloadMnist } from "../data/index.js";
 import { quoted, suggestion, UserError } from "../errors.js";
 import { showLoading } from "./loading.js";
 import { print } from "./text.js";
@@ -15,6 +15,13 @@ interface Flags {
 
 const sets = {
   mnist: { title: "MNIST", count: "four", model: "lenet5", download: downloadMnist },
+  "fashion-mnist": {
+    title: "Fashion-MNIST",
+    count: "four",
+    model: "lenet5",
+    download: downloadFashionMnist,
+  },
+  kmnist: { title: "KMNIST", count: "four", model: "lenet5", download: downloadKmnist },
   cifar10: { title: "CIFAR-10", count: "six", model: "resnet20", download: downloadCifar10 },
 } as const;
 
@@ -26,7 +33,7 @@ export async function dataCommand(name: string, command: Command): Promise<void>
   if (!isSet(name)) {
     const names = Object.keys(sets);
     throw new UserError(
-      `data to download must be ${names.join(" or ")}, got "${name}"${suggestion(name, names)}`,
+      `data to download must be ${names.slice(0, -1).join(", ")} or ${names.at(-1)}, got "${name}"${suggestion(name, names)}`,
     );
   }
   const { title, count, model, download } = sets[name];

@@ -220,7 +220,7 @@ function build(): Command {
     .description(
       "download a data set into the cache: FEWBIT_CACHE, or fewbit in the system's folder for caches",
     )
-    .argument("<name>", "mnist or cifar10")
+    .argument("<name>", "mnist, fashion-mnist, kmnist or cifar10")
     .option("--cache <folder>", "another folder for it")
     .option("--force", "download what is there already, too");
   outputFlags(settingFlags(data, "mirrors"))

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { quoted, shown, UserError } from "../errors.js";
-import { dataSetOf } from "../data/index.js";
+import { dataSetOf, refuseNamesakes } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
 import { optimizerTitle } from "../optim/index.js";
 import type { PublishedRow } from "../published/index.js";
@@ -98,6 +98,8 @@ export async function runTraining(
   const data = await withSourceAsync(from, () => resolveData(options, named, { rules, ...loading })).finally(
     loading.stop,
   );
+  const { dataDir } = options;
+  if (!resume && dataDir !== undefined) withSource(from, () => refuseNamesakes(options.data, data, dataDir));
   const model = withSource(from, () => fittedTo(data, named));
   const interrupt = onInterrupt("finishing the step, then saving", quiet);
   const display = createDisplay(quiet, watchedImages(options.validation));

@@ -1,6 +1,7 @@
 /** Run directories as a training leaves them, written in no time. */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { dataSetNamed } from "../data/index.js";
 
 export interface RunShape {
   readonly model?: string;
@@ -84,7 +85,7 @@ export function writeRun(folder: string, name: string, shape: RunShape = {}): st
     method: { name: method, options },
     optimizer: { name: optimizer, options: { learningRate } },
     schedule: null,
-    data: { name: data, checksum: "0", augmentation: null },
+    data: { name: data, checksum: dataSetNamed(data)?.published?.checksum ?? "0", augmentation: null },
     preparation: { mean: [0.13], std: [0.3], ...(classNames === undefined ? {} : { classNames }) },
     ...(shape.isOlder === true ? {} : { revision: { scoring: 2 } }),
     ...{ batchSize: 128, seed, validation: 0, epochs: planned },

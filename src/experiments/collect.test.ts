@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { dataSetNamed } from "../data/index.js";
 import { collectRuns } from "./index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "fewbit-collect-"));
@@ -27,7 +28,7 @@ function writeRun(
     ...{ formatVersion: 1, fewbit: "0.1.0", method, schedule: null, batchSize: 128, seed: 1, validation: 0 },
     model: { name: "lenet5", input: [28, 28, 1], classes: 10 },
     optimizer: { name: "adam", options: { learningRate: 0.01 } },
-    data: { name: data, checksum: "0", augmentation: null },
+    data: { name: data, checksum: dataSetNamed(data)?.published?.checksum ?? "0", augmentation: null },
     ...{ epochs: 3, executor: "native", instructionSet: "avx2", threads: 2, cpu: "x", ...more },
   };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));

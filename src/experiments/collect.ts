@@ -149,7 +149,8 @@ export function cellOf({ model, method, data }: RunConfig): Cell {
   };
   const [weightBits, activationBits] = [bits("weightBits"), bits("activationBits")];
   const named = dataSetNamed(data.name)?.published;
-  const whole = named?.isWhole === true ? named.dataset : undefined;
+  const isWhole = named?.checksum !== undefined && named.checksum === data.checksum;
+  const whole = isWhole ? named.dataset : undefined;
   // Where layers have bits of their own it is another cell than any published, and so with a method of the user's.
   const published =
     whole === undefined ||

@@ -29,6 +29,8 @@ function dataOf({ data: name, augment }: RunOptions, shape: Dataset["shape"]): D
   const augmentations = {
     digits: { rotation: 10 },
     mnist: { rotation: 10 },
+    "fashion-mnist": undefined,
+    kmnist: undefined,
     cifar10: { cropPadding: 4, flip: true },
     "cifar10-sample": undefined,
     images: undefined,

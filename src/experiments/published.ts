@@ -25,7 +25,7 @@ export interface Protocol {
 const wholeOf = (dataset: PublishedRow["dataset"]): DataSetName | undefined =>
   dataSetNames.find((name) => {
     const { published } = dataSetOf(name);
-    return published?.isWhole === true && published.dataset === dataset;
+    return published?.checksum !== undefined && published.dataset === dataset;
   });
 
 export const protocols: Readonly<Record<PublishedRow["dataset"], Protocol>> = {

@@ -1,6 +1,6 @@
 /** One run of a study: trained from where its folder says that it stands, with a log. */
 import type { Dataset } from "../data/index.js";
-import { dataSetOf } from "../data/index.js";
+import { dataSetOf, refuseNamesakes } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
 import { readConfig } from "../training/run.js";
@@ -64,7 +64,7 @@ export const isTaken = (error: unknown): boolean =>
 export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
-  load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
+  async load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
     const { data, dataDir, augment, mirrors } = options;
     const { input } = resolveNetwork(options).model;
     const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : decodeRules;
@@ -76,6 +76,8 @@ export class DataSets {
       this.loaded.set(key, found);
       found.catch(() => this.loaded.delete(key));
     }
-    return found;
+    const loaded = await found;
+    if (state !== "begun" && dataDir !== undefined) refuseNamesakes(data, loaded, dataDir);
+    return loaded;
   }
 }

@@ -186,7 +186,7 @@ test("a run found twice counts once, as far as it was trained", () => {
   ]);
 });
 
-test("data of one name and different content are told apart", () => {
+test("data of one name and different content are told apart, and what is not all of MNIST is not compared", () => {
   const config = { data: { name: "images", checksum: "fedcba987654", augmentation: null } };
   const pets = madeRun({ data: "digits" }, [90], { config });
   const plants = madeRun({ data: "digits" }, [80], {
@@ -199,10 +199,12 @@ test("data of one name and different content are told apart", () => {
   ]);
   const part = { data: { name: "mnist", checksum: "fedcba987654", augmentation: null } };
   const { tables } = reportOf(madeRun(of("twn"), [99]), madeRun(of("twn"), [98], { config: part }));
+  expect(tables.map(({ dataset }) => dataset)).toEqual(["MNIST", "mnist"]);
   expect(tables[0].rows[4].cells.find(({ group }) => group !== null)).toMatchObject({
     group: { best: { mean: 99, count: 1 } },
-    others: [{ best: { mean: 98 } }],
+    others: [],
   });
+  expect(tables[1].counts.published).toBe(0);
 });
 
 test("the cost of LeNet-5 with DoReFa-Net 1/2 is that of its layers", () => {

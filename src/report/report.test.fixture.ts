@@ -1,4 +1,5 @@
 /** Runs that were never trained, for reports to be made of. */
+import { dataSetOf } from "../data/index.js";
 import type { FoundRun } from "../experiments/index.js";
 import { cellOfRun } from "../experiments/index.js";
 import { parseRunOptions, resolveNetwork, resolveOptimizer } from "../training/config.js";
@@ -32,7 +33,11 @@ export function madeRun(
     },
     optimizer: { name: optimizer.name, options: optimizer.options },
     schedule: { name: schedule.name, options: schedule.options },
-    data: { name: parsed.data, checksum: "0123456789abcdef", augmentation: {} },
+    data: {
+      name: parsed.data,
+      checksum: dataSetOf(parsed.data).published?.checksum ?? "0123456789abcdef",
+      augmentation: {},
+    },
     revision: { scoring: 2 },
     ...{ executor: "native", instructionSet: "avx2", threads: 2, cpu: "x" },
     ...changes,

@@ -142,7 +142,7 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
   return { optimizer: optimizerOf(options.optimizer, options), schedule: scheduleOf(options) };
 }
 
-/** The data sets whose files are where it is asked, as "mnist, cifar10 or images". */
+/** The data sets whose files are where it is asked, as "mnist, fashion-mnist, kmnist, cifar10 or images". */
 function namesOf(...places: readonly DataSetEntry["files"][]): string {
   const names = dataSetNames.filter((name) => places.includes(dataSetOf(name).files));
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;

@@ -140,7 +140,7 @@ export const settings = {
     group: "data",
     flag: {
       usage: "--data <name>",
-      help: "digits or cifar10-sample (shipped), mnist, cifar10, or images (default: the shipped one that fits)",
+      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, or images (default: the shipped one that fits)",
     },
     part: "data",
   }),
@@ -149,7 +149,7 @@ export const settings = {
     group: "data",
     flag: {
       usage: "--data-dir <folder>",
-      help: "MNIST's four IDX files, CIFAR-10's six batches or their archive (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
+      help: "the four IDX files of MNIST and its like, CIFAR-10's six batches or their archive (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
     },
     resumable: true, // the data's checksum guards a folder that has moved
     isLocal: true,
