@@ -84,6 +84,7 @@ export type {
   LinearOptions,
   Network,
   NetworkBuilder,
+  NetworkCost,
   NetworkSummary,
   ParameterSpec,
   PoolLayerOptions,

@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import type { Dataset, DataSetEntry, ImagesOptions, LoadListeners } from "../data/index.js";
-import { dataSetNamed, dataSetNames, dataSetOf } from "../data/index.js";
+import { dataRegistry, dataSetNamed, dataSetOf, shippedFor } from "../data/index.js";
 import { suggestion, UserError } from "../errors.js";
 import { modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
@@ -38,7 +38,7 @@ export function parseRunOptions(
 ): RunOptions {
   const raw = withBits(given, sourceOf);
   const data = raw.data ?? shippedData(raw.model);
-  const result = runSchema.safeParse({ data, ...dataSetNamed(String(data))?.defaults, ...raw });
+  const result = runSchema.safeParse({ data, ...dataSetNamed(data)?.defaults, ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing.
@@ -57,10 +57,10 @@ export function parseRunOptions(
 }
 
 /** The shipped data set for a network, which is what it trains on where no other is named. */
-function shippedData(model: unknown): Parsed["data"] {
+function shippedData(model: unknown): string {
   const known = modelRegistry.find(model) ?? models.lenet5;
   const { input } = typeof known === "function" ? models.resnet20 : known;
-  return input[2] === 1 ? "digits" : "cifar10-sample";
+  return shippedFor(input[2]);
 }
 
 /** The cell of the published table that a configuration stands in. */
@@ -144,7 +144,7 @@ export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; s
 
 /** The data sets whose files are where it is asked, as "mnist, fashion-mnist, kmnist, cifar10 or images". */
 function namesOf(...places: readonly DataSetEntry["files"][]): string {
-  const names = dataSetNames.filter((name) => places.includes(dataSetOf(name).files));
+  const names = dataRegistry.names.filter((name) => places.includes(dataSetOf(name).files));
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
@@ -163,16 +163,13 @@ export async function resolveData(
   { input }: Pick<Network, "input">,
   { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
-  const { title, files, load } = dataSetOf(data);
-  if (files === "shipped" && dataDir !== undefined) {
+  const { title, files, folder, load } = dataSetOf(data);
+  if ((files === "shipped" || files === "code") && dataDir !== undefined) {
     const others = namesOf("downloaded", "folder");
     throw new UserError(`dataDir "${dataDir}" goes with data ${others}, and not with ${title}`, "dataDir");
   }
   if (files === "folder" && dataDir === undefined) {
-    throw new UserError(
-      `dataDir is needed for data ${data}: a folder with a folder of images for each class`,
-      "dataDir",
-    );
+    throw new UserError(`dataDir is needed for data ${data}: ${folder}`, "dataDir");
   }
   if (mirrors !== undefined && (files !== "downloaded" || dataDir !== undefined)) {
     throw new UserError(

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { lastBatches } from "../data/batches.js";
-import { dataSetNamed, dataSetNames, dataSetOf, isMirror } from "../data/index.js";
+import { dataRegistry, dataSetNamed, isMirror } from "../data/index.js";
 import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelRegistry } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
@@ -47,8 +47,8 @@ const layerBits = field(
 
 /** What has an effect with images alone that become of the size that is asked for. */
 const ofFitted = {
-  words: `data ${dataSetNames.filter((name) => dataSetOf(name).isFitted).join(" or ")}`,
-  isMet: ({ data }: Readonly<Record<string, unknown>>) => dataSetNamed(String(data))?.isFitted === true,
+  words: `data ${dataRegistry.names.filter((name) => dataSetNamed(name)?.isFitted).join(" or ")}`,
+  isMet: ({ data }: Readonly<Record<string, unknown>>) => dataSetNamed(data)?.isFitted === true,
 };
 
 /** Keeps the type of a row's schema. */
@@ -135,12 +135,12 @@ export const settings = {
     part: "method",
   }),
   data: setting({
-    schema: oneOf(...dataSetNames),
+    ...ofRegistry(dataRegistry),
     default: "digits",
     group: "data",
     flag: {
       usage: "--data <name>",
-      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, or images (default: the shipped one that fits)",
+      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, images, or a file, as ./mine.mjs (default: the shipped one that fits)",
     },
     part: "data",
   }),
