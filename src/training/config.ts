@@ -9,7 +9,7 @@ import { suggestion, UserError } from "../errors.js";
 import { modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
-import { optimizerOf, scheduleOf } from "../optim/index.js";
+import { defaultOptimizer, optimizerOf, scheduleOf } from "../optim/index.js";
 import { describe, fitted } from "../nn/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
@@ -79,7 +79,7 @@ export function publishedCell(
 /** What a configuration leaves open is as published for its cell, unless it names another optimizer; else Adam at 0.001. */
 function optimizerDefaults(options: Parsed): OptimizerOptions {
   const cell = publishedCell(options);
-  const { optimizer = cell?.optimizer ?? "adam" } = options;
+  const { optimizer = cell?.optimizer ?? defaultOptimizer } = options;
   const known = cell?.optimizer === optimizer ? cell : undefined;
   return {
     optimizer,

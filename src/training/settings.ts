@@ -9,7 +9,8 @@ import { dataRegistry, dataSetNamed, isMirror } from "../data/index.js";
 import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelRegistry } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
-import { optimizerNames, optimizersWith } from "../optim/index.js";
+import type { OptimizerOption } from "../optim/index.js";
+import { optimizerRegistry, optimizersWith, takesOption } from "../optim/index.js";
 import { methodRegistry } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
 import type { Setting } from "./setting.js";
@@ -50,6 +51,12 @@ const ofFitted = {
   words: `data ${dataRegistry.names.filter((name) => dataSetNamed(name)?.isFitted).join(" or ")}`,
   isMet: ({ data }: Readonly<Record<string, unknown>>) => dataSetNamed(data)?.isFitted === true,
 };
+
+/** What has an effect with optimizers alone that take it. */
+const ofOptimizer = (option: OptimizerOption) => ({
+  words: `optimizer ${optimizersWith(option)}`,
+  isMet: ({ optimizer }: Readonly<Record<string, unknown>>) => takesOption(optimizer, option),
+});
 
 /** Keeps the type of a row's schema. */
 const setting = <const Row extends Setting>(row: Row): Row => row;
@@ -209,11 +216,11 @@ export const settings = {
     isInCode: true,
   }),
   optimizer: setting({
-    schema: oneOf(...optimizerNames),
+    ...ofRegistry(optimizerRegistry),
     group: "training",
     flag: {
       usage: "--optimizer <name>",
-      help: "adam or sgd (default: as published for the method, else adam)",
+      help: "adam, sgd, or a file, as ./mine.mjs (default: as published for the method, else adam)",
     },
     part: "optimizer",
   }),
@@ -233,10 +240,7 @@ export const settings = {
     group: "training",
     flag: { usage: "--momentum <m>", help: "momentum of sgd", reads: "number" },
     part: "optimizer",
-    needs: {
-      words: `optimizer ${optimizersWith("momentum").join(" or ")}`,
-      isMet: ({ optimizer }) => (optimizersWith("momentum") as readonly unknown[]).includes(optimizer),
-    },
+    needs: ofOptimizer("momentum"),
   }),
   weightDecay: setting({
     schema: notNegative,
@@ -247,6 +251,7 @@ export const settings = {
       reads: "number",
     },
     part: "optimizer",
+    needs: ofOptimizer("weightDecay"),
   }),
   decayEvery: setting({
     schema: whole(0, 1_000_000),

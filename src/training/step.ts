@@ -84,7 +84,7 @@ export function updated(
   scalars: Tensors,
 ): ReturnType<Optimizer["update"]> {
   const steady = (name: string) => method.ownMomentum === false && isOwn(name);
-  const slopes = scaleGradients(network, method, gradients, optimizer.name);
+  const slopes = scaleGradients(network, method, gradients, optimizer);
   const after = optimizer.update(before, slopes, own, scalars, steady);
   checkUpdate(optimizer, after);
   return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
