@@ -16,6 +16,8 @@ import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
 import { bitsKey, withBits } from "./bits.js";
 import { recordedCode } from "./code.js";
+import type { Loss } from "./losses.js";
+import { lossOf } from "./losses.js";
 import type { CodeKey } from "./settings.js";
 import { codeKeys, runKeys, runSchema, without } from "./settings.js";
 import type { TrainOptions } from "./train.js";
@@ -137,9 +139,18 @@ function inShort(names: readonly string[]): string {
   return `${names.slice(0, 3).join(", ")}, ..., ${names.at(-1)}: ${names.length}, which fewbit summary lists`;
 }
 
-/** The optimizer and the schedule of a configuration. */
-export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; schedule: Schedule } {
-  return { optimizer: optimizerOf(options.optimizer, options), schedule: scheduleOf(options) };
+/** The optimizer, the schedule and the loss of a configuration. */
+export function resolveOptimizer(options: RunOptions): {
+  optimizer: Optimizer;
+  schedule: Schedule;
+  loss: Loss;
+} {
+  const { optimizer, loss } = options;
+  return {
+    optimizer: optimizerOf(optimizer, options),
+    schedule: scheduleOf(options),
+    loss: lossOf(loss),
+  };
 }
 
 /** The data sets whose files are where it is asked, as "mnist, fashion-mnist, kmnist, cifar10 or images". */
@@ -194,7 +205,10 @@ export function runName(model: Network, method: Method): string {
 export const plainName = (name: string): string => name.replace(/[^\w.-]+/g, "-");
 
 /** What `train` takes from a configuration, whoever runs it: the command line or a study. */
-type TrainSettings = Pick<TrainOptions, "optimizer" | "schedule" | "executor" | "options" | "code" | CodeKey>;
+type TrainSettings = Pick<
+  TrainOptions,
+  "optimizer" | "schedule" | "loss" | "executor" | "options" | "code" | CodeKey
+>;
 
 /** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
 export function settingsOf(options: RunOptions): TrainSettings {

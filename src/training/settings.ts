@@ -13,6 +13,7 @@ import type { OptimizerOption } from "../optim/index.js";
 import { optimizerRegistry, optimizersWith, takesOption } from "../optim/index.js";
 import { methodRegistry } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
+import { crossEntropy, lossRegistry } from "./losses.js";
 import type { Setting } from "./setting.js";
 import {
   bits,
@@ -223,6 +224,14 @@ export const settings = {
       help: "adam, sgd, or a file, as ./mine.mjs (default: as published for the method, else adam)",
     },
     part: "optimizer",
+  }),
+  loss: setting({
+    ...ofRegistry(lossRegistry),
+    default: crossEntropy.name,
+    absent: crossEntropy.name,
+    group: "training",
+    flag: { usage: "--loss <name>", help: "what is minimised: crossEntropy, or a file, as ./mine.mjs" },
+    part: "loss",
   }),
   learningRate: setting({
     schema: positive,
