@@ -16,7 +16,7 @@ import type { RemoteOptions } from "./remote.js";
 
 /** What a data set may be loaded with. */
 export interface LoadOptions
-  extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules"> {
+  extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory"> {
   readonly directory?: string;
   readonly mirrors?: readonly string[];
   /** The shape of the network's input, which images in folders become. */

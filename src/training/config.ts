@@ -170,7 +170,7 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
  * @throws UserError for missing or damaged files.
  */
 export async function resolveData(
-  { data, dataDir, mirrors, augment }: RunOptions,
+  { data, dataDir, mirrors, augment, imageMemory }: RunOptions,
   { input }: Pick<Network, "input">,
   { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
@@ -189,7 +189,8 @@ export async function resolveData(
     );
   }
   const listeners = { onProgress, onWarning };
-  const place = { directory: dataDir, mirrors, shape: input };
+  const memory = imageMemory === undefined ? undefined : imageMemory * 2 ** 20;
+  const place = { directory: dataDir, mirrors, shape: input, memory };
   const loaded = await load({ ...place, preparation, trainedOn, rules, ...listeners });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }

@@ -197,6 +197,18 @@ export const settings = {
     part: "data",
     needs: ofFitted,
   }),
+  imageMemory: setting({
+    schema: whole(0, 1_000_000),
+    group: "images",
+    flag: {
+      usage: "--image-memory <MiB>",
+      help: "what the images of a folder may take in memory; more are decoded anew in each epoch (default: 128)",
+      reads: "number",
+    },
+    resumable: true,
+    isLocal: true,
+    needs: ofFitted,
+  }),
   augment: setting({
     schema: yesOrNo,
     default: true,
