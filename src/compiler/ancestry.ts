@@ -1,6 +1,6 @@
 /** Which units depend on which. */
 import type { Tensor } from "../graph/tensor.js";
-import type { Producers, Unit } from "./group.js";
+import type { Producers, Unit } from "./units.js";
 import { ownerOf } from "./kinds.js";
 
 /** A set of units by their numbers, a bit each; a shorter array lacks the rest. */

@@ -6,7 +6,7 @@
  * else reads the gradient as floats gets them from the map that rounds it (`asFloats`).
  */
 import type { Tensor } from "../graph/tensor.js";
-import type { Unit } from "./group.js";
+import type { Unit } from "./units.js";
 import { ownerOf } from "./kinds.js";
 
 /** Whether a gradient, or what it is a view of, is rounded to bf16. */

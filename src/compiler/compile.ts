@@ -12,7 +12,7 @@ import type { Tensor } from "../graph/tensor.js";
 import type { Executor, LoadedProgram, Memory } from "../runtime/executor.js";
 import { defaultExecutor, executorRule } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
-import { emit } from "./emit.js";
+import { compileGraph } from "./passes.js";
 import type { Layout } from "./state.js";
 import { State, isOperand, layOut, readTree, signatureOf, writeTree } from "./state.js";
 import type { HostValue, Results, Signature, TensorTree, Values } from "./trace.js";
@@ -174,7 +174,7 @@ function trace<S extends TensorTree, B extends TensorTree>(
   forEachLeaf<Tensor>(results, isTensor, (path, tensor) => (named[`outputs/${path}`] = tensor));
   if (state !== undefined) Object.assign(named, updates(state, stateLayout));
 
-  const program = emit(
+  const program = compileGraph(
     named,
     { ...stateLayout.places, ...inputs.places, ...outputs.places },
     executor.target,

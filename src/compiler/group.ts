@@ -7,47 +7,21 @@
  */
 import type { Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
-import { isConstant, isElementwise, isReduction, ownerOf, reductionOf, viewOf } from "./kinds.js";
+import { isConstant, isElementwise, isReduction, reductionOf, viewOf } from "./kinds.js";
 import type { Axes } from "../runtime/program.js";
 import type { Mask, Space } from "./space.js";
 import type { Units } from "./ancestry.js";
 import { Ancestry, has } from "./ancestry.js";
 import { findSpace, maskWhere, wholeMask } from "./space.js";
-
-export interface MapGroup {
-  readonly kind: "map";
-  readonly shape: Shape;
-  readonly roots: Tensor[];
-  /** Elementwise nodes to compute, inputs first. */
-  readonly body: Set<Tensor>;
-  /** Nodes read from memory: of the full shape, or broadcasts. */
-  readonly operands: Set<Tensor>;
-  space: Space;
-}
-
-/** A node that is an instruction by itself. */
-export interface Single {
-  readonly kind: "single";
-  readonly node: Tensor;
-}
-
-export type Unit = MapGroup | Single;
-
-/** Bounds on one map, so that its blocks stay in the first-level cache. */
-const mostOperands = 32;
-const mostBody = 96;
-/** Below this many elements sharing an instruction is worth it whatever the values read. */
-const tiny = 1 << 14;
-/** Above this many elements it is worth an instruction more not to keep a value for long. */
-const large = 1 << 20;
-
-/** The unit that writes a node's memory. */
-export type Producers = ReadonlyMap<Tensor, Unit>;
+import { mostMapOperands, mostMapOperations, smallMap, wideChannels } from "./costs.js";
+import { madeFromWeightGradients, readByInputGradientsOnly } from "./policies.js";
+import type { MapGroup, Producers, Single, Unit } from "./units.js";
+import { reads, sourceOf } from "./units.js";
 
 export interface Grouping {
   readonly units: readonly Unit[];
   readonly producers: Producers;
-  /** Weights as floats: units to run where they are read, not long before, with their codes. */
+  /** Units to run where their results are read, not long before. */
   readonly late: ReadonlySet<Unit>;
 }
 
@@ -82,7 +56,7 @@ export function groupMaps(
     // What waits for one layer's gradients must not make another's wait, which would have to be kept.
     const waits = (value: Tensor): boolean => waiting.has(value) && !results.has(value);
     const isSmall = (group: MapGroup): boolean =>
-      sizeOf(group.shape) <= tiny && ![node, ...group.roots].some(waits);
+      sizeOf(group.shape) <= smallMap && ![node, ...group.roots].some(waits);
     const behind = new Map([...root.operands].map((o) => [o, ancestry.behind([sourceOf(o, producers)])]));
     const joined = forInputGradients.has(node)
       ? undefined
@@ -103,53 +77,9 @@ export function groupMaps(
   return { units, producers, late };
 }
 
-/** Values made from gradients of large weights. */
-function madeFromWeightGradients(order: readonly Tensor[]): Set<Tensor> {
-  const found = new Set<Tensor>();
-  for (const node of order) {
-    const isGradient = node.op === "convolutionFilterGradient" && sizeOf(node.shape) > large;
-    if (isGradient || node.inputs.some((input) => found.has(input))) found.add(node);
-  }
-  return found;
-}
-
-/** Large weights, as floats, that only the gradient of a layer's input reads. */
-function readByInputGradientsOnly(order: readonly Tensor[]): Set<Tensor> {
-  const found = new Set<Tensor>();
-  for (const { op, inputs } of order) {
-    if (op === "convolutionInputGradient" && sizeOf(inputs[1].shape) > large) found.add(inputs[1]);
-  }
-  for (const { op, inputs } of order) {
-    inputs.forEach((input, i) => (op !== "convolutionInputGradient" || i === 0) && found.delete(input));
-  }
-  return found;
-}
-
 /** Leaves and constants are in memory before the run; views have another node's memory; broadcasts are read in place. */
 function hasNoUnit(node: Tensor): boolean {
   return isConstant(node.op) || node.op === "leaf" || node.op === "broadcast" || viewOf(node) !== undefined;
-}
-
-/** The values in memory that a unit reads. */
-export function reads(unit: Unit, producers: Producers): Tensor[] {
-  return unit.kind === "map"
-    ? [...unit.operands].map((operand) => sourceOf(operand, producers))
-    : [...unit.node.inputs];
-}
-
-/** The units whose results a unit reads. */
-export function dependencies(unit: Unit, producers: Producers): Set<Unit> {
-  const found = new Set<Unit>();
-  for (const tensor of reads(unit, producers)) {
-    const from = producers.get(ownerOf(tensor).owner);
-    if (from !== undefined) found.add(from);
-  }
-  return found;
-}
-
-/** A broadcast without a unit of its own is its input, read with fewer axes. */
-export function sourceOf(operand: Tensor, producers: Producers): Tensor {
-  return operand.op === "broadcast" && !producers.has(operand) ? operand.inputs[0] : operand;
 }
 
 /**
@@ -211,9 +141,9 @@ function join(
   }
   if (!related) return false;
   const operands = new Set([...group.operands, ...outside]);
-  if (operands.size > mostOperands) return false;
+  if (operands.size > mostMapOperands) return false;
   const more = [...root.body].filter((node) => !group.body.has(node));
-  if (group.body.size + more.length > mostBody) return false;
+  if (group.body.size + more.length > mostMapOperations) return false;
   const roots = [...group.roots, ...root.roots];
   const space = spaceOf({ shape: group.shape, roots, operands }, isWhole);
   if (space === undefined) return false;
@@ -236,9 +166,6 @@ export function maskOf(node: Tensor, shape: Shape, whole: boolean): Mask {
 function rootMask(root: Tensor, shape: Shape): Mask {
   return maskWhere(shape, (axis) => !isReduction(root.op) || !root.attributes.axes!.includes(axis));
 }
-
-/** Wide channels, where a block is a piece of one row: a row's sum and a channel's sum need different orders. */
-const wide = 512;
 
 /** The axes that a root's result keeps. A reduction over axes of extent 1 keeps all but the position. */
 export function resultAxes(root: Tensor, shape: Shape, space: Space): Axes {
@@ -267,7 +194,7 @@ function spaceOf(
       return axes === 0 || axes === 1 || axes === 4 || axes === 5;
     });
     if (!supported) continue;
-    if (kinds.has(6) && kinds.size > 1 && space.extents[2] > wide) continue;
+    if (kinds.has(6) && kinds.size > 1 && space.extents[2] > wideChannels) continue;
     return space;
   }
   return undefined;

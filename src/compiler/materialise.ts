@@ -9,25 +9,17 @@
  */
 import type { Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
+import { largeValue, mostCheapOperands, mostCheapOperations, smallValue } from "./costs.js";
 import { bytesFor, productBound } from "./integers.js";
 import { isConstant, isCostly, isElementwise, isReduction, ownerOf } from "./kinds.js";
-
-/** Below this many elements values stay in the caches, and few instructions matter more than few bytes. */
-const small = 1 << 14;
-
-/** Above this many elements a costly function of a leaf is recomputed too: the leaf is in memory anyway. */
-const large = 1 << 20;
-
-/** Of small values, what is cheap to recompute: up to this many operands and operations. */
-const mostOperands = 3;
-/** Of all values. */
-const mostOperations = 24;
+import type { Users } from "./uses.js";
 
 /** The elementwise and broadcast nodes of `order` that need memory of their own. */
-export function chooseMaterialised(order: readonly Tensor[], outputs: readonly Tensor[]): Set<Tensor> {
-  const users = new Map<Tensor, Tensor[]>(order.map((tensor) => [tensor, []]));
-  for (const tensor of order) for (const input of new Set(tensor.inputs)) users.get(input)!.push(tensor);
-
+export function chooseMaterialised(
+  order: readonly Tensor[],
+  outputs: readonly Tensor[],
+  users: Users,
+): Set<Tensor> {
   const isOutput = new Set(outputs);
   const materialised = new Set<Tensor>();
   const shared: Tensor[] = [];
@@ -37,7 +29,7 @@ export function chooseMaterialised(order: readonly Tensor[], outputs: readonly T
     if (isOutput.has(tensor) || using.some((user) => !isElementwise(user.op) && !isReduction(user.op))) {
       materialised.add(tensor);
     } else if (tensor.op !== "broadcast" && using.length > 1) {
-      const cheap = sizeOf(tensor.shape) > large && tensor.inputs.every(({ op }) => op === "leaf");
+      const cheap = sizeOf(tensor.shape) > largeValue && tensor.inputs.every(({ op }) => op === "leaf");
       if (isCostly(tensor.op) && !cheap) materialised.add(tensor);
       else shared.push(tensor);
     }
@@ -46,16 +38,17 @@ export function chooseMaterialised(order: readonly Tensor[], outputs: readonly T
   for (const tensor of shared) {
     const cone = coneOf([tensor], materialised);
     const dear =
-      sizeOf(tensor.shape) > small
+      sizeOf(tensor.shape) > smallValue
         ? passes.savedBy(tensor) > 0
-        : [...cone.operands].filter(isWhole).length > mostOperands;
-    if (dear || cone.operations > mostOperations) passes.materialise(tensor);
+        : [...cone.operands].filter(isWhole).length > mostCheapOperands;
+    if (dear || cone.operations > mostCheapOperations) passes.materialise(tensor);
   }
   // Some were worth it only until others followed.
   for (const tensor of shared) {
-    if (!materialised.has(tensor) || sizeOf(tensor.shape) <= small) continue;
+    if (!materialised.has(tensor) || sizeOf(tensor.shape) <= smallValue) continue;
     passes.drop(tensor);
-    const worth = passes.savedBy(tensor) > 0 || coneOf([tensor], materialised).operations > mostOperations;
+    const worth =
+      passes.savedBy(tensor) > 0 || coneOf([tensor], materialised).operations > mostCheapOperations;
     if (worth) passes.materialise(tensor);
   }
   return materialised;
@@ -92,7 +85,7 @@ class Passes {
 
   constructor(
     order: readonly Tensor[],
-    private readonly users: ReadonlyMap<Tensor, readonly Tensor[]>,
+    private readonly users: Users,
     private readonly materialised: Set<Tensor>,
   ) {
     for (const tensor of order) {

@@ -2,17 +2,20 @@
  * Decides where each value lives: directly in its output or in the state it replaces where that is
  * safe, in constants, else in scratch.
  */
+import { node } from "../graph/node.js";
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Operand, Storage } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
 import { ConstantPool } from "./constants.js";
-import type { Producers, Unit } from "./group.js";
-import { maskOf, reads, sourceOf } from "./group.js";
+import { maskOf } from "./group.js";
 import { wholeMask } from "./space.js";
 import { isConstant, ownerOf } from "./kinds.js";
 import type { Lifetime, MemoryRules } from "./memory.js";
 import { planMemory } from "./memory.js";
+import type { Producers, Unit } from "./units.js";
+import { isSingle, reads, resultsOf, sourceOf } from "./units.js";
+import type { Readers } from "./uses.js";
 
 /** Where leaves are given and where results go, by name. */
 export type Places = Readonly<Record<string, Operand>>;
@@ -23,6 +26,8 @@ export interface Placement {
   /** Results to copy to their place after everything else, in order. */
   readonly copies: readonly { from: Operand; to: Operand }[];
   readonly scratchBytes: number;
+  /** A zero in memory, where a unit pads with it. */
+  readonly zero: Operand | undefined;
   readonly constants: Uint8Array;
 }
 
@@ -31,6 +36,7 @@ export interface Setting {
   /** In the order of execution. */
   readonly units: readonly Unit[];
   readonly producers: Producers;
+  readonly readers: Readers;
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly places: Places;
   /** Of values that are not kept as their element type. */
@@ -39,14 +45,11 @@ export interface Setting {
 }
 
 export function place(setting: Setting): Placement {
-  const { units, producers, outputs, places, storages, target } = setting;
+  const { units, producers, readers, outputs, places, storages, target } = setting;
   const storageOf = (node: Tensor): Storage => storages.get(node) ?? node.dtype;
   const byteSize = (node: Tensor): number => sizeOf(node.shape) * storageBytes[storageOf(node)];
-  const lastRead = new Map<Tensor, number>();
-  units.forEach((unit, i) =>
-    reads(unit, producers).forEach((tensor) => lastRead.set(ownerOf(tensor).owner, i)),
-  );
   const position = new Map(units.map((unit, i) => [unit, i]));
+  const lastRead = new Map([...readers].map(([owner, all]) => [owner, position.get(all.at(-1)!)!]));
   const mayWrite = writing(setting, position, lastRead);
 
   const direct = new Map<Tensor, Operand>();
@@ -74,7 +77,7 @@ export function place(setting: Setting): Placement {
   const scratch: Tensor[] = [];
   const lifetimes: Lifetime[] = [];
   units.forEach((unit, i) => {
-    for (const node of unit.kind === "map" ? unit.roots : [unit.node]) {
+    for (const node of resultsOf(unit)) {
       if (direct.has(node)) continue;
       scratch.push(node);
       lifetimes.push({ bytes: byteSize(node), first: i, last: lastRead.get(node) ?? i });
@@ -112,13 +115,16 @@ export function place(setting: Setting): Placement {
     const i = saved.indexOf(copy);
     return { from: i < 0 ? operandOf(copy.from) : saves[i].to, to: copy.to };
   });
+  // All constants have their place from here on.
+  for (const unit of units) reads(unit, producers).forEach(operandOf);
+  const pads = units.some((unit) => isSingle(unit, "pad"));
+  const zero = pads ? pool.operandOf(node("constant", [], { value: 0 })) : undefined;
   return {
     operandOf,
     copies: [...saves, ...copies],
     scratchBytes: bytes,
-    get constants() {
-      return pool.bytes();
-    },
+    zero,
+    constants: pool.bytes(),
   };
 }
 

@@ -7,8 +7,8 @@ import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Storage } from "../runtime/program.js";
 import type { Target } from "../runtime/target.js";
-import type { Producers, Unit } from "./group.js";
-import { reads } from "./group.js";
+import type { Unit } from "./units.js";
+import type { Readers } from "./uses.js";
 import { bf16OperandOf } from "./bf16.js";
 import { bytesFor, productBound } from "./integers.js";
 import { ownerOf } from "./kinds.js";
@@ -16,17 +16,10 @@ import { ownerOf } from "./kinds.js";
 /** The storage of each value that is not kept as its element type. */
 export function chooseStorage(
   units: readonly Unit[],
-  producers: Producers,
+  readers: Readers,
   results: readonly Tensor[],
   { storages: available, bf16Products }: Target,
 ): Map<Tensor, Storage> {
-  const readers = new Map<Tensor, Unit[]>();
-  for (const unit of units) {
-    for (const tensor of reads(unit, producers)) {
-      const { owner } = ownerOf(tensor);
-      readers.set(owner, [...(readers.get(owner) ?? []), unit]);
-    }
-  }
   const returned = new Set(results.map((tensor) => ownerOf(tensor).owner));
   const weights = new Set(
     units.flatMap((unit) =>

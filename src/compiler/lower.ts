@@ -1,8 +1,8 @@
-/** The emitter: a graph of named results becomes a Program. */
-import { node as makeNode } from "../graph/node.js";
+/** The last pass: units whose values have places become instructions. */
 import { stridesOf } from "../graph/ops/shapes.js";
 import type { Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
+import { productOps, shapesByRole, windowOps } from "../runtime/instructions.js";
 import type {
   CopyInstruction,
   Geometry,
@@ -11,64 +11,34 @@ import type {
   MapOp,
   MapOperation,
   Operand,
-  Program,
-  Segment,
 } from "../runtime/program.js";
-import { productOps, shapesByRole, windowOps } from "../runtime/instructions.js";
 import { storageBytes } from "../runtime/program.js";
-import type { Target } from "../runtime/target.js";
-import { chooseMaterialised } from "./materialise.js";
-import type { MapGroup, Producers } from "./group.js";
-import { groupMaps, maskOf, resultAxes, sourceOf } from "./group.js";
+import { maskOf, resultAxes } from "./group.js";
 import { reductionOf } from "./kinds.js";
-import { legalise } from "./legalise.js";
-import { topologicalOrder } from "../graph/order.js";
-import type { Places } from "./place.js";
-import { place } from "./place.js";
-import { alignUp } from "./memory.js";
-import { schedule } from "./schedule.js";
-import { simplify } from "./simplify.js";
-import { chooseStorage } from "./storage.js";
-import { unfuse } from "./unfuse.js";
+import type { Placement } from "./place.js";
+import type { MapGroup, Producers, Unit } from "./units.js";
+import { sourceOf } from "./units.js";
 
-type OperandOf = (tensor: Tensor) => Operand;
+type OperandOf = Placement["operandOf"];
 
-/**
- * Compiles a graph. `outputs` are results by name; `places` says where each leaf is and each result
- * goes. A result named like a state leaf replaces that leaf's value.
- */
-export function emit(outputs: Readonly<Record<string, Tensor>>, places: Places, target: Target): Program {
-  const legal = legalise(simplify(unfuse(outputs, target), target));
-  const results = Object.values(legal);
-  const order = topologicalOrder(results);
-  const grouping = groupMaps(order, chooseMaterialised(order, results), results);
-  const units = schedule(grouping, legal);
-  const storages = chooseStorage(units, grouping.producers, results, target);
-  const placed = place({ units, producers: grouping.producers, outputs: legal, places, storages, target });
-  const { operandOf } = placed;
-
-  const instructions = units.flatMap((unit) =>
-    unit.kind === "map" ? [emitMap(unit, grouping.producers, operandOf)] : emitSingle(unit.node, operandOf),
-  );
-  for (const { from, to } of placed.copies) {
-    const extents = [sizeOf(from.shape)];
-    instructions.push({ kind: "move", op: "copy", extents, from, fromStrides: [1], to, toStrides: [1] });
-  }
-
-  const bytes: Record<Segment, number> = { constants: 0, state: 0, inputs: 0, outputs: 0, scratch: 0 };
-  for (const { segment, offset, storage, shape } of Object.values(places)) {
-    bytes[segment] = Math.max(
-      bytes[segment],
-      alignUp(offset + sizeOf(shape) * storageBytes[storage], target),
-    );
-  }
-  bytes.scratch = placed.scratchBytes;
-  const constants = placed.constants;
-  bytes.constants = constants.byteLength;
-  return { bytes, instructions, names: places, constants };
+/** The instructions of units in their order, and the copies of results after them. */
+export function lower(
+  units: readonly Unit[],
+  producers: Producers,
+  { operandOf, zero, copies }: Placement,
+): Instruction[] {
+  return [
+    ...units.flatMap((unit) =>
+      unit.kind === "map" ? [lowerMap(unit, producers, operandOf)] : lowerSingle(unit.node, operandOf, zero),
+    ),
+    ...copies.map(({ from, to }): CopyInstruction => {
+      const extents = [sizeOf(from.shape)];
+      return { kind: "move", op: "copy", extents, from, fromStrides: [1], to, toStrides: [1] };
+    }),
+  ];
 }
 
-function emitMap(group: MapGroup, producers: Producers, operandOf: OperandOf): MapInstruction {
+function lowerMap(group: MapGroup, producers: Producers, operandOf: OperandOf): MapInstruction {
   const { shape, space } = group;
   const slots = new Map<Tensor, number>();
   const operands = [...group.operands].map((operand, slot) => {
@@ -94,7 +64,7 @@ function emitMap(group: MapGroup, producers: Producers, operandOf: OperandOf): M
   return { kind: "map", space: space.extents, operands, body, results };
 }
 
-function emitSingle(node: Tensor, operandOf: OperandOf): Instruction[] {
+function lowerSingle(node: Tensor, operandOf: OperandOf, zero: Operand | undefined): Instruction[] {
   const { op, inputs, attributes } = node;
   const out = operandOf(node);
   const operands = inputs.map(operandOf);
@@ -143,8 +113,7 @@ function emitSingle(node: Tensor, operandOf: OperandOf): Instruction[] {
     case "slice":
       return [copyOf(node.shape, startingAt(dense(operands[0]), attributes.low!), dense(out))];
     case "pad": {
-      const zero = operandOf(makeNode("constant", [], { value: 0 }));
-      const none = { operand: zero, strides: node.shape.map(() => 0) };
+      const none = { operand: zero!, strides: node.shape.map(() => 0) };
       return [
         copyOf(node.shape, none, dense(out)),
         copyOf(inputs[0].shape, dense(operands[0]), startingAt(dense(out), attributes.low!)),
