@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "product_tile.h"
+#include "product_cut.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {

@@ -2,14 +2,10 @@
 #pragma once
 #include "cut.h"
 #include "reduce.h"
+#include "simd_integer.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
-
-static inline int32_t log2Bytes(int32_t storage) {
-  return storage == U8 || storage == S8 ? 0 : storage == I16 || storage == BF16 ? 1 : 2;
-}
-static inline int64_t storageBytes(int32_t storage) { return 1 << log2Bytes(storage); }
 
 enum { SAMPLE = 4, POSITION = 2, CHANNEL = 1, FULL = 7 };
 

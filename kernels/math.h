@@ -4,7 +4,7 @@
 // AVX2 and AVX-512 give the same bits: the same operations in the same order, `madd` always fused.
 // `minimum(a, b)` is a < b ? a : b and `maximum(a, b)` is a > b ? a : b, so both give b for a NaN.
 #pragma once
-#include "product_tile.h"
+#include "product_cut.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {

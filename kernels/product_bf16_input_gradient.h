@@ -6,6 +6,7 @@
 // contiguous segment of the gradient. A chunk copies the gradient rows that a band needs into a panel
 // with zero borders, which all phases read.
 #pragma once
+#include "cut.h"
 #include "product_bf16.h"
 
 #if defined(__AVX512BF16__)

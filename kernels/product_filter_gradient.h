@@ -8,7 +8,6 @@
 // Inputs that are stored as bytes are converted unit by unit into a thread's own panel, as padded ones
 // are copied; the sums are the same.
 #pragma once
-#include "map_layout.h"
 #include "product_forward.h"
 #include "simd_integer.h"
 

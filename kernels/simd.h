@@ -54,5 +54,32 @@ static inline Vec madd(Vec a, Vec b, Vec c) { return a * b + c; }
 #error "the kernels need AVX2 with FMA, AVX-512 or WebAssembly's SIMD"
 #endif
 
+// The first lanes of a vector alone.
+#if defined(__AVX512F__)
+typedef __mmask16 Mask;
+static inline Mask firstLanes(int64_t n) { return Mask(0xffffu >> (16 - n)); }
+static inline Vec load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+static inline void store(float* p, Vec v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
+#elif defined(__AVX2__)
+typedef __m256i Mask;
+static inline Mask firstLanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline Vec load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
+static inline void store(float* p, Vec v, Mask m) { _mm256_maskstore_ps(p, m, v); }
+#else
+// Whole vectors are read and written back: there is one thread, and wasm.cpp leaves room at the end.
+typedef v128_t Mask;
+// Read, not compared: clang would make choices between vectors of an and with a comparison, which are slower.
+static inline Mask firstLanes(int64_t n) {
+  static const int32_t lanes[2 * LANES] = {-1, -1, -1, -1};
+  return wasm_v128_load(lanes + LANES - n);
+}
+static inline Vec load(const float* p, Mask m) { return (Vec)wasm_v128_and(wasm_v128_load(p), m); }
+static inline void store(float* p, Vec v, Mask m) {
+  wasm_v128_store(p, wasm_v128_bitselect((v128_t)v, wasm_v128_load(p), m));
+}
+#endif
+
 }  // namespace FEWBIT_ISA
 }  // namespace fewbit

@@ -191,6 +191,12 @@ static inline void fromFloats(T* to, const float* from, int64_t n) {
   if (i < n) storeInts(to + i, toCodes(load(from + i)), n - i);
 }
 
+// Of an element.
+static inline int32_t log2Bytes(int32_t storage) {
+  return storage == U8 || storage == S8 ? 0 : storage == I16 || storage == BF16 ? 1 : 2;
+}
+static inline int64_t storageBytes(int32_t storage) { return 1 << log2Bytes(storage); }
+
 // bfloat16: the upper half of a float.
 static inline float readBf16(uint16_t half) {
   const uint32_t bits = (uint32_t)half << 16;
@@ -210,7 +216,7 @@ static inline void toBf16(int16_t* to, const float* from, int64_t n) {
 }
 
 // Elements `index` ... `index` + n of what is not stored as floats, as floats; may write up to a whole vector.
-static void readIntegers(float* to, const char* from, int32_t storage, int64_t index, int64_t n) {
+static inline void readIntegers(float* to, const char* from, int32_t storage, int64_t index, int64_t n) {
   switch (storage) {
     case I32: return toFloats(to, (const int32_t*)from + index, n);
     case I16: return toFloats(to, (const int16_t*)from + index, n);
@@ -220,7 +226,7 @@ static void readIntegers(float* to, const char* from, int32_t storage, int64_t i
   }
 }
 // The reverse, from floats that the storage holds exactly; may read up to a whole vector.
-static void writeIntegers(char* to, int32_t storage, int64_t index, const float* from, int64_t n) {
+static inline void writeIntegers(char* to, int32_t storage, int64_t index, const float* from, int64_t n) {
   switch (storage) {
     case I16: return fromFloats((int16_t*)to + index, from, n);
     case U8: return fromFloats((uint8_t*)to + index, from, n);

@@ -15,6 +15,8 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
@@ -46,14 +48,28 @@ const avx512vnni = [...avx512, "-mavx512vnni"];
 const avx512bf16 = [...avx512vnni, "-mavx512bf16"];
 const avx2vnni = [...avx2, "-mavxvnni"];
 
-/** The instruction sets' translation units, [name, source, flags]; AVX2 is what every CPU that is served has. */
-export const instructionSetUnits = [
-  ["avx512bf16", "isa.cpp", [...fast, ...avx512bf16, "-DFEWBIT_ISA=avx512bf16"]],
-  ["avx512vnni", "isa.cpp", [...fast, ...avx512vnni, "-DFEWBIT_ISA=avx512vnni"]],
-  ["avx512", "isa.cpp", [...fast, ...avx512, "-DFEWBIT_ISA=avx512"]],
-  ["avx2vnni", "isa.cpp", [...fast, ...avx2vnni, "-DFEWBIT_ISA=avx2vnni"]],
-  ["avx2", "isa.cpp", [...fast, ...avx2, "-DFEWBIT_ISA=avx2"]],
+/** AVX2 is what every CPU that is served has. */
+const flagsOfSets = [
+  ["avx512bf16", avx512bf16],
+  ["avx512vnni", avx512vnni],
+  ["avx512", avx512],
+  ["avx2vnni", avx2vnni],
+  ["avx2", avx2],
 ];
+
+/** The instruction sets, fastest first. */
+export const instructionSets = flagsOfSets.map(([set]) => set);
+
+/** Each instruction set's translation units, a family of kernels each: [object, source, flags]. The longest to compile come first. */
+export const instructionSetUnits = ["isa_product", "isa_map", "isa"].flatMap((family) =>
+  flagsOfSets.map(([set, flags]) => [
+    `${set}.${family}`,
+    `${family}.cpp`,
+    [...fast, ...flags, `-DFEWBIT_ISA=${set}`],
+  ]),
+);
+/** The instruction set of a unit, if it is of one. */
+export const setOf = (name) => instructionSets.find((set) => name.startsWith(`${set}.`));
 
 /** The translation units that a plain program needs, with their flags: [object, source, flags]. */
 export const units = [
@@ -96,28 +112,84 @@ function run(command, args) {
   });
 }
 
+/** A unit's files, sorted: what quoted includes reach. */
+export function sourcesOf(file) {
+  const found = new Set();
+  const visit = (name) => {
+    if (found.has(name) || !existsSync(join(kernels, name))) return;
+    found.add(name);
+    const includes = readFileSync(join(kernels, name), "utf8").matchAll(/^\s*#include "([^"]+)"/gm);
+    for (const [, included] of includes) visit(included);
+  };
+  visit(file);
+  return [...found].sort();
+}
+
+/** Who works on fewbit keeps objects, so that a changed file compiles what includes it, and nothing else. */
+const kept = existsSync(join(root, ".git")) ? join(build, "objects") : undefined;
+/** Kept objects that nobody has asked for so long are of sources that are gone. */
+const keptMilliseconds = 7 * 24 * 3_600_000;
+
+function keptObject(compiler, [name, source, flags], extraFlags) {
+  const hash = createHash("sha256").update(JSON.stringify([compiler, common, flags, extraFlags]));
+  for (const file of sourcesOf(source)) hash.update(`${file}\0`).update(readFileSync(join(kernels, file)));
+  return join(kept, `${name}-${hash.digest("hex").slice(0, 16)}.o`);
+}
+
+function forgetOldObjects() {
+  if (kept === undefined || !existsSync(kept)) return;
+  for (const name of readdirSync(kept)) {
+    const path = join(kept, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found !== undefined && Date.now() - found.mtimeMs > keptMilliseconds) rmSync(path, { force: true });
+  }
+}
+
 /**
- * Compiles units into `directory`, two at a time; gives the objects' paths. A unit that fails is left out
- * where `leaveOut(name, error)` takes it; otherwise its error is thrown.
+ * Compiles units, two at a time, into `directory`, or in a clone of the repository into the objects that are kept; gives
+ * the objects' paths. Where a unit of an instruction set fails and `leaveOut(set, error)` takes it, the set is left out;
+ * otherwise the error is thrown.
  */
 export async function compileUnits(compiler, list, directory, extraFlags = [], leaveOut) {
-  mkdirSync(directory, { recursive: true });
-  const objectOf = (name) => join(directory, `${name}.o`);
+  const folder = kept ?? directory;
+  mkdirSync(folder, { recursive: true });
   const waiting = [...list];
+  const objects = new Map();
   const left = new Set();
+  const compile = async (unit) => {
+    const [name, source, flags] = unit;
+    const object = kept === undefined ? join(folder, `${name}.o`) : keptObject(compiler, unit, extraFlags);
+    objects.set(name, object);
+    if (kept !== undefined && existsSync(object)) {
+      utimesSync(object, new Date(), new Date());
+      return;
+    }
+    // Another process may be making the same object.
+    const made = `${object}.${process.pid}`;
+    await run(compiler.command, [
+      ...common,
+      ...flags,
+      ...extraFlags,
+      "-c",
+      join(kernels, source),
+      "-o",
+      made,
+    ]);
+    renameSync(made, object);
+  };
   const worker = async () => {
     for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
-      const [name, source, flags] = unit;
-      const args = [...common, ...flags, ...extraFlags, "-c", join(kernels, source), "-o", objectOf(name)];
-      await run(compiler.command, args).catch((error) => {
+      const set = setOf(unit[0]);
+      if (left.has(set)) continue;
+      await compile(unit).catch((error) => {
         if (leaveOut === undefined) throw error;
-        leaveOut(name, error);
-        left.add(name);
+        if (!left.has(set)) leaveOut(set, error);
+        left.add(set);
       });
     }
   };
   await Promise.all([worker(), worker()]);
-  return list.filter(([name]) => !left.has(name)).map(([name]) => objectOf(name));
+  return list.filter(([name]) => !left.has(setOf(name))).map(([name]) => objects.get(name));
 }
 
 /** Links objects into a shared library or, with no flags, a program. */
@@ -131,7 +203,8 @@ export function linkFlags() {
 
 function hashOf(compiler, list) {
   const hash = createHash("sha256").update(JSON.stringify([compiler, common, list, linkFlags()]));
-  for (const file of readdirSync(kernels).sort()) hash.update(file).update(readFileSync(join(kernels, file)));
+  const files = new Set(list.flatMap(([, source]) => sourcesOf(source)));
+  for (const file of [...files].sort()) hash.update(file).update(readFileSync(join(kernels, file)));
   return hash.digest("hex");
 }
 
@@ -196,19 +269,22 @@ export async function buildKernels({ quiet = false } = {}) {
   say(`building the native kernels with ${compiler.version} ...`);
   const start = Date.now();
   const work = join(build, `objects-${process.pid}`);
+  mkdirSync(work, { recursive: true });
   try {
     const missing = {};
-    const leaveOut = (name, error) => {
+    const leaveOut = (set, error) => {
       if (process.env.FEWBIT_BUILD_LOG) console.error(error.message);
-      if (name === "avx2" || !instructionSetUnits.some(([set]) => set === name)) throw error;
-      missing[name] = lineOf(error);
-      say(`without ${name}, which this compiler cannot build (${missing[name]})`);
+      if (set === "avx2" || set === undefined) throw error;
+      missing[set] = lineOf(error);
+      say(`without ${set}, which this compiler cannot build (${missing[set]})`);
     };
     // In one go, which keeps both workers busy; the others are compiled again where they must do without a set.
     const objects = await compileUnits(compiler, list, work, [], leaveOut);
-    const without = Object.keys(missing).map((name) => `-DFEWBIT_NO_${name}`);
-    if (without.length > 0)
-      await compileUnits(compiler, list.slice(instructionSetUnits.length), work, without);
+    const without = Object.keys(missing).map((set) => `-DFEWBIT_NO_${set}`);
+    if (without.length > 0) {
+      const others = list.slice(instructionSetUnits.length);
+      objects.splice(-others.length, others.length, ...(await compileUnits(compiler, others, work, without)));
+    }
     const finished = join(work, "fewbit.node");
     await link(compiler, objects, finished, linkFlags());
     // A process that has the old file open keeps it.
@@ -219,6 +295,7 @@ export async function buildKernels({ quiet = false } = {}) {
     return fail(`the native kernels do not compile (${lineOf(error)}; FEWBIT_BUILD_LOG=1 shows all)`);
   } finally {
     rmSync(work, { recursive: true, force: true });
+    forgetOldObjects();
   }
   say(`built the native kernels in ${((Date.now() - start) / 1000).toFixed(0)} s`);
   return { built: true };

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { sourcesOf } from "./build-kernels.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const kernels = join(root, "kernels");
@@ -40,24 +41,14 @@ const common = [
 ];
 /** [object, source, flags]; the memory functions must not be compiled into calls of themselves. */
 const units = [
-  ["isa", "isa.cpp", ["-DFEWBIT_ISA=simd128"]],
+  ...["isa", "isa_map", "isa_product"].map((name) => [name, `${name}.cpp`, ["-DFEWBIT_ISA=simd128"]]),
   ["wasm", "wasm.cpp", ["-fno-builtin"]],
 ];
 // A stack at the bottom of memory traps when it overflows.
 const linkFlags = ["--no-entry", "--stack-first", "--strip-all", "--max-memory=4294967296"];
 
-/** A unit's files: what quoted includes reach. */
-function sourcesOf(file, found = new Set()) {
-  if (found.has(file)) return found;
-  found.add(file);
-  for (const [, name] of readFileSync(join(kernels, file), "utf8").matchAll(/^\s*#include "([^"]+)"/gm)) {
-    sourcesOf(name, found);
-  }
-  return found;
-}
-
 function sourceHash() {
-  const files = new Set(units.flatMap(([, source]) => [...sourcesOf(source)]));
+  const files = new Set(units.flatMap(([, source]) => sourcesOf(source)));
   const hash = createHash("sha256").update(JSON.stringify([common, units, linkFlags]));
   for (const file of [...files].sort()) hash.update(`${file}\0`).update(readFileSync(join(kernels, file)));
   return hash.digest("hex");

@@ -58,7 +58,7 @@ const lines = rows.map((row) => {
   return `  [${values.map((value) => JSON.stringify(value)).join(", ")}],`;
 });
 const text = `/** Made by scripts/make-published.mjs from: ${source.replace(/\*\//g, "")}. */
-import type { PublishedTuple } from "./index.js";
+import type { PublishedTuple } from "./row.js";
 
 /** Data set, model, method, bits of weights and activations, optimizer, rate, weight decay, batch, top-1, top-5. */
 export const rows: readonly PublishedTuple[] = [

@@ -1,0 +1,26 @@
+// The maps of one instruction set (see isa.h).
+#include "simd.h"
+
+#include "isa.h"
+#include "map.h"
+#ifndef __wasm__
+#include "map_code.h"
+#endif
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+Plan planOf(const MapInstruction& map) { return planMap(map); }
+
+void runChunkOf(const MapInstruction& map, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+  runMap(map, memory, phase, chunk, work);
+}
+
+#ifdef __wasm__
+size_t codeOf(const MapInstruction&, unsigned char*, size_t) { return 0; }
+#else
+size_t codeOf(const MapInstruction& map, unsigned char* to, size_t room) { return compileMap(map, to, room); }
+#endif
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit

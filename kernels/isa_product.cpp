@@ -1,0 +1,17 @@
+// The products of one instruction set (see isa.h).
+#include "simd.h"
+
+#include "isa.h"
+#include "product.h"
+
+namespace fewbit {
+namespace FEWBIT_ISA {
+
+Plan planOf(const ProductInstruction& product) { return planProduct(product); }
+
+void runChunkOf(const ProductInstruction& product, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+  runProduct(product, memory, phase, chunk, work);
+}
+
+}  // namespace FEWBIT_ISA
+}  // namespace fewbit
