@@ -12,11 +12,19 @@ import type { JobProgress } from "./queue.js";
 import { maxStalledCount, orAborted, runOfJob, within } from "./queue.js";
 import type { DataSets } from "./run.js";
 import { trainRun } from "./run.js";
-import type { Outcome } from "./run-study.js";
+import type { Outcome, StudyListeners } from "./run-study.js";
 import { standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
-import type { WorkerListeners } from "./worker.js";
-import { graceMilliseconds } from "./worker.js";
+
+export interface WorkerListeners extends StudyListeners {
+  /** What concerns no run: the server cannot be reached, a study's folder is not here. */
+  readonly onTrouble?: (message: string) => void;
+  /** The server has been reached. */
+  readonly onReady?: () => void;
+}
+
+/** What the server is given to answer once the worker has been told to stop. */
+export const graceMilliseconds = 3_000;
 
 export interface JobManner extends WorkerListeners {
   readonly queueName: string;

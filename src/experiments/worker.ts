@@ -17,15 +17,8 @@ import {
   within,
 } from "./queue.js";
 import { DataSets } from "./run.js";
-import type { StudyListeners } from "./run-study.js";
-import { giveBack, runJob } from "./worker-job.js";
-
-export interface WorkerListeners extends StudyListeners {
-  /** What concerns no run: the server cannot be reached, a study's folder is not here. */
-  readonly onTrouble?: (message: string) => void;
-  /** The server has been reached. */
-  readonly onReady?: () => void;
-}
+import type { WorkerListeners } from "./worker-job.js";
+import { giveBack, graceMilliseconds, runJob } from "./worker-job.js";
 
 export interface WorkerOptions extends WorkerListeners {
   /** Where the server is: see `queueUrl`. */
@@ -50,8 +43,6 @@ export interface WorkerOptions extends WorkerListeners {
 
 /** How long to wait where nothing is to be done. */
 const idleMilliseconds = 500;
-/** What the server is given to answer once the worker has been told to stop. */
-export const graceMilliseconds = 3_000;
 
 /** @throws UserError if the server cannot be reached at the beginning, or `folder` is no study's on a queue. */
 export async function work(options: WorkerOptions): Promise<void> {

@@ -1,8 +1,8 @@
 /** What an entry of the op table holds. */
+import type { Data } from "./ops/loops.js";
 import type { Attributes, DType, Lattice, Shape, Tensor } from "./tensor.js";
 
-/** The narrow arrays hold codes in the memory of a Program. */
-export type Data = Float32Array | Float64Array | Int32Array | Int16Array | Uint8Array | Int8Array;
+export type { Data } from "./ops/loops.js";
 
 /** A dense, row-major array. */
 export interface View {

@@ -6,6 +6,7 @@
  */
 
 import { shown, UserError } from "../errors.js";
+import type { ElementwiseOp } from "./ops/loops.js";
 
 /** Element type as the user sees it. How a value is stored is the compiler's choice. */
 export type DType = "f32" | "i32";
@@ -27,27 +28,8 @@ export type OpName =
   | "constant" // one number, or an array fixed when the program is compiled
   | "iota" // 0, 1, 2, ... along one axis
   | "random" // uniform in [0, 1), a function of key, stream and position
-  // elementwise, one input
-  | "neg"
-  | "abs"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "tanh"
-  | "round"
-  | "bf16" // the nearest bfloat16
-  // elementwise, two inputs of one shape; comparisons give 0 or 1
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "min"
-  | "max"
-  | "lt"
-  | "le"
-  | "eq"
-  // elementwise, three inputs: where inputs[0] is not 0, inputs[1], else inputs[2]
-  | "select"
+  // elementwise, of inputs of one shape; comparisons give 0 or 1, and `select` inputs[1] where inputs[0] is not 0, else inputs[2]
+  | ElementwiseOp
   // elementwise: inputs[0] codes, inputs[1] scale; the value is their product
   | "coded"
   // identities with a meaning for lattices and gradients

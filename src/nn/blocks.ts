@@ -5,32 +5,7 @@
 import type { Tensor } from "../graph/index.js";
 import { add } from "../graph/index.js";
 import type { Method } from "../quantization/index.js";
-import type { Initialiser } from "./initialise.js";
-import type {
-  BatchNormOptions,
-  ConvolutionLayerOptions,
-  LinearOptions,
-  NetworkBuilder,
-  PoolLayerOptions,
-} from "./layers.js";
-
-/** The options of a convolution, which has `channels`, or of a linear layer, which has `features`. */
-export type LayerOptions = ConvolutionLayerOptions | LinearOptions;
-
-/** A layer with batch norm, activation and, where said, pooling after it. */
-export type BlockOptions = LayerOptions & {
-  /** None unless said; a method that normalises every quantized input adds one, NAME.norm. */
-  readonly norm?: BatchNormOptions & { readonly name: string };
-  readonly pool?: PoolLayerOptions;
-};
-
-/** The options of a residual block. */
-export interface ResidualOptions {
-  readonly channels: number;
-  /** Of the first convolution; 1 unless said. */
-  readonly stride?: number;
-  readonly initial?: Initialiser;
-}
+import type { BlockOptions, LayerOptions, NetworkBuilder, ResidualOptions } from "./builder.js";
 
 /** What blocks are built with. */
 export interface BlockContext {

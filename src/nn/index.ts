@@ -1,15 +1,17 @@
 /** Networks: building, describing, applying and initialising them. */
-export type { BlockOptions, LayerOptions, ResidualOptions } from "./blocks.js";
 export { largestExtent } from "../errors/options.js";
 export { initialise, normalFanOut, uniformFanIn } from "./initialise.js";
 export type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
 export type {
   BatchNormOptions,
+  BlockOptions,
   ConvolutionLayerOptions,
+  LayerOptions,
   LinearOptions,
   NetworkBuilder,
   PoolLayerOptions,
-} from "./layers.js";
+  ResidualOptions,
+} from "./builder.js";
 export {
   apply,
   checkNetwork,

@@ -14,7 +14,7 @@ import {
   positive,
   text,
 } from "../errors/options.js";
-import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor, WindowShape } from "../graph/index.js";
+import type { Shape, Tensor, WindowShape } from "../graph/index.js";
 import {
   add,
   averagePool,
@@ -38,73 +38,22 @@ import {
 } from "../graph/index.js";
 import { convolutionRules, pair, poolRules, windowSize } from "../graph/functions/windows.js";
 import type { Bits, LayerInfo, Method } from "../quantization/index.js";
-import type { BlockContext, BlockOptions, ResidualOptions } from "./blocks.js";
+import type { BlockContext } from "./blocks.js";
 import { block, residual } from "./blocks.js";
+import type {
+  BatchNormOptions,
+  BlockOptions,
+  ConvolutionLayerOptions,
+  LinearOptions,
+  NetworkBuilder,
+  PoolLayerOptions,
+  ResidualOptions,
+} from "./builder.js";
 import { fromHook, numberFromHook, wrongHook } from "./hooks.js";
 import type { Initialiser, ParameterSpec } from "./initialise.js";
 import { uniformFanIn } from "./initialise.js";
 import type { GradientType } from "./rounding.js";
 import { isCoded, roundGradient } from "./rounding.js";
-
-/** The options of a convolution in a network. */
-export interface ConvolutionLayerOptions extends ConvolutionOptions {
-  readonly channels: number;
-  readonly kernel: Pair;
-  /** Of the weights, unless the method has one of its own; U(±1/√fanIn) unless said. */
-  readonly initial?: Initialiser;
-}
-
-/** The options of a linear layer. */
-export interface LinearOptions {
-  readonly features: number;
-  readonly initial?: Initialiser;
-}
-
-/** The options of batch normalisation. */
-export interface BatchNormOptions {
-  /** Whether there are a trained scale and shift; true unless said. */
-  readonly affine?: boolean;
-  /** Added to the variance; 1e-5 unless said. */
-  readonly epsilon?: number;
-}
-
-/** The options of pooling in a network. */
-export interface PoolLayerOptions extends PoolOptions {
-  /** The method's unless said. */
-  readonly kind?: "average" | "maximum";
-}
-
-/**
- * What a network's `build` is given. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
- * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
- */
-export interface NetworkBuilder {
-  /** How many logits the network must return. */
-  readonly classes: number;
-  /** x [N, H, W, C] -> [N, H', W', channels]. */
-  convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;
-  /** x [N, K] -> [N, features]. */
-  linear(name: string, x: Tensor, options: LinearOptions): Tensor;
-  /**
-   * A convolution (with `channels`) or linear layer (with `features`) as the method orders its parts:
-   * layer, norm, activation, pooling; or norm, layer, activation, pooling.
-   */
-  block(name: string, x: Tensor, options: BlockOptions): Tensor;
-  /**
-   * A residual block of two 3x3 convolutions, NAME.conv1 and NAME.conv2, as the method orders its parts;
-   * NAME.shortcut is the 1x1 convolution beside them where the shape changes.
-   */
-  residual(name: string, x: Tensor, options: ResidualOptions): Tensor;
-  /** Over all axes but the last. */
-  batchNorm(name: string, x: Tensor, options?: BatchNormOptions): Tensor;
-  /** The method's activation function after the layer built last; ReLU unless it has one of its own. */
-  nonlinearity(x: Tensor): Tensor;
-  pool(x: Tensor, options: PoolLayerOptions): Tensor;
-  /** [N, H, W, C] -> [N, C·H·W] in the order channel, row, column. */
-  flatten(x: Tensor): Tensor;
-  /** In training, zeros with probability `rate` (the method's unless said), and the others divided by 1 - rate. */
-  dropout(x: Tensor, rate?: number): Tensor;
-}
 
 /** A convolution or linear layer as it was built. */
 export interface BuiltLayer {

@@ -20,17 +20,14 @@ export function scaleGradients(
   network: Network,
   method: Method,
   gradients: Tensors,
-  { name, invariantToScale = false }: { readonly name: string; readonly invariantToScale?: boolean },
+  optimizer: string,
 ): Tensors {
   if (method.gradientFactor === undefined) return gradients;
   const { gradientFactor } = method;
   return {
     ...gradients,
     ...mapWeights(network, method, gradients, "gradientFactor", (g, layer) =>
-      times(
-        g,
-        numberFromHook(method, "gradientFactor", layer, gradientFactor(layer, name, invariantToScale)),
-      ),
+      times(g, numberFromHook(method, "gradientFactor", layer, gradientFactor(layer, optimizer))),
     ),
   };
 }

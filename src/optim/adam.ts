@@ -39,7 +39,6 @@ export function adam(options: AdamOptions): Optimizer {
     name: "adam",
     options: { learningRate, betas, epsilon, weightDecay },
     learningRate,
-    invariantToScale: true,
     initial: (parameters) => ({ m: zerosLike(parameters), v: zerosLike(parameters) }),
     scalars: (step, rate) => ({
       stepSize: rate / (1 - beta1 ** step),

@@ -1,5 +1,5 @@
 /** Made by scripts/make-published.mjs from: wiki page 'Quantization Results' (Jan 15, 2023). */
-import type { PublishedTuple } from "./index.js";
+import type { PublishedTuple } from "./row.js";
 
 /** Data set, model, method, bits of weights and activations, optimizer, rate, weight decay, batch, top-1, top-5. */
 export const rows: readonly PublishedTuple[] = [

@@ -1,6 +1,7 @@
 /** The tables of instructions beside the enumerations of the kernels, which decode a Program by their numbers. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { loops } from "../graph/ops/loops.js";
 import { kinds, mapOps, moveOps, productOps, reductions, windowOps } from "./instructions.js";
 import { segments, storages } from "./program.js";
 
@@ -39,4 +40,9 @@ test("the operations of maps have the table's names, order and arity", () => {
   ]);
   const expected = Object.entries(mapOps).map(([name, { arity }]) => [name.toUpperCase(), arity]);
   expect(found).toEqual(expected);
+});
+
+test("operations of maps take as many values as the loops of the op table", () => {
+  const taken = Object.entries(loops).map(([name, loop]) => [name, loop.length - 1]);
+  expect(taken).toEqual(Object.entries(mapOps).map(([name, { arity }]) => [name, arity]));
 });

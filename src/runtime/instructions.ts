@@ -3,7 +3,35 @@
  * explaining and executing follow. The order of a table is that of the numbers in an encoded Program; the enumerations of
  * the kernels are compared with it by `instructions.test.ts`.
  */
-import type { Axes, Geometry, Storage } from "./program.js";
+
+/**
+ * How values lie in memory. The narrow integers hold codes: whole numbers within their range. bf16 is the upper half of an
+ * f32, for values that it holds exactly.
+ */
+export const storages = ["f32", "i32", "i16", "u8", "s8", "bf16"] as const;
+/** How the elements of a value are stored. */
+export type Storage = (typeof storages)[number];
+/**
+ * Which axes of a map's space [sample, position, channel] a value has: a sum of 4 (sample),
+ * 2 (position) and 1 (channel). 7 is the full space, 1 a value per channel, 6 a value per pixel,
+ * 4 a value per sample, 0 a scalar. A value lacks an axis: it is repeated along it.
+ */
+export type Axes = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+/** A convolution's or window's sizes: NHWC in, NHWC out; `padding` zeros on both sides of height and width. */
+export interface Geometry {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly outHeight: number;
+  readonly outWidth: number;
+  /** Equal to `channels` for a window. */
+  readonly outChannels: number;
+}
 
 /** An operation of a map. */
 interface MapOpEntry {

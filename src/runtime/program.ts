@@ -7,7 +7,10 @@
 import { shown, UserError } from "../errors.js";
 import { isObject } from "../errors/options.js";
 import type { Lattice } from "../graph/tensor.js";
-import type { mapOps, productOps, reductions, windowOps } from "./instructions.js";
+import type { Axes, Geometry, mapOps, productOps, reductions, Storage, windowOps } from "./instructions.js";
+
+export type { Axes, Geometry, Storage } from "./instructions.js";
+export { storages } from "./instructions.js";
 
 /**
  * constants: fixed when compiled. state: parameters and optimizer; its layout does not depend on
@@ -17,13 +20,6 @@ export type Segment = "constants" | "state" | "inputs" | "outputs" | "scratch";
 /** The five segments of memory, in the order of their numbers in an encoded Program. */
 export const segments: readonly Segment[] = ["constants", "state", "inputs", "outputs", "scratch"];
 
-/**
- * How values lie in memory. The narrow integers hold codes: whole numbers within their range. bf16 is the upper half of an
- * f32, for values that it holds exactly.
- */
-export const storages = ["f32", "i32", "i16", "u8", "s8", "bf16"] as const;
-/** How the elements of a value are stored. */
-export type Storage = (typeof storages)[number];
 /** The bytes that an element takes, by how it is stored. */
 export const storageBytes: Readonly<Record<Storage, number>> = {
   f32: 4,
@@ -41,13 +37,6 @@ export interface Operand {
   readonly storage: Storage;
   readonly shape: readonly number[];
 }
-
-/**
- * Which axes of a map's space [sample, position, channel] a value has: a sum of 4 (sample),
- * 2 (position) and 1 (channel). 7 is the full space, 1 a value per channel, 6 a value per pixel,
- * 4 a value per sample, 0 a scalar. A value lacks an axis: it is repeated along it.
- */
-export type Axes = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /** A value that a map reads. */
 export interface MapOperand extends Operand {
@@ -85,21 +74,6 @@ export interface MapInstruction {
   readonly operands: readonly MapOperand[];
   readonly body: readonly MapOperation[];
   readonly results: readonly MapResult[];
-}
-
-/** A convolution's or window's sizes: NHWC in, NHWC out; `padding` zeros on both sides of height and width. */
-export interface Geometry {
-  readonly images: number;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly outHeight: number;
-  readonly outWidth: number;
-  /** Equal to `channels` for a window. */
-  readonly outChannels: number;
 }
 
 /**

@@ -6,25 +6,10 @@ import { checkRank, text } from "../ops/shapes.js";
 import type { Tensor, WindowShape } from "../tensor.js";
 import { div } from "./arithmetic.js";
 import { reshape } from "./broadcasting.js";
+import type { ConvolutionOptions, PoolOptions } from "./windows.js";
 import { convolutionRules, pair, poolRules } from "./windows.js";
 
-/** One number for height and width, or one for each. */
-export type Pair = number | readonly [number, number];
-
-/** How a window moves over an image: the options of `convolution`. */
-export interface ConvolutionOptions {
-  /** 1 unless said. */
-  readonly stride?: Pair;
-  /** Zeros on both sides of height and width; 0 unless said. */
-  readonly padding?: Pair;
-}
-
-/** The window of `averagePool` and `maxPool`. */
-export interface PoolOptions extends ConvolutionOptions {
-  readonly size: Pair;
-  /** The size unless said. */
-  readonly stride?: Pair;
-}
+export type { ConvolutionOptions, Pair, PoolOptions } from "./windows.js";
 
 /** x [N, H, W, C], w [rows, columns, C, outputs] -> [N, H', W', outputs], H' = ⌊(H + 2·padding - rows) / stride⌋ + 1. */
 export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {

@@ -1,7 +1,24 @@
-/** Rules of the options that have to do with windows: of convolutions and of pooling. */
+/** The options of convolutions and of pooling, and their rules. */
 import type { Rule, Rules } from "../../errors/options.js";
 import { optional } from "../../errors/options.js";
-import type { ConvolutionOptions, Pair, PoolOptions } from "./layers.js";
+
+/** One number for height and width, or one for each. */
+export type Pair = number | readonly [number, number];
+
+/** How a window moves over an image: the options of `convolution`. */
+export interface ConvolutionOptions {
+  /** 1 unless said. */
+  readonly stride?: Pair;
+  /** Zeros on both sides of height and width; 0 unless said. */
+  readonly padding?: Pair;
+}
+
+/** The window of `averagePool` and `maxPool`. */
+export interface PoolOptions extends ConvolutionOptions {
+  readonly size: Pair;
+  /** The size unless said. */
+  readonly stride?: Pair;
+}
 
 /** One whole number for height and width, or one for each. */
 const pairFrom = (least: number): Rule => {

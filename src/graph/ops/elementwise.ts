@@ -2,93 +2,12 @@
 import { shown, UserError } from "../../errors.js";
 import type { Rule, Rules } from "../../errors/options.js";
 import { checkOptions } from "../../errors/options.js";
-import type { Case, Data, Inferred, Op, Sampler, View } from "../op.js";
+import type { Case, Inferred, Op, Sampler, View } from "../op.js";
 import type { Attributes, Lattice, Tensor } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
+import type { ElementwiseOp, Loop } from "./loops.js";
+import { loops } from "./loops.js";
 import { sameShape, text } from "./shapes.js";
-
-/** Half to even, as IEEE 754 rounds: 0.5 -> 0, 1.5 -> 2, 2.5 -> 2. */
-export function round(x: number): number {
-  const up = Math.round(x);
-  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
-}
-
-const single = new Float32Array(1);
-const bits = new Uint32Array(single.buffer);
-
-/** The nearest bfloat16, half to even, of x as f32: its upper 16 bits. NaN stays NaN. */
-export function roundToBf16(x: number): number {
-  single[0] = x;
-  if (Number.isNaN(x)) return x;
-  bits[0] += 0x7fff + ((bits[0] >>> 16) & 1);
-  bits[0] &= 0xffff0000;
-  return single[0];
-}
-
-type Loop = (out: Data, a: Data, b: Data, c: Data) => void;
-
-/**
- * One loop over the whole of `out` an op; inputs it does not take are not read. `max` and `min`
- * give their second input where either is NaN, as the x86 instructions do.
- */
-export const loops = {
-  neg: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = -a[i];
-  },
-  abs: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = Math.abs(a[i]);
-  },
-  exp: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = Math.exp(a[i]);
-  },
-  log: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = Math.log(a[i]);
-  },
-  sqrt: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = Math.sqrt(a[i]);
-  },
-  tanh: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = Math.tanh(a[i]);
-  },
-  round: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = round(a[i]);
-  },
-  bf16: (out, a) => {
-    for (let i = 0; i < out.length; i++) out[i] = roundToBf16(a[i]);
-  },
-  add: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] + b[i];
-  },
-  sub: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] - b[i];
-  },
-  mul: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] * b[i];
-  },
-  div: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] / b[i];
-  },
-  min: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] < b[i] ? a[i] : b[i];
-  },
-  max: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] > b[i] ? a[i] : b[i];
-  },
-  lt: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] < b[i] ? 1 : 0;
-  },
-  le: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] <= b[i] ? 1 : 0;
-  },
-  eq: (out, a, b) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] === b[i] ? 1 : 0;
-  },
-  select: (out, a, b, c) => {
-    for (let i = 0; i < out.length; i++) out[i] = a[i] !== 0 ? b[i] : c[i];
-  },
-} satisfies Record<string, Loop>;
-
-export type ElementwiseOp = keyof typeof loops;
 
 function inferElementwise(op: string, count: number, inputs: readonly Tensor[]) {
   const [{ shape }] = inputs;
@@ -120,9 +39,14 @@ function apart(random: Sampler, count: number): View[] {
   return Array.from({ length: count }, (_, i) => ({ data: data.slice(i * size, (i + 1) * size), shape }));
 }
 
-const unary = (op: ElementwiseOp, values: (random: Sampler) => View = (random) => apart(random, 1)[0]) =>
+/** Inputs in any range, and for each input but the output, `out`, an argument of its loop. */
+const usual = (op: ElementwiseOp): Op => {
+  const count = loops[op].length - 1;
+  return elementwiseOp(op, count, (random) => apart(random, count));
+};
+/** An operation of one input that is sampled where it is defined, or where it changes. */
+const unary = (op: ElementwiseOp, values: (random: Sampler) => View) =>
   elementwiseOp(op, 1, (random) => [values(random)]);
-const binary = (op: ElementwiseOp) => elementwiseOp(op, 2, (random) => apart(random, 2));
 
 const div = elementwiseOp("div", 2, (random) => {
   const shape = anyShape(random);
@@ -184,24 +108,16 @@ const codes = identity(({ lattice }) => {
   return { lattice };
 });
 
+const names = Object.keys(loops) as ElementwiseOp[];
+const usualOps = Object.fromEntries(names.map((name) => [name, usual(name)])) as Record<ElementwiseOp, Op>;
+
 export const elementwise = {
-  neg: unary("neg"),
-  abs: unary("abs"),
+  ...usualOps,
   exp: unary("exp", within(-4, 4)),
   log: unary("log", within(0.1, 4)),
   sqrt: unary("sqrt", within(0.1, 4)),
   tanh: unary("tanh", within(-4, 4)),
-  round: unary("round"),
-  bf16: unary("bf16"),
-  add: binary("add"),
-  sub: binary("sub"),
-  mul: binary("mul"),
   div,
-  min: binary("min"),
-  max: binary("max"),
-  lt: binary("lt"),
-  le: binary("le"),
-  eq: binary("eq"),
   select,
   coded,
   codes,
