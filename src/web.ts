@@ -58,7 +58,17 @@ export type {
   TwnOptions,
   XnorOptions,
 } from "./quantization/index.js";
-export type { AdamOptions, Optimizer, Schedule, SgdOptions, StepDecayOptions } from "./optim/index.js";
+export type {
+  AdamOptions,
+  NewOptimizer,
+  Optimizer,
+  OptimizerEntry,
+  OptimizerOption,
+  OptimizerSettings,
+  Schedule,
+  SgdOptions,
+  StepDecayOptions,
+} from "./optim/index.js";
 export { models } from "./models/index.js";
 export {
   apply,
@@ -84,6 +94,7 @@ export type {
   LinearOptions,
   Network,
   NetworkBuilder,
+  NetworkCost,
   NetworkSummary,
   ParameterSpec,
   PoolLayerOptions,

@@ -2,6 +2,8 @@
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
+import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDashboard } from "../dashboard/index.js";
 import { quoted, UserError } from "../errors.js";
@@ -30,6 +32,8 @@ beforeAll(async () => {
   ];
   writeFileSync(at("it's mine.mjs"), code.join("\n"));
   cpSync("data/digits", at("digits"), { recursive: true });
+  const pixels = gunzipSync(readFileSync(at("mnist", "t10k-images-idx3-ubyte.gz"))).subarray(16, 16 + 784);
+  await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } }).toFile(at("digit.png"));
   const bits = ["--weight-bits", "2", "--activation-bits", "2"];
   const words = [...training.split(" "), "--epochs", "1", "--method", "./it's mine.mjs", ...bits];
   expect(await fewbit(folder, [...words, "--out", "run"])).toMatchObject({ code: 0, stderr: "" });
@@ -112,13 +116,32 @@ function hostile(name: string, options: Readonly<Record<string, unknown>>): void
   );
 }
 
+const named = ["model", "method", "data", "optimizer", "loss"];
+
+test.each(named)("no command loads the %s that a stranger's run names", async (key) => {
+  hostile(`from-${key}`, { [key]: "./it's mine.mjs" });
+  const asked = { eval: ["model", "method", "data"], predict: ["model", "method"], "train --resume": named };
+  for (const [command, uses] of Object.entries(asked)) {
+    const words = `${command} from-${key}${command === "predict" ? " digit.png" : ""}`;
+    const { code, stderr } = await fewbit(folder, words);
+    if (uses.includes(key)) {
+      expect(code).toBe(2);
+      expect(stderr).toMatch(
+        / of from-\w+ is code, in \.\/it's mine\.mjs, which is loaded only if you name it/,
+      );
+    } else expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  }
+  expect(timesLoaded()).toBe(0);
+});
+
 test("reports and the dashboard load no code", async () => {
-  hostile("downloads/evil", { method: at("it's mine.mjs") });
+  for (const key of named) hostile(`downloads/${key}`, { [key]: at("it's mine.mjs") });
   expect(await fewbit(folder, "report downloads --out written")).toMatchObject({ code: 0 });
   const dashboard = await startDashboard({ folder: at("downloads"), port: 0, stoppable: false });
   try {
-    const [{ id }] = dashboard.watch.snapshot(false).runs;
-    for (const path of [`api/runs/${id}`, "api/report"]) {
+    const { runs } = dashboard.watch.snapshot(false);
+    expect(runs).toHaveLength(named.length);
+    for (const path of [...runs.map(({ id }) => `api/runs/${id}`), "api/report"]) {
       expect((await fetch(new URL(path, dashboard.url))).status).toBe(200);
     }
   } finally {

@@ -19,7 +19,11 @@ interface Flags {
 
 export async function evalCommand(folder: string, command: Command): Promise<void> {
   const { last, quiet = false, json = false } = command.opts<Flags>();
-  const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()", ["model", "method"]);
+  const run = await storedRun(folder, command, "evaluate it there, with evaluateRun()", [
+    "model",
+    "method",
+    "data",
+  ]);
   const { from, options, model, method, config, summary } = run;
   const which = last === true ? "last" : "best";
   const { executor, threads } = options;
@@ -70,6 +74,6 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
 /** The folder of images that a run was trained on; undefined if it was other data. */
 function ownFolder({ options = {} }: RunConfig): string | undefined {
   const { data, dataDir } = options;
-  const isFolder = typeof data === "string" && dataSetNamed(data)?.files === "folder";
+  const isFolder = dataSetNamed(data)?.files === "folder";
   return isFolder && typeof dataDir === "string" ? dataDir : undefined;
 }

@@ -149,6 +149,25 @@ describe("colours", () => {
     expect(predictions.map((answer) => answer.class)).toEqual(["red", "deep blue", "green"]);
   });
 
+  test("--image-memory says what may stay in memory; the bits do not depend on it", async () => {
+    const ignored = "warning: ignored in hues: 1 file (1 of .txt)\n";
+    const command =
+      "train lenet5 --data images --data-dir hues --image-size 16 --channels 3 --batch-size 18 --quiet";
+    await output(`${command} --epochs 2 --out kept`, ignored);
+    const told =
+      "warning: the 60 images of hues take 45.0 KiB, more than 0.0 KiB: they are decoded anew whenever they are needed\n";
+    await output(`${command} --epochs 1 --image-memory 0 --out decoded`, ignored + told);
+    await output("train --resume decoded --epochs 2 --quiet", ignored + told);
+    expect(readFileSync(join(folder, "decoded/best.safetensors"))).toEqual(
+      readFileSync(join(folder, "kept/best.safetensors")),
+    );
+    const { code, stderr } = await fewbit(folder, "train lenet5 --image-memory 9");
+    expect([code, stderr]).toEqual([
+      2,
+      "fewbit: imageMemory has no effect without data images (from --image-memory)\n",
+    ]);
+  });
+
   test("--profile and --validation know the network that was made for them", async () => {
     const { code, stdout } = await fewbit(
       folder,

@@ -7,6 +7,7 @@ import type { RunOptions } from "../training/config.js";
 import { resolveNetwork } from "../training/config.js";
 import type { StoredRun, TrainOptions } from "../training/index.js";
 import { loadRun } from "../training/index.js";
+import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import type { Given } from "./flags.js";
 import { given, overStored, parse, withSource } from "./flags.js";
@@ -33,9 +34,10 @@ export async function storedRun(
   const { config } = run;
   if (config.options === undefined) throw new UserError(`${folder} was trained from code; ${there}`);
   const flags = given(command);
-  // Another data set than the run's has another folder, or none.
-  const { data: _data, dataDir: _dataDir, ...rest } = config.options;
-  const settings = "data" in flags.values ? rest : config.options;
+  // Another data set than the run's has another folder, or none. A file for a file is compared with the run's.
+  const { data, dataDir: _, ...rest } = config.options;
+  const isOther = "data" in flags.values && !(isCodeFile(flags.values.data) && isCodeFile(data));
+  const settings = isOther ? rest : config.options;
   const from = overStored({ ...config, options: settings }, folder, flags, uses);
   const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));

@@ -274,8 +274,8 @@ export function interruptedLine({ stopped, directory }: Run): string {
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
   const { executor, threads, batchSize, gradients } = options;
-  const { optimizer } = resolveOptimizer(options);
-  return profileStep({ model, method, optimizer, data, gradients, batchSize, executor, threads });
+  const { optimizer, loss } = resolveOptimizer(options);
+  return profileStep({ model, method, optimizer, loss, data, gradients, batchSize, executor, threads });
 }
 
 function profileLines(

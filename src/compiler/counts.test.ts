@@ -72,7 +72,7 @@ function programOf(
     const scores = compileScores(network, method, counting);
     return scores.program(new State(counting, layout, { bytes: 0 }), batch);
   }
-  const step = compileStep(network, method, optimizer, counting, gradients);
+  const step = compileStep(network, method, optimizer, counting, { gradients });
   const random = { data: Int32Array.of(1, 1), shape: [2] };
   return step.program(new State(counting, layout, { bytes: 0 }), {
     ...batch,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { fromArrays } from "./arrays.js";
+import { checkDataset } from "./check.js";
 import { evaluationBatches, holdOut, trainingBatches } from "./batches.js";
 import type { Dataset } from "./dataset.js";
 import type { ImageSource } from "./source.js";
@@ -189,6 +190,17 @@ test("a source of one's own is asked for the images of a step, each with its pla
   expect(new Set(places.map(String)).size).toBeGreaterThan(1);
   await evaluationBatches(source, data, 3).prepare(0, 1, images, given);
   expect(asked[1]).toEqual({ indices: [3, 4], places: [undefined, undefined] });
+});
+
+test("a source that is none is refused", () => {
+  const source: ImageSource = { count: 2, labels: Uint8Array.of(0, 1), fill: () => {} };
+  const data = { ...sample(), test: source };
+  expect(() => checkDataset(data)).not.toThrow();
+  const refuse = (change: object, message: RegExp) =>
+    expect(() => checkDataset({ ...data, test: { ...source, ...change } })).toThrow(message);
+  refuse({ fill: [] }, /^data\.test\.fill must be a function, got \[\]$/);
+  refuse({ labels: [0, 1] }, /^data\.test\.labels must be a Uint8Array or an Int32Array, got /);
+  refuse({ labels: Uint8Array.of(0) }, /^data\.test has 1 labels for 2 images; give one an image$/);
 });
 
 test("floats are taken as they are", () => {

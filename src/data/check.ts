@@ -76,6 +76,11 @@ export function checkDataset(data: unknown): asserts data is Dataset {
     else {
       checkValue("fill", set.fill, callback, `data.${key}.`);
       checkLabels(`data.${key}`, set);
+      if (set.labels?.length !== set.count) {
+        throw new UserError(
+          `data.${key} has ${set.labels?.length} labels for ${set.count} images; give one an image`,
+        );
+      }
     }
   }
 }

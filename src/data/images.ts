@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../errors.js";
+import { memoryText, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
 import { listenerRules } from "./check.js";
@@ -141,11 +141,17 @@ interface Read {
 /** Decodes all files once, and keeps their images where they may be in memory. @throws UserError for bad files */
 async function readAll(
   { learned, test, classNames }: Listed,
-  { directory, shape, rules = decodeRules, memory = imageMemory, onProgress }: ImagesOptions,
+  { directory, shape, rules = decodeRules, memory = imageMemory, onProgress, onWarning }: ImagesOptions,
 ): Promise<Read> {
   const files = [...learned, ...test];
   const size = shape[0] * shape[1] * shape[2];
-  const kept = files.length * size <= memory ? allocateImages(files.length, shape) : undefined;
+  const isKept = files.length * size <= memory;
+  if (!isKept) {
+    onWarning?.(
+      `the ${files.length.toLocaleString("en-US")} images of ${directory} take ${memoryText(files.length * size)}, more than ${memoryText(memory)}: they are decoded anew whenever they are needed`,
+    );
+  }
+  const kept = isKept ? allocateImages(files.length, shape) : undefined;
   const [moments, doubts] = [new Moments(shape[2]), new Doubts(shape[2])];
   const hash = createHash("sha256");
   const labelsOf = (some: readonly ImageFile[]) => Int32Array.from(some, ({ label }) => label);

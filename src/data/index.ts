@@ -18,12 +18,9 @@ export const datasets = {
   fromArrays,
 };
 
-export { dataSetNamed, dataSetNames, dataSetOf, refuseNamesakes } from "./registry.js";
-export type { DataSetEntry, DataSetName } from "./registry.js";
+export { dataRegistry, dataSetNamed, dataSetOf, refuseNamesakes, shippedFor } from "./registry.js";
+export type { DataSetEntry, DataSetOptions, NewDataSet } from "./registry.js";
 export { decodeImages } from "./decode.js";
-export { downloadCifar10 } from "./cifar10.js";
-export { downloadMnist } from "./mnist.js";
-export { downloadFashionMnist, downloadKmnist } from "./namesakes.js";
 export { isMirror } from "./download.js";
 export type { Augmentation, Placement } from "./augment.js";
 export type { ArraysOptions } from "./arrays.js";

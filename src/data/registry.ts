@@ -1,17 +1,22 @@
 /** The data sets by name: what a configuration's `data` may be, and what follows from it. */
 import { UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { callback, checkOptions, count, flag, isObject, optional, text } from "../errors/options.js";
+import { registryOf, resultOfAsync } from "../errors/registry.js";
 import type { PublishedRow } from "../published/index.js";
 import { cifar10Sample } from "./cifar10-sample.js";
-import { cifar10 } from "./cifar10.js";
+import { checkDataset } from "./check.js";
+import { cifar10, downloadCifar10 } from "./cifar10.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { ImagesOptions } from "./images.js";
 import { images } from "./images.js";
-import { digits, mnist } from "./mnist.js";
-import { fashionMnist, kmnist } from "./namesakes.js";
+import { digits, downloadMnist, mnist } from "./mnist.js";
+import { downloadFashionMnist, downloadKmnist, fashionMnist, kmnist } from "./namesakes.js";
+import type { RemoteOptions } from "./remote.js";
 
 /** What a data set may be loaded with. */
 export interface LoadOptions
-  extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules"> {
+  extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory"> {
   readonly directory?: string;
   readonly mirrors?: readonly string[];
   /** The shape of the network's input, which images in folders become. */
@@ -22,8 +27,16 @@ export interface LoadOptions
 export interface DataSetEntry {
   /** What it is called in a sentence. */
   readonly title: string;
-  /** Where its files are: with fewbit, on servers unless in a folder, or in a folder alone. */
-  readonly files: "shipped" | "downloaded" | "folder";
+  /** Where its files are: with fewbit, on servers unless in a folder, in a folder alone, or where the user's code has them. */
+  readonly files: "shipped" | "downloaded" | "folder" | "code";
+  /** What the folder is that it needs. */
+  readonly folder?: string;
+  /** How it is downloaded before it is asked for: how many files that are, and the network to try it with. */
+  readonly download?: {
+    readonly files: string;
+    readonly network: string;
+    load(options: RemoteOptions): ReturnType<typeof downloadMnist>;
+  };
   /**
    * The data set of the published table whose rates suit it, and the checksum of all of it, if it is more than a part:
    * the accuracies of runs on data of that checksum can be compared.
@@ -56,6 +69,7 @@ const entries = {
     },
     namesakes: ["fashion-mnist", "kmnist"],
     counts: [60_000, 10_000],
+    download: { files: "four", network: "lenet5", load: downloadMnist },
     load: ({ directory, mirrors, onProgress, onWarning }) =>
       mnist({ directory, mirrors, onProgress, onWarning }),
   },
@@ -63,6 +77,7 @@ const entries = {
     title: "Fashion-MNIST",
     files: "downloaded",
     counts: [60_000, 10_000],
+    download: { files: "four", network: "lenet5", load: downloadFashionMnist },
     load: ({ directory, mirrors, onProgress, onWarning }) =>
       fashionMnist({ directory, mirrors, onProgress, onWarning }),
   },
@@ -70,6 +85,7 @@ const entries = {
     title: "KMNIST",
     files: "downloaded",
     counts: [60_000, 10_000],
+    download: { files: "four", network: "lenet5", load: downloadKmnist },
     load: ({ directory, mirrors, onProgress, onWarning }) =>
       kmnist({ directory, mirrors, onProgress, onWarning }),
   },
@@ -88,26 +104,103 @@ const entries = {
       checksum: "013ba16d14ecc4829da62bf2af648ca30f600491ecb3e7f329c827db0dd17522",
     },
     counts: [50_000, 10_000],
+    download: { files: "six", network: "resnet20", load: downloadCifar10 },
     load: ({ directory, mirrors, onProgress, onWarning }) =>
       cifar10({ directory, mirrors, onProgress, onWarning }),
   },
   images: {
     title: "the folder of images",
     files: "folder",
+    folder: "a folder with a folder of images for each class",
     isFitted: true,
     load: ({ directory = "", mirrors: _, ...options }) => images({ directory, ...options }),
   },
 } as const satisfies Readonly<Record<string, DataSetEntry>>;
 
-export type DataSetName = keyof typeof entries;
-export const dataSetNames = Object.keys(entries) as readonly DataSetName[];
+/** What the file of a data set exports as its default. */
+export interface NewDataSet {
+  /** What it is called in a sentence. Default: by its file. */
+  readonly title?: string;
+  /** Whether its files are in a folder that `--data-dir` names. Default: it takes none. */
+  readonly needsFolder?: boolean;
+  /** Whether its images become of the size and channels that are asked for, as those of folders do. Default: it has its own. */
+  readonly isFitted?: boolean;
+  /** Images to train on and to test with, by which a study foretells its time. */
+  readonly counts?: readonly [train: number, test: number];
+  /** Loads it: `datasets.fromArrays` makes a data set of arrays. */
+  load(options: DataSetOptions): Dataset | Promise<Dataset>;
+}
 
-/** The entry of a data set. */
-export const dataSetOf = (name: DataSetName): DataSetEntry => entries[name];
+/** What the data set of a file is loaded with. */
+export interface DataSetOptions extends LoadListeners {
+  /** The folder of its files, if it needs one. */
+  readonly directory?: string;
+  /** The shape that its images must have, if it is fitted. */
+  readonly shape?: readonly [height: number, width: number, channels: number];
+}
+
+const rules: Rules<NewDataSet> = {
+  title: optional(text),
+  needsFolder: optional(flag),
+  isFitted: optional(flag),
+  counts: optional({
+    allowed: "two numbers of images, to train on and to test with",
+    test: (value) => Array.isArray(value) && value.length === 2 && value.every((part) => count.test(part)),
+  }),
+  load: callback,
+};
+
+/** The data sets by name. */
+export const dataRegistry = registryOf<DataSetEntry>("data set", entries, inFile);
+
+/** The data set that a file exports. @throws UserError for what is none */
+function inFile(path: string, exported: unknown): DataSetEntry {
+  if (!isObject(exported) || typeof exported.load !== "function") {
+    throw new UserError(`${path} must have a default export { title, load }`, "data");
+  }
+  try {
+    checkOptions<NewDataSet>(path, exported, rules, `${path}: `);
+  } catch (error) {
+    throw new UserError((error as Error).message, "data");
+  }
+  const { title = path, needsFolder = false, isFitted, counts } = exported;
+  return {
+    ...{ title, counts },
+    files: needsFolder ? "folder" : "code",
+    folder: needsFolder ? "the folder with its files" : undefined,
+    isFitted: isFitted === true ? true : undefined,
+    async load({ directory, shape, onProgress, onWarning }) {
+      const options = { directory, onProgress, onWarning, ...(isFitted === true ? { shape } : {}) };
+      const what = `load() of ${path}`;
+      const data: unknown = await resultOfAsync(what, "data", () => exported.load(options));
+      try {
+        checkDataset(data);
+      } catch (error) {
+        throw new UserError(`${what} must return a data set: ${(error as Error).message}`, "data");
+      }
+      if (dataRegistry.names.includes(data.name)) {
+        throw new UserError(
+          `the data set of ${path} must have a name of its own, got "${data.name}"`,
+          "data",
+        );
+      }
+      return data;
+    },
+  };
+}
 
 /** The entry of a name that may be no data set's. */
-export const dataSetNamed = (name: string): DataSetEntry | undefined =>
-  Object.hasOwn(entries, name) ? entries[name as DataSetName] : undefined;
+export const dataSetNamed = (name: unknown): DataSetEntry | undefined => dataRegistry.find(name);
+
+/** The entry of a configuration's data set. */
+export function dataSetOf(name: string): DataSetEntry {
+  const entry = dataSetNamed(name);
+  if (entry === undefined) throw new Error(`there is no data set ${name}`);
+  return entry;
+}
+
+/** The shipped data set for images of so many channels, which a network trains on where no other is named. */
+export const shippedFor = (channels: number): string => (channels === 1 ? "digits" : "cifar10-sample");
 
 /**
  * Refuses files that are taken for a published data set by their names and numbers of images, and are not its own: what

@@ -26,7 +26,7 @@ const known = JSON.parse(readFileSync(new URL("identities.json", import.meta.url
 function dataOf({ data: name, augment }: RunOptions, shape: Dataset["shape"]): Dataset {
   const images = Uint8Array.from({ length: 10 * shape[0] * shape[1] * shape[2] }, (_, i) => (i * 31) % 256);
   const set = { images, labels: Uint8Array.from({ length: 10 }, (_, i) => i) };
-  const augmentations = {
+  const augmentations: Readonly<Record<string, Dataset["augmentation"]>> = {
     digits: { rotation: 10 },
     mnist: { rotation: 10 },
     "fashion-mnist": undefined,

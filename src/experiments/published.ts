@@ -2,8 +2,7 @@
  * The published study as runs: its rows (`src/published/`, RedBit, arXiv 2301.06193, and its page of
  * results) and the protocol of each data set. A cell without a reported accuracy is "not reported".
  */
-import type { DataSetName } from "../data/index.js";
-import { dataSetNames, dataSetOf } from "../data/index.js";
+import { dataRegistry, dataSetOf } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import { published } from "../published/index.js";
@@ -16,14 +15,14 @@ import { plannedRuns } from "./study.js";
 /** How the published study trained on a data set. */
 export interface Protocol {
   /** What `--data` calls it; undefined where fewbit has no such data. */
-  readonly data: DataSetName | undefined;
+  readonly data: string | undefined;
   readonly epochs: number;
   /** Epochs after which the rate falls to a tenth. */
   readonly decayEvery: number;
 }
 
-const wholeOf = (dataset: PublishedRow["dataset"]): DataSetName | undefined =>
-  dataSetNames.find((name) => {
+const wholeOf = (dataset: PublishedRow["dataset"]): string | undefined =>
+  dataRegistry.names.find((name) => {
     const { published } = dataSetOf(name);
     return published?.checksum !== undefined && published.dataset === dataset;
   });

@@ -65,11 +65,11 @@ export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
   async load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
-    const { data, dataDir, augment, mirrors } = options;
+    const { data, dataDir, augment, mirrors, imageMemory } = options;
     const { input } = resolveNetwork(options).model;
     const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : decodeRules;
     const isFitted = dataSetOf(data).isFitted === true;
-    const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && { input, rules }]);
+    const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && { input, rules, imageMemory }]);
     let found = this.loaded.get(key);
     if (found === undefined) {
       found = resolveData(options, { input }, { rules });

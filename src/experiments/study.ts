@@ -168,7 +168,7 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
   };
   /** Runs that differ in what has no effect would be trained twice; some of an entry's runs must have one. */
   const withoutIdle = (values: Settings, at: string, made: Wanted[]): Wanted[] => {
-    const isIdle = made.length > 0 && !made.some((run) => dataSetNamed(String(run.values.data))?.isFitted);
+    const isIdle = made.length > 0 && !made.some((run) => dataSetNamed(run.values.data)?.isFitted);
     for (const key of ofImages) {
       if (isIdle && values[key] !== undefined)
         problems.add(`${key} has no effect without data images (from ${at})`);

@@ -20,14 +20,17 @@ export function scaleGradients(
   network: Network,
   method: Method,
   gradients: Tensors,
-  optimizer: string,
+  { name, invariantToScale = false }: { readonly name: string; readonly invariantToScale?: boolean },
 ): Tensors {
   if (method.gradientFactor === undefined) return gradients;
   const { gradientFactor } = method;
   return {
     ...gradients,
     ...mapWeights(network, method, gradients, "gradientFactor", (g, layer) =>
-      times(g, numberFromHook(method, "gradientFactor", layer, gradientFactor(layer, optimizer))),
+      times(
+        g,
+        numberFromHook(method, "gradientFactor", layer, gradientFactor(layer, name, invariantToScale)),
+      ),
     ),
   };
 }

@@ -39,6 +39,7 @@ export function adam(options: AdamOptions): Optimizer {
     name: "adam",
     options: { learningRate, betas, epsilon, weightDecay },
     learningRate,
+    invariantToScale: true,
     initial: (parameters) => ({ m: zerosLike(parameters), v: zerosLike(parameters) }),
     scalars: (step, rate) => ({
       stepSize: rate / (1 - beta1 ** step),

@@ -7,6 +7,14 @@ export { checkSchedule, constant, rateOf, stepDecay } from "./schedule.js";
 export type { Schedule, StepDecayOptions } from "./schedule.js";
 export { sgd } from "./sgd.js";
 export type { SgdOptions } from "./sgd.js";
-export { optimizerNames, optimizerOf, optimizersWith, optimizerTitle, scheduleOf } from "./registry.js";
-export type { OptimizerName } from "./registry.js";
+export {
+  defaultOptimizer,
+  optimizerOf,
+  optimizerRegistry,
+  optimizersWith,
+  optimizerTitle,
+  scheduleOf,
+  takesOption,
+} from "./registry.js";
+export type { NewOptimizer, OptimizerEntry, OptimizerOption, OptimizerSettings } from "./registry.js";
 export { isOwn } from "./records.js";

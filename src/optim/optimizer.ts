@@ -1,7 +1,16 @@
 /** What an optimizer is: pure functions of flat records of tensors, so that any step can use one. */
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { callback, checkOptions, isObject, plain, positive, text } from "../errors/options.js";
+import {
+  callback,
+  checkOptions,
+  flag,
+  isObject,
+  optional,
+  plain,
+  positive,
+  text,
+} from "../errors/options.js";
 import type { HostArray, Tensor, Tensors } from "../graph/index.js";
 
 /** An optimizer: its own arrays at the start, and one step of all parameters. */
@@ -11,6 +20,8 @@ export interface Optimizer {
   readonly options: Readonly<Record<string, unknown>>;
   /** The base rate, which a schedule scales. */
   readonly learningRate: number;
+  /** Whether gradients times a number lead to the same steps, as with Adam but for its ε. Default: they do not. */
+  readonly invariantToScale?: boolean;
   /** Its own tensors before the first step: for each of its moments, zeros like every parameter. */
   initial(parameters: Readonly<Record<string, HostArray>>): Record<string, Record<string, HostArray>>;
   /** What changes from step to step (the first is 1), computed in double: the `scalars` of `update`. */
@@ -32,6 +43,7 @@ const rules: Rules<Optimizer> = {
   name: text,
   options: plain,
   learningRate: positive,
+  invariantToScale: optional(flag),
   initial: callback,
   scalars: callback,
   update: callback,

@@ -1,6 +1,11 @@
 /** The optimizers and schedules by name: what a configuration may name, and how reports call it. */
+import { UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { callback, checkOptions, isObject, optional, text } from "../errors/options.js";
+import { registryOf, resultOf } from "../errors/registry.js";
 import { adam } from "./adam.js";
 import type { Optimizer } from "./optimizer.js";
+import { checkOptimizer } from "./optimizer.js";
 import type { Schedule } from "./schedule.js";
 import { constant, stepDecay } from "./schedule.js";
 import { sgd } from "./sgd.js";
@@ -12,36 +17,102 @@ export interface OptimizerSettings {
   readonly weightDecay: number;
 }
 
-interface OptimizerEntry {
+/** A setting that not every optimizer takes. */
+export type OptimizerOption = Exclude<keyof OptimizerSettings, "learningRate">;
+
+/** An optimizer as the registry knows it. */
+export interface OptimizerEntry {
+  /** What reports call it. */
   readonly title: string;
-  /** The settings that it takes; others have no effect with it. */
-  readonly takes: readonly (keyof OptimizerSettings)[];
+  /** The settings that it takes beside the learning rate; others have no effect with it. */
+  readonly options: readonly OptimizerOption[];
   /** Makes it of those. */
   create(settings: OptimizerSettings): Optimizer;
 }
 
+/** What the file of an optimizer exports as its default; the rest has a default. */
+export type NewOptimizer = Partial<OptimizerEntry> & Pick<OptimizerEntry, "create">;
+
 const entries = {
-  adam: { title: "Adam", takes: ["learningRate", "weightDecay"], create: adam },
-  sgd: { title: "SGD", takes: ["learningRate", "momentum", "weightDecay"], create: sgd },
+  adam: { title: "Adam", options: ["weightDecay"], create: adam },
+  sgd: { title: "SGD", options: ["momentum", "weightDecay"], create: sgd },
 } as const satisfies Readonly<Record<string, OptimizerEntry>>;
 
-export type OptimizerName = keyof typeof entries;
-export const optimizerNames = Object.keys(entries) as readonly OptimizerName[];
-const entryOf = (name: OptimizerName): OptimizerEntry => entries[name];
+/** The optimizers by name. */
+export const optimizerRegistry = registryOf<OptimizerEntry>("optimizer", entries, inFile);
+
+/** The optimizer that a configuration has where nothing says another. */
+export const defaultOptimizer = "adam" satisfies keyof typeof entries;
+
+const optionNames = ["momentum", "weightDecay"] as const satisfies readonly OptimizerOption[];
+const rules: Rules<OptimizerEntry> = {
+  title: optional(text),
+  options: optional({
+    allowed: `an array of settings that it takes, of ${optionNames.join(" and ")}`,
+    test: (value) =>
+      Array.isArray(value) && value.every((name) => (optionNames as readonly unknown[]).includes(name)),
+  }),
+  create: callback,
+};
+
+/** The optimizer that a file exports. @throws UserError for what is none */
+function inFile(path: string, exported: unknown): OptimizerEntry {
+  const mistake = (message: string): UserError => new UserError(message, "optimizer");
+  if (!isObject(exported) || typeof exported.create !== "function") {
+    throw mistake(`${path} must have a default export { title, options, create }`);
+  }
+  try {
+    checkOptions<NewOptimizer>(path, exported, rules, `${path}: `);
+  } catch (error) {
+    throw mistake((error as Error).message);
+  }
+  const { title, options = [] } = exported;
+  const create = (settings: OptimizerSettings): Optimizer => {
+    const what = `create() of ${path}`;
+    const made: unknown = resultOf(what, "optimizer", () => exported.create(settings));
+    try {
+      checkOptimizer(made);
+    } catch (error) {
+      throw mistake(`${what}: ${(error as Error).message}`);
+    }
+    if (optimizerRegistry.names.includes(made.name)) {
+      throw mistake(`the optimizer of ${path} must have a name of its own, got "${made.name}"`);
+    }
+    return guarded(path, { ...made, options: { ...settings, ...made.options } });
+  };
+  return { title: title ?? path, options, create };
+}
+
+/** An optimizer of a file, whose mistakes are told as the file's. */
+function guarded(path: string, optimizer: Optimizer): Optimizer {
+  const result = <T>(name: string, call: () => T): T => resultOf(`${name}() of ${path}`, "optimizer", call);
+  return {
+    ...optimizer,
+    initial: (...given) => result("initial", () => optimizer.initial(...given)),
+    scalars: (...given) => result("scalars", () => optimizer.scalars(...given)),
+    update: (...given) => result("update", () => optimizer.update(...given)),
+  };
+}
 
 /** The optimizer of a configuration's settings. @throws UserError for one out of range. */
-export function optimizerOf(name: OptimizerName, settings: OptimizerSettings): Optimizer {
-  const { takes, create } = entryOf(name);
-  return create(Object.fromEntries(takes.map((key) => [key, settings[key]])) as unknown as OptimizerSettings);
+export function optimizerOf(name: string, settings: OptimizerSettings): Optimizer {
+  const entry = optimizerRegistry.find(name);
+  if (entry === undefined) throw new Error(`there is no optimizer ${name}`);
+  const taken = ["learningRate", ...entry.options] as const;
+  const given = Object.fromEntries(taken.map((key) => [key, settings[key]]));
+  return entry.create(given as unknown as OptimizerSettings);
 }
 
 /** What an optimizer is called: one of a user's own by its name. */
-export const optimizerTitle = (name: string): string =>
-  Object.hasOwn(entries, name) ? entries[name as OptimizerName].title : name;
+export const optimizerTitle = (name: string): string => optimizerRegistry.find(name)?.title ?? name;
 
-/** The optimizers that take a setting, as words: "sgd". */
-export const optimizersWith = (setting: keyof OptimizerSettings): readonly OptimizerName[] =>
-  optimizerNames.filter((name) => entryOf(name).takes.includes(setting));
+/** Whether an optimizer takes a setting. */
+export const takesOption = (name: unknown, option: OptimizerOption): boolean =>
+  optimizerRegistry.find(name)?.options.includes(option) === true;
+
+/** The optimizers of fewbit's that take a setting, as words: "adam or sgd". */
+export const optimizersWith = (option: OptimizerOption): string =>
+  optimizerRegistry.names.filter((name) => takesOption(name, option)).join(" or ");
 
 /** The schedule of a configuration's settings. */
 export const scheduleOf = ({

@@ -41,7 +41,7 @@ export function withLayers(method: Method, layers: LayerOverrides, create: (bits
     activations: (x, layer, own) => of(layer).activations(x, layer, own),
     initialBound: (layer) => of(layer).initialBound?.(layer),
     stepFactor: (layer) => of(layer).stepFactor?.(layer) ?? 1,
-    gradientFactor: (layer, optimizer) => of(layer).gradientFactor?.(layer, optimizer) ?? 1,
+    gradientFactor: (layer, ...optimizer) => of(layer).gradientFactor?.(layer, ...optimizer) ?? 1,
     constrain: (w, layer) => of(layer).constrain?.(w, layer) ?? w,
     own: (layer) => of(layer).own?.(layer) ?? {},
     bits: of,

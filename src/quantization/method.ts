@@ -71,8 +71,11 @@ export interface Method {
   initialBound?(layer: LayerInfo): number | undefined;
   /** What the optimizer's step of latent weights is multiplied with; 1 unless given. */
   stepFactor?(layer: LayerInfo): number;
-  /** What the gradient of latent weights is multiplied with before an optimizer of that name takes it; 1 unless given. */
-  gradientFactor?(layer: LayerInfo, optimizer: string): number;
+  /**
+   * What the gradient of latent weights is multiplied with before an optimizer of that name takes it, which may be invariant
+   * to such a factor; default 1.
+   */
+  gradientFactor?(layer: LayerInfo, optimizer: string, invariantToScale: boolean): number;
   /** What latent weights become at the start and after each update. */
   constrain?(w: Tensor, layer: LayerInfo): Tensor;
   /** The layer's output from its product `y` and its input `x` before quantization; `window` in a convolution. */

@@ -120,9 +120,9 @@ function binarize(w: Tensor, preset: Preset): Tensor {
   });
 }
 
-/** N: the authors' code has it in "paper" too. It is left out with Adam, where it would cancel. */
-const timesCount: Method["gradientFactor"] = ({ shape }, optimizer) =>
-  optimizer === "adam" ? 1 : sizeOf(shape.slice(0, -1));
+/** N: the authors' code has it in "paper" too. It is left out with Adam and its like, where it would cancel. */
+const timesCount: Method["gradientFactor"] = ({ shape }, _, invariantToScale) =>
+  invariantToScale ? 1 : sizeOf(shape.slice(0, -1));
 
 /** y·K: K is the mean |x| over the inputs of each output, a constant for the gradient. */
 function scaleByInput(y: Tensor, x: Tensor, _: LayerInfo, window?: WindowShape): Tensor {

@@ -4,18 +4,20 @@
  */
 import type { z } from "zod";
 import type { Dataset, DataSetEntry, ImagesOptions, LoadListeners } from "../data/index.js";
-import { dataSetNamed, dataSetNames, dataSetOf } from "../data/index.js";
+import { dataRegistry, dataSetNamed, dataSetOf, shippedFor } from "../data/index.js";
 import { suggestion, UserError } from "../errors.js";
 import { modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
-import { optimizerOf, scheduleOf } from "../optim/index.js";
+import { defaultOptimizer, optimizerOf, scheduleOf } from "../optim/index.js";
 import { describe, fitted } from "../nn/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
 import { createMethod, methods, withLayers } from "../quantization/index.js";
 import { bitsKey, withBits } from "./bits.js";
 import { recordedCode } from "./code.js";
+import type { Loss } from "./losses.js";
+import { lossOf } from "./losses.js";
 import type { CodeKey } from "./settings.js";
 import { codeKeys, runKeys, runSchema, without } from "./settings.js";
 import type { TrainOptions } from "./train.js";
@@ -38,7 +40,7 @@ export function parseRunOptions(
 ): RunOptions {
   const raw = withBits(given, sourceOf);
   const data = raw.data ?? shippedData(raw.model);
-  const result = runSchema.safeParse({ data, ...dataSetNamed(String(data))?.defaults, ...raw });
+  const result = runSchema.safeParse({ data, ...dataSetNamed(data)?.defaults, ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing.
@@ -57,10 +59,10 @@ export function parseRunOptions(
 }
 
 /** The shipped data set for a network, which is what it trains on where no other is named. */
-function shippedData(model: unknown): Parsed["data"] {
+function shippedData(model: unknown): string {
   const known = modelRegistry.find(model) ?? models.lenet5;
   const { input } = typeof known === "function" ? models.resnet20 : known;
-  return input[2] === 1 ? "digits" : "cifar10-sample";
+  return shippedFor(input[2]);
 }
 
 /** The cell of the published table that a configuration stands in. */
@@ -79,7 +81,7 @@ export function publishedCell(
 /** What a configuration leaves open is as published for its cell, unless it names another optimizer; else Adam at 0.001. */
 function optimizerDefaults(options: Parsed): OptimizerOptions {
   const cell = publishedCell(options);
-  const { optimizer = cell?.optimizer ?? "adam" } = options;
+  const { optimizer = cell?.optimizer ?? defaultOptimizer } = options;
   const known = cell?.optimizer === optimizer ? cell : undefined;
   return {
     optimizer,
@@ -137,14 +139,23 @@ function inShort(names: readonly string[]): string {
   return `${names.slice(0, 3).join(", ")}, ..., ${names.at(-1)}: ${names.length}, which fewbit summary lists`;
 }
 
-/** The optimizer and the schedule of a configuration. */
-export function resolveOptimizer(options: RunOptions): { optimizer: Optimizer; schedule: Schedule } {
-  return { optimizer: optimizerOf(options.optimizer, options), schedule: scheduleOf(options) };
+/** The optimizer, the schedule and the loss of a configuration. */
+export function resolveOptimizer(options: RunOptions): {
+  optimizer: Optimizer;
+  schedule: Schedule;
+  loss: Loss;
+} {
+  const { optimizer, loss } = options;
+  return {
+    optimizer: optimizerOf(optimizer, options),
+    schedule: scheduleOf(options),
+    loss: lossOf(loss),
+  };
 }
 
 /** The data sets whose files are where it is asked, as "mnist, fashion-mnist, kmnist, cifar10 or images". */
 function namesOf(...places: readonly DataSetEntry["files"][]): string {
-  const names = dataSetNames.filter((name) => places.includes(dataSetOf(name).files));
+  const names = dataRegistry.names.filter((name) => places.includes(dataSetOf(name).files));
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
@@ -159,20 +170,17 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
  * @throws UserError for missing or damaged files.
  */
 export async function resolveData(
-  { data, dataDir, mirrors, augment }: RunOptions,
+  { data, dataDir, mirrors, augment, imageMemory }: RunOptions,
   { input }: Pick<Network, "input">,
   { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
-  const { title, files, load } = dataSetOf(data);
-  if (files === "shipped" && dataDir !== undefined) {
+  const { title, files, folder, load } = dataSetOf(data);
+  if ((files === "shipped" || files === "code") && dataDir !== undefined) {
     const others = namesOf("downloaded", "folder");
     throw new UserError(`dataDir "${dataDir}" goes with data ${others}, and not with ${title}`, "dataDir");
   }
   if (files === "folder" && dataDir === undefined) {
-    throw new UserError(
-      `dataDir is needed for data ${data}: a folder with a folder of images for each class`,
-      "dataDir",
-    );
+    throw new UserError(`dataDir is needed for data ${data}: ${folder}`, "dataDir");
   }
   if (mirrors !== undefined && (files !== "downloaded" || dataDir !== undefined)) {
     throw new UserError(
@@ -181,7 +189,8 @@ export async function resolveData(
     );
   }
   const listeners = { onProgress, onWarning };
-  const place = { directory: dataDir, mirrors, shape: input };
+  const memory = imageMemory === undefined ? undefined : imageMemory * 2 ** 20;
+  const place = { directory: dataDir, mirrors, shape: input, memory };
   const loaded = await load({ ...place, preparation, trainedOn, rules, ...listeners });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
@@ -197,7 +206,10 @@ export function runName(model: Network, method: Method): string {
 export const plainName = (name: string): string => name.replace(/[^\w.-]+/g, "-");
 
 /** What `train` takes from a configuration, whoever runs it: the command line or a study. */
-type TrainSettings = Pick<TrainOptions, "optimizer" | "schedule" | "executor" | "options" | "code" | CodeKey>;
+type TrainSettings = Pick<
+  TrainOptions,
+  "optimizer" | "schedule" | "loss" | "executor" | "options" | "code" | CodeKey
+>;
 
 /** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
 export function settingsOf(options: RunOptions): TrainSettings {

@@ -8,6 +8,7 @@ export type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 export type { Answer, EvaluateOptions, EvaluateRunOptions, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";
 export type { LayerLine } from "./layers.js";
+export type { Loss, LossEntry, NewLoss } from "./losses.js";
 export type { EpochMetrics, Scores, Split } from "./metrics.js";
 export type { PredictOptions, Prediction, Predictions } from "./predict.js";
 export { predictRun } from "./predict.js";

@@ -23,6 +23,7 @@ import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
 import type { LayerLine } from "./layers.js";
 import { layerLine, signsOf, signsOfAll, weightName } from "./layers.js";
+import type { Loss } from "./losses.js";
 import type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
 import { addBatch, bestEpoch, noImages, scoresOf } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
@@ -42,6 +43,7 @@ export interface Job extends BatchOptions {
   readonly validation: ImageSource | undefined;
   readonly epochs: number;
   readonly gradients: GradientType;
+  readonly loss: Loss;
   readonly executor: Executor;
   readonly layers: readonly LayerSummary[];
   readonly ties: TieRule;
@@ -101,7 +103,7 @@ export class Training {
     initial: TrainingValues,
   ) {
     const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
-    this.step = compileStep(model, method, optimizer, executor, job.gradients, job.ties);
+    this.step = compileStep(model, method, optimizer, executor, job);
     this.scores = compileScores(model, method, executor, job.ties);
     this.quantized = compileQuantizedWeights(model, method, executor);
     this.batches = trainingBatches(data, job);

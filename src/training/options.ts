@@ -20,6 +20,7 @@ import { checkMethod } from "../quantization/index.js";
 import { executorRules } from "../runtime/choose.js";
 import type { ClassifierOptions } from "./classifier.js";
 import type { EvaluateOptions, EvaluateRunOptions, Trained } from "./evaluate.js";
+import { checkLoss } from "./losses.js";
 import type { PredictOptions } from "./predict.js";
 import type { ProfileOptions } from "./profile.js";
 import type { CodeKey } from "./settings.js";
@@ -30,6 +31,7 @@ const model = checkedBy(checkNetwork);
 const method = checkedBy(checkMethod);
 const data = checkedBy(checkDataset);
 const optimizer = checkedBy(checkOptimizer);
+const loss = optional(checkedBy(checkLoss));
 const settingRule = (key: CodeKey): Rule =>
   checkedBy((value) => {
     const { error } = settings[key].schema.safeParse(value);
@@ -43,6 +45,7 @@ export const trainRules: Rules<TrainOptions> = {
   ...executorRules,
   ...{ model, method, data, optimizer },
   schedule: optional(checkedBy(checkSchedule)),
+  loss,
   ...(Object.fromEntries(codeKeys.map((key) => [key, optional(settingRule(key))])) as Record<CodeKey, Rule>),
   epochs: settingRule("epochs"),
   directory: optional(text),
@@ -57,7 +60,7 @@ export const trainRules: Rules<TrainOptions> = {
 
 export const profileRules: Rules<ProfileOptions> = {
   ...executorRules,
-  ...{ model, method, data, optimizer, gradients },
+  ...{ model, method, data, optimizer, loss, gradients },
   batchSize: settingRule("batchSize"),
   steps: optional(count),
 };

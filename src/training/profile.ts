@@ -15,6 +15,7 @@ import { costOf, nameOf } from "../runtime/explain.js";
 import { measurePeak } from "../runtime/native.js";
 import type { Instruction } from "../runtime/program.js";
 import { checkFits, feed } from "./feed.js";
+import type { Loss } from "./losses.js";
 import { profileRules } from "./options.js";
 import { compileStep } from "./step.js";
 import type { TrainingTensors } from "./step.js";
@@ -51,6 +52,8 @@ export interface ProfileOptions extends ExecutorOptions {
   readonly data: Dataset;
   readonly batchSize: number;
   readonly gradients?: GradientType;
+  /** What is minimised. Default: the cross-entropy. */
+  readonly loss?: Loss;
   /** Steps to average over, after a quarter as many to warm up. Default 40. */
   readonly steps?: number;
 }
@@ -94,7 +97,7 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
     optimizer: initialOf(optimizer, parameters),
   };
   let state = createState<TrainingTensors>(values, { executor });
-  const step = compileStep(model, method, optimizer, executor, options.gradients);
+  const step = compileStep(model, method, optimizer, executor, options);
 
   const { batches, preparation } = timed(trainingBatches(data, { batchSize, seed: 1 }));
   let nanoseconds = new Float64Array(0);

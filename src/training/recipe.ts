@@ -13,6 +13,7 @@ import { counted, shown } from "../errors.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { gradientTypes, largestExtent } from "../nn/index.js";
 import { optimizerTitle } from "../optim/index.js";
+import { crossEntropy } from "./losses.js";
 import type { Revision } from "./revision.js";
 import { tieRuleOf } from "./revision.js";
 import type { TrainOptions } from "./train.js";
@@ -29,6 +30,8 @@ export interface Recipe {
   readonly method: Named;
   readonly optimizer: Named;
   readonly schedule: Named | null;
+  /** Absent where it is the cross-entropy, which is what runs minimised before there was another. */
+  readonly loss?: Named;
   readonly data: {
     readonly name: string;
     readonly checksum: string;
@@ -74,6 +77,8 @@ export function numberOf(options: Readonly<Record<string, unknown>>, key: string
   return typeof value === "number" ? value : null;
 }
 
+const namedOf = ({ name, options }: Named): Named => ({ name, options });
+
 /** In the order in which a report names them. */
 export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]> } = {
   model: {
@@ -93,6 +98,11 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
     },
   },
   schedule: { schema: named.nullable(), words: scheduleWords },
+  loss: {
+    schema: named.optional(),
+    absent: namedOf(crossEntropy),
+    words: ({ name }) => (name === crossEntropy.name ? [] : [`loss ${name}`]),
+  },
   batchSize: { schema: z.number(), words: (size) => [`batch ${size}`] },
   lastBatch: {
     schema: z.enum(lastBatches).optional(),
@@ -158,7 +168,7 @@ export const recipeShape = Object.fromEntries(keys.map((key) => [key, parts[key]
 
 /** What a recipe is made of. */
 type Ingredients = Pick<TrainOptions, "model" | "method" | "optimizer" | "schedule" | "data" | "code"> &
-  Required<Pick<TrainOptions, "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
+  Required<Pick<TrainOptions, "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
 
 /** The recipe of a run: its hash depends on the order of the parts. */
 export function recipeOf(
@@ -167,6 +177,7 @@ export function recipeOf(
     method,
     optimizer,
     schedule,
+    loss,
     data,
     code,
     gradients,
@@ -178,12 +189,12 @@ export function recipeOf(
   rules: DecodeRules,
   revision: Revision | undefined,
 ): Recipe {
-  const named = ({ name, options }: Named): Named => ({ name, options });
   return {
     model: { name: model.name, input: model.input, classes: model.classes },
-    method: named(method),
-    optimizer: named(optimizer),
-    schedule: schedule === undefined ? null : named(schedule),
+    method: namedOf(method),
+    optimizer: namedOf(optimizer),
+    schedule: schedule === undefined ? null : namedOf(schedule),
+    loss: loss === crossEntropy ? undefined : namedOf(loss),
     data: { name: data.name, checksum: data.checksum, augmentation: data.augmentation ?? null },
     preparation: { mean: data.mean, std: data.std, classNames: data.classNames, ...rules },
     gradients,

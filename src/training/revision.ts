@@ -13,7 +13,7 @@ import type { Method } from "../quantization/index.js";
 export interface Revised {
   readonly model: Network;
   readonly method: Method;
-  readonly optimizer: { readonly name: string };
+  readonly optimizer: { readonly name: string; readonly invariantToScale?: boolean };
 }
 
 export interface Change {
@@ -58,7 +58,7 @@ export const methodChanges: readonly Change[] = [
     affects: ({ model, method, optimizer }) =>
       method.name === "xnor" &&
       method.options.preset === "paper" &&
-      optimizer.name !== "adam" &&
+      optimizer.invariantToScale !== true &&
       quantizesWeights(model, method),
   },
   {

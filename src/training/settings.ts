@@ -5,13 +5,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { lastBatches } from "../data/batches.js";
-import { dataSetNamed, dataSetNames, dataSetOf, isMirror } from "../data/index.js";
+import { dataRegistry, dataSetNamed, isMirror } from "../data/index.js";
 import { mostThreads } from "../machine.js";
 import { depths, isDepth, modelRegistry } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
-import { optimizerNames, optimizersWith } from "../optim/index.js";
+import type { OptimizerOption } from "../optim/index.js";
+import { optimizerRegistry, optimizersWith, takesOption } from "../optim/index.js";
 import { methodRegistry } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
+import { crossEntropy, lossRegistry } from "./losses.js";
 import type { Setting } from "./setting.js";
 import {
   bits,
@@ -47,9 +49,15 @@ const layerBits = field(
 
 /** What has an effect with images alone that become of the size that is asked for. */
 const ofFitted = {
-  words: `data ${dataSetNames.filter((name) => dataSetOf(name).isFitted).join(" or ")}`,
-  isMet: ({ data }: Readonly<Record<string, unknown>>) => dataSetNamed(String(data))?.isFitted === true,
+  words: `data ${dataRegistry.names.filter((name) => dataSetNamed(name)?.isFitted).join(" or ")}`,
+  isMet: ({ data }: Readonly<Record<string, unknown>>) => dataSetNamed(data)?.isFitted === true,
 };
+
+/** What has an effect with optimizers alone that take it. */
+const ofOptimizer = (option: OptimizerOption) => ({
+  words: `optimizer ${optimizersWith(option)}`,
+  isMet: ({ optimizer }: Readonly<Record<string, unknown>>) => takesOption(optimizer, option),
+});
 
 /** Keeps the type of a row's schema. */
 const setting = <const Row extends Setting>(row: Row): Row => row;
@@ -135,12 +143,12 @@ export const settings = {
     part: "method",
   }),
   data: setting({
-    schema: oneOf(...dataSetNames),
+    ...ofRegistry(dataRegistry),
     default: "digits",
     group: "data",
     flag: {
       usage: "--data <name>",
-      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, or images (default: the shipped one that fits)",
+      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, images, or a file, as ./mine.mjs (default: the shipped one that fits)",
     },
     part: "data",
   }),
@@ -189,6 +197,18 @@ export const settings = {
     part: "data",
     needs: ofFitted,
   }),
+  imageMemory: setting({
+    schema: whole(0, 1_000_000),
+    group: "images",
+    flag: {
+      usage: "--image-memory <MiB>",
+      help: "what the images of a folder may take in memory; more are decoded anew in each epoch (default: 128)",
+      reads: "number",
+    },
+    resumable: true,
+    isLocal: true,
+    needs: ofFitted,
+  }),
   augment: setting({
     schema: yesOrNo,
     default: true,
@@ -209,13 +229,21 @@ export const settings = {
     isInCode: true,
   }),
   optimizer: setting({
-    schema: oneOf(...optimizerNames),
+    ...ofRegistry(optimizerRegistry),
     group: "training",
     flag: {
       usage: "--optimizer <name>",
-      help: "adam or sgd (default: as published for the method, else adam)",
+      help: "adam, sgd, or a file, as ./mine.mjs (default: as published for the method, else adam)",
     },
     part: "optimizer",
+  }),
+  loss: setting({
+    ...ofRegistry(lossRegistry),
+    default: crossEntropy.name,
+    absent: crossEntropy.name,
+    group: "training",
+    flag: { usage: "--loss <name>", help: "what is minimised: crossEntropy, or a file, as ./mine.mjs" },
+    part: "loss",
   }),
   learningRate: setting({
     schema: positive,
@@ -233,10 +261,7 @@ export const settings = {
     group: "training",
     flag: { usage: "--momentum <m>", help: "momentum of sgd", reads: "number" },
     part: "optimizer",
-    needs: {
-      words: `optimizer ${optimizersWith("momentum").join(" or ")}`,
-      isMet: ({ optimizer }) => (optimizersWith("momentum") as readonly unknown[]).includes(optimizer),
-    },
+    needs: ofOptimizer("momentum"),
   }),
   weightDecay: setting({
     schema: notNegative,
@@ -247,6 +272,7 @@ export const settings = {
       reads: "number",
     },
     part: "optimizer",
+    needs: ofOptimizer("weightDecay"),
   }),
   decayEvery: setting({
     schema: whole(0, 1_000_000),

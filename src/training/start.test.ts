@@ -65,8 +65,9 @@ describe("QNN's latent weights", () => {
 });
 
 test("gradients of XNOR-Net's weights have the factor N but with Adam, in redbit within the quantizer", () => {
-  const factors = [sgd({ learningRate: 1 }), adam({ learningRate: 1 })].map(({ name }) =>
-    [convolution, linear].map((layer) => xnor().gradientFactor!(layer, name)),
+  const factors = [sgd({ learningRate: 1 }), adam({ learningRate: 1 })].map(
+    ({ name, invariantToScale = false }) =>
+      [convolution, linear].map((layer) => xnor().gradientFactor!(layer, name, invariantToScale)),
   );
   expect(factors).toEqual([
     [500, 800],

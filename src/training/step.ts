@@ -3,7 +3,7 @@ import { valueAndGradients } from "../compiler/autodiff.js";
 import { compile } from "../compiler/compile.js";
 import type { Tensor } from "../graph/index.js";
 import type { TieRule } from "../graph/index.js";
-import { add, neg, reduceMax, softmaxCrossEntropy, topKCorrect } from "../graph/index.js";
+import { add, neg, reduceMax, topKCorrect } from "../graph/index.js";
 import type { GradientType, Network, Tensors } from "../nn/index.js";
 import {
   apply,
@@ -17,6 +17,8 @@ import type { Optimizer } from "../optim/index.js";
 import { checkUpdate, isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
+import type { Loss } from "./losses.js";
+import { crossEntropy } from "./losses.js";
 
 export type WeightTensors = { readonly parameters: Tensors; readonly statistics: Tensors };
 export type TrainingTensors = WeightTensors & { readonly optimizer: Readonly<Record<string, Tensors>> };
@@ -26,18 +28,23 @@ type LabelledTensors = { readonly images: Tensor; readonly labels: Tensor };
 /** random: i32 [2], the key of the step's random numbers; scalars: the optimizer's, each of shape []. */
 type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars: Tensors };
 
-/**
- * One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers.
- *
- * @param gradients "bf16" rounds the gradients that layers on codes multiply.
- */
+/** By which rules a step is made. */
+export interface StepRules {
+  /** "bf16" rounds the gradients that layers on codes multiply. Default "f32". */
+  readonly gradients?: GradientType;
+  /** How equal logits count. Default "first". */
+  readonly ties?: TieRule;
+  /** What is minimised. Default: the cross-entropy. */
+  readonly loss?: Loss;
+}
+
+/** One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers. */
 export function compileStep(
   network: Network,
   method: Method,
   optimizer: Optimizer,
   executor: Executor,
-  gradients: GradientType = "f32",
-  ties: TieRule = "first",
+  { gradients = "f32", ties = "first", loss = crossEntropy }: StepRules = {},
 ) {
   return compile(
     (state: TrainingTensors, { images, labels, random, scalars }: StepTensors) => {
@@ -52,7 +59,7 @@ export function compileStep(
           random,
           gradients,
         });
-        return { value: softmaxCrossEntropy(logits, labels), auxiliary: { logits, statistics } };
+        return { value: loss.value(logits, labels), auxiliary: { logits, statistics } };
       }, state.parameters);
       const { parameters, own } = updated(
         { network, method, optimizer },
@@ -84,7 +91,7 @@ export function updated(
   scalars: Tensors,
 ): ReturnType<Optimizer["update"]> {
   const steady = (name: string) => method.ownMomentum === false && isOwn(name);
-  const slopes = scaleGradients(network, method, gradients, optimizer.name);
+  const slopes = scaleGradients(network, method, gradients, optimizer);
   const after = optimizer.update(before, slopes, own, scalars, steady);
   checkUpdate(optimizer, after);
   return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
@@ -100,12 +107,12 @@ export function compileStart(network: Network, method: Method, executor: Executo
   );
 }
 
-/** The mean loss of a batch, the numbers of right answers, and the logits [N, classes]. */
+/** The mean cross-entropy of a batch, whatever was minimised, the numbers of right answers, and the logits [N, classes]. */
 export function compileScores(network: Network, method: Method, executor: Executor, ties: TieRule = "first") {
   return compile(
     (state: WeightTensors, { images, labels }: LabelledTensors) => {
       const logits = logitsOf(network, method, state, images);
-      return { loss: softmaxCrossEntropy(logits, labels), ...rightAnswers(logits, labels, ties), logits };
+      return { loss: crossEntropy.value(logits, labels), ...rightAnswers(logits, labels, ties), logits };
     },
     { executor },
   );

@@ -26,6 +26,8 @@ import { lastStepWarning } from "./last-step.js";
 import { signsOfAll } from "./layers.js";
 import type { Job } from "./loop.js";
 import { Training } from "./loop.js";
+import type { Loss } from "./losses.js";
+import { crossEntropy } from "./losses.js";
 import type { EpochMetrics, Split } from "./metrics.js";
 import { bestEpoch } from "./metrics.js";
 import type { TrainProgress } from "./progress.js";
@@ -44,6 +46,8 @@ export interface TrainOptions {
   readonly optimizer: Optimizer;
   /** Scales the optimizer's rate epoch by epoch; by default it stays. */
   readonly schedule?: Schedule;
+  /** What is minimised. Default: the cross-entropy, which the scores of images are in any case. */
+  readonly loss?: Loss;
   readonly epochs: number;
   /** "bf16": the gradients that layers on codes multiply are rounded to bfloat16. Default "f32". */
   readonly gradients?: GradientType;
@@ -138,13 +142,13 @@ export async function train(options: TrainOptions): Promise<Run> {
 }
 
 type Settings = TrainOptions &
-  Required<Pick<TrainOptions, "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
+  Required<Pick<TrainOptions, "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
 
 /** The options with what is not given, or undefined, as a configuration's default has it. */
 function withDefaults(options: TrainOptions): Settings {
   const rows: Readonly<Record<CodeKey, Setting>> = settingsTable;
   const defaults = Object.fromEntries(codeKeys.map((key) => [key, options[key] ?? rows[key].default]));
-  return { ...options, ...defaults } as Settings;
+  return { ...options, loss: options.loss ?? crossEntropy, ...defaults } as Settings;
 }
 
 /** All that comes before the first step. What it returns does not hold the initial values, which are as large as the state. */
