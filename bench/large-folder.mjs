@@ -1,7 +1,7 @@
 /**
  * Trains a ResNet-20 for some steps on 20,000 pictures of 500x400 pixels in a folder, and prints the memory that it took:
  *
- *     node bench/large-folder.mjs [--images 20000] [--size 64] [--batch 32] [--steps 60]
+ *     node bench/large-folder.mjs [--images 20000] [--size 64] [--batch 32] [--steps 60] [--memory 128]
  *
  * The pictures are noise: a few different ones, of which each file is a hard link, so that the folder takes little space.
  */
@@ -13,13 +13,16 @@ import sharp from "sharp";
 import { datasets, fitted, models, optim, quant, train } from "../dist/index.js";
 
 const { values } = parseArgs({
-  options: Object.fromEntries(["images", "size", "batch", "steps"].map((name) => [name, { type: "string" }])),
+  options: Object.fromEntries(
+    ["images", "size", "batch", "steps", "memory"].map((name) => [name, { type: "string" }]),
+  ),
 });
 const {
   images = 20_000,
   size = 64,
   batch = 32,
   steps = 60,
+  memory = 128, // MiB that images may stay in
 } = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, Number(text)]));
 
 const classes = 10;
@@ -49,7 +52,7 @@ try {
   const peak = () => megabytes(1024 * process.resourceUsage().maxRSS);
 
   let began = performance.now();
-  const set = await datasets.images({ directory: data, shape: [size, size, 3] });
+  const set = await datasets.images({ directory: data, shape: [size, size, 3], memory: memory * 2 ** 20 });
   const pixels = images * size ** 2 * 3;
   console.log(
     `${images} pictures of 500x400, which are ${megabytes(pixels)} as ${size}x${size} pixels of colour`,
