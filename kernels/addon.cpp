@@ -84,9 +84,7 @@ struct Call {
   size_t count = maximumArguments;  // missing ones are undefined
   napi_value arguments[maximumArguments];
 
-  Call(napi_env e, napi_callback_info info) : env(e) {
-    napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  }
+  Call(napi_env e, napi_callback_info info) : env(e) { napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr); }
   napi_valuetype type(int i) const {
     napi_valuetype type = napi_undefined;
     napi_typeof(env, arguments[i], &type);
@@ -97,7 +95,8 @@ struct Call {
     double value = 0;
     const bool isNumber = napi_get_value_double(env, arguments[i], &value) == napi_ok;
     if (isNumber && value >= (double)low && value <= (double)high && value == std::floor(value)) return (int64_t)value;
-    throw BadArgument(std::string(name) + " must be a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+    throw BadArgument(std::string(name) + " must be a whole number from " + std::to_string(low) + " to " +
+                      std::to_string(high));
   }
   bool boolean(int i, const char* name) const {
     bool value = false;
@@ -279,9 +278,10 @@ napi_value allowsMachineCode(const Call& call) {
 // load(words, instructionSet, threads, interpret)
 napi_value load(const Call& call) {
   size_t count = 0;
-  const int32_t* const words = call.elements<int32_t>(0, napi_int32_array, "the words of a program must be an Int32Array", count);
-  return call.own(std::make_unique<Executable>(words, count, call.set(1).kernels, threadsOf(call, 2),
-                                               call.boolean(3, "interpret")));
+  const int32_t* const words =
+      call.elements<int32_t>(0, napi_int32_array, "the words of a program must be an Int32Array", count);
+  return call.own(
+      std::make_unique<Executable>(words, count, call.set(1).kernels, threadsOf(call, 2), call.boolean(3, "interpret")));
 }
 
 // workBytes(program): the work memory that `run` needs.
@@ -394,12 +394,17 @@ NAPI_MODULE_INIT() {
   const struct {
     const char* name;
     napi_callback function;
-  } functions[] = {{"instructionSets", callback<listInstructionSets>}, {"allocate", callback<allocate>},
-                   {"write", callback<write>},                         {"read", callback<read>},
+  } functions[] = {{"instructionSets", callback<listInstructionSets>},
+                   {"allocate", callback<allocate>},
+                   {"write", callback<write>},
+                   {"read", callback<read>},
                    {"copy", callback<copy>},
-                   {"availableThreads", callback<countThreads>},       {"allowsMachineCode", callback<allowsMachineCode>},
-                   {"load", callback<load>},                           {"workBytes", callback<workBytes>},
-                   {"run", callback<run>},                             {"peak", callback<peak>}};
+                   {"availableThreads", callback<countThreads>},
+                   {"allowsMachineCode", callback<allowsMachineCode>},
+                   {"load", callback<load>},
+                   {"workBytes", callback<workBytes>},
+                   {"run", callback<run>},
+                   {"peak", callback<peak>}};
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

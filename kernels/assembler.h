@@ -119,8 +119,10 @@ class Assembler {
 
  private:
   void byte(int32_t value) {
-    if (next_ == end_) full_ = true;
-    else *next_++ = (unsigned char)value;
+    if (next_ == end_)
+      full_ = true;
+    else
+      *next_++ = (unsigned char)value;
   }
   void word(int32_t value) {
     for (int i = 0; i < 4; i++) byte(value >> 8 * i);

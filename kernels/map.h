@@ -148,9 +148,12 @@ static inline void each(float* d, const float* a, const float* b, const float* c
 static void operate(const MapOperation& o, float* const* slots, int64_t n) {
   float* const d = slots[o.destination];
   const float *a = slots[o.a], *b = slots[o.b], *c = slots[o.c];
-#define FEWBIT_UNARY(name, value) case fewbit::name: return each(d, a, n, [](Vec x) { return value; });
-#define FEWBIT_BINARY(name, value) case fewbit::name: return each(d, a, b, n, [](Vec x, Vec y) { return value; });
-#define FEWBIT_TERNARY(name, value) case fewbit::name: return each(d, a, b, c, n, [](Vec x, Vec y, Vec z) { return value; });
+#define FEWBIT_UNARY(name, value) \
+  case fewbit::name: return each(d, a, n, [](Vec x) { return value; });
+#define FEWBIT_BINARY(name, value) \
+  case fewbit::name: return each(d, a, b, n, [](Vec x, Vec y) { return value; });
+#define FEWBIT_TERNARY(name, value) \
+  case fewbit::name: return each(d, a, b, c, n, [](Vec x, Vec y, Vec z) { return value; });
   switch (o.op) { FEWBIT_MAP_OPS(FEWBIT_UNARY, FEWBIT_BINARY, FEWBIT_TERNARY) }
 #undef FEWBIT_UNARY
 #undef FEWBIT_BINARY

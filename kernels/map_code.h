@@ -214,8 +214,10 @@ class MapCompiler : public MapValues {
     for (int32_t i = 0; i < stepCount_; i++) {
       operate(steps_[i]);
       Value& value = values_[steps_[i].value];
-      if (value.uses++ == 0) release(steps_[i].value);
-      else value.uses--;
+      if (value.uses++ == 0)
+        release(steps_[i].value);
+      else
+        value.uses--;
       pinned_ = 0;
       for (int32_t r = 0; r < map_.resultCount; r++) {
         const bool stored = map_.results[r].reduction == NONE;

@@ -121,8 +121,10 @@ static RandomMap randomMap(int64_t samples, int64_t positions, int64_t channels)
   if (!inPlace && last.reduction == NONE && last.to.storage == F32 && !m.operations.empty() && oneIn(2)) {
     m.operations.back().destination = last.slot = own;
     for (size_t i = 0; i + 1 < m.results.size(); i++)
-      if (m.results[i].slot >= count && oneIn(2)) m.results[i].slot = own;
-      else if (m.results[i].slot >= count) m.results[i].slot = 0;
+      if (m.results[i].slot >= count && oneIn(2))
+        m.results[i].slot = own;
+      else if (m.results[i].slot >= count)
+        m.results[i].slot = 0;
   }
   return m;
 }
@@ -178,9 +180,17 @@ static void test(int64_t samples, int64_t positions, int64_t channels) {
   }
   Instruction instruction;
   instruction.kind = MAP;
-  instruction.map = {samples, positions, channels, int32_t(m.operands.size()), int32_t(m.operations.size()),
-                     int32_t(m.results.size()), m.registers, m.operands.data(), m.operations.data(),
-                     m.results.data(), nullptr};
+  instruction.map = {samples,
+                     positions,
+                     channels,
+                     int32_t(m.operands.size()),
+                     int32_t(m.operations.size()),
+                     int32_t(m.results.size()),
+                     m.registers,
+                     m.operands.data(),
+                     m.operations.data(),
+                     m.results.data(),
+                     nullptr};
   for (const InstructionSet& set : instructionSets) {
     if (!set.supported) continue;
     const auto run = [&](MapCode code, const Guarded& outputs) {
@@ -217,8 +227,7 @@ int main() {
     printf("map_code_test: this system allows no machine code\n");
     return 0;
   }
-  const int64_t channels[] = {1,  1,  2,  3,  8,   10,  16,   16,   20,   32,   32,
-                              48, 50, 64, 96, 100, 256, 1008, 1024, 1030, 2500, 4096};
+  const int64_t channels[] = {1, 1, 2, 3, 8, 10, 16, 16, 20, 32, 32, 48, 50, 64, 96, 100, 256, 1008, 1024, 1030, 2500, 4096};
   for (int i = 0; i < 3000; i++) {
     const int64_t c = oneOf(channels), samples = 1 + below(oneIn(2) ? 4 : 1);
     const int64_t most = std::max<int64_t>(1, 8000 / (samples * c));

@@ -12,13 +12,13 @@ enum { SAMPLE = 4, POSITION = 2, CHANNEL = 1, FULL = 7 };
 // A map's space after merging axes that no operand and no result tells apart, and its cutting.
 struct Layout {
   int64_t samples, positions, channels;
-  int32_t unit;             // axes of extent 1 before merging
-  bool merged, collapsed;   // samples and positions are one axis (position); channels are, too
-  bool perSample;           // some result keeps samples: chunks hold whole samples
-  bool rowByRow;            // some result keeps pixels: a row's pieces follow one another
-  int64_t rows, width;      // of a full block
-  int64_t panels;           // blocks side by side in a row
-  int64_t blocks;           // blocks below one another in a sample
+  int32_t unit;            // axes of extent 1 before merging
+  bool merged, collapsed;  // samples and positions are one axis (position); channels are, too
+  bool perSample;          // some result keeps samples: chunks hold whole samples
+  bool rowByRow;           // some result keeps pixels: a row's pieces follow one another
+  int64_t rows, width;     // of a full block
+  int64_t panels;          // blocks side by side in a row
+  int64_t blocks;          // blocks below one another in a sample
   int64_t chunks, chunkBlocks;
 };
 
@@ -58,8 +58,10 @@ static Layout layoutOf(const MapInstruction& map) {
   for (int32_t i = 0; i < map.resultCount; i++) {
     if (map.results[i].reduction == NONE) continue;
     const int32_t axes = resultAxes(l, map.results[i].to.axes);
-    if (axes & POSITION) l.rowByRow = true;
-    else if (axes & SAMPLE) l.perSample = true;
+    if (axes & POSITION)
+      l.rowByRow = true;
+    else if (axes & SAMPLE)
+      l.perSample = true;
   }
 
   l.width = least(l.channels, BLOCK);

@@ -46,8 +46,8 @@ static void test(const Place& extents, Values a, int32_t aAxes, Values b, int32_
         }
     if (counts.fails(right))
       printf("FAILED %s: %s axes %d %s %s axes %d -> %s, %ldx%ldx%ld\n", set.name, storageNames[a.storage], aAxes,
-             copies ? "beside" : "+", storageNames[b.storage], bAxes, storageNames[to], (long)extents[0],
-             (long)extents[1], (long)extents[2]);
+             copies ? "beside" : "+", storageNames[b.storage], bAxes, storageNames[to], (long)extents[0], (long)extents[1],
+             (long)extents[2]);
   }
 }
 

@@ -38,15 +38,16 @@ class MapValues {
   bool isConstant(int32_t v) const { return !isOperand(v) && v < constant(CONSTANT_COUNT); }
   Access access(int32_t v) const { return isOperand(v) ? accessOf(layout_, map_.operands[v]) : FIXED; }
   bool canBeHeld(int32_t v) const { return v < constant(CONSTANT_COUNT) && values_[v].uses && access(v) == FIXED; }
-  bool isPixel(const MapResult& r) const {
-    return r.reduction != NONE && resultAxes(layout_, r.to.axes) & POSITION;
-  }
+  bool isPixel(const MapResult& r) const { return r.reduction != NONE && resultAxes(layout_, r.to.axes) & POSITION; }
   int32_t slotOfResult(int32_t i) const { return map_.operandCount + map_.registers + i; }
 
   static int32_t arity(int32_t op) {
-#define FEWBIT_UNARY(name, value) case fewbit::name: return 1;
-#define FEWBIT_BINARY(name, value) case fewbit::name: return 2;
-#define FEWBIT_TERNARY(name, value) case fewbit::name: return 3;
+#define FEWBIT_UNARY(name, value) \
+  case fewbit::name: return 1;
+#define FEWBIT_BINARY(name, value) \
+  case fewbit::name: return 2;
+#define FEWBIT_TERNARY(name, value) \
+  case fewbit::name: return 3;
     switch (op) { FEWBIT_MAP_OPS(FEWBIT_UNARY, FEWBIT_BINARY, FEWBIT_TERNARY) }
 #undef FEWBIT_UNARY
 #undef FEWBIT_BINARY

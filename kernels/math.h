@@ -103,7 +103,8 @@ static inline Vec logarithm(Vec x) {
   const Vec low = madd(z, splat(-0.5f), madd(e, splat(-2.12194440e-4f), p * m * z));
   const Vec y = madd(e, splat(0.693359375f), m + low);
   const Vec infinity = splat(__builtin_inff());
-  const Vec special = choose(isEqual(x, splat(0)), -infinity, choose(isEqual(x, infinity), infinity, splat(__builtin_nanf(""))));
+  const Vec special =
+      choose(isEqual(x, splat(0)), -infinity, choose(isEqual(x, infinity), infinity, splat(__builtin_nanf(""))));
   const Vec inDomain = choose(isLess(x, infinity), y, special);
   return choose(isLess(splat(0), x), inDomain, special);
 }

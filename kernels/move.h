@@ -53,8 +53,10 @@ static CopyLayout layoutOf(const MoveInstruction& move) {
     if (axes[i].from == 1) across = i;
   }
   for (int32_t i = 0; i + 1 < merged; i++) {
-    if (i == across) l.across = axes[i];
-    else l.outer[l.outerCount++] = axes[i];
+    if (i == across)
+      l.across = axes[i];
+    else
+      l.outer[l.outerCount++] = axes[i];
   }
   const bool turned = l.across.from == 1 && l.along.from != 1;
   l.tileAlong = least(l.along.extent, turned ? 64 : 4096);

@@ -70,7 +70,9 @@ void Pool::run(const Job& job) {
   published_++;
   if (asleep_ > 0) {
     // A worker about to sleep holds the mutex from its last look at `published_`.
-    { std::lock_guard<std::mutex> lock(mutex_); }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+    }
     if (job.chunks > threads()) {
       wake_.notify_all();
     } else {

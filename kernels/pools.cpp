@@ -44,10 +44,11 @@ void giveBack(const Pool& pool) {
 
 }  // namespace
 
-BorrowedPool::BorrowedPool(int threads) : pool_([threads]() -> Pool& {
-  const std::lock_guard<std::mutex> lock(mutex);
-  return borrow(threads);
-}()) {}
+BorrowedPool::BorrowedPool(int threads)
+    : pool_([threads]() -> Pool& {
+        const std::lock_guard<std::mutex> lock(mutex);
+        return borrow(threads);
+      }()) {}
 
 BorrowedPool::~BorrowedPool() {
   const std::lock_guard<std::mutex> lock(mutex);

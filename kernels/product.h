@@ -27,9 +27,7 @@ static Geometry asColumn(Geometry g) {
   return g;
 }
 
-static Matrix forwardMatrix(const Geometry& g) {
-  return {g.images * g.height * g.width, g.channels, g.outChannels, false};
-}
+static Matrix forwardMatrix(const Geometry& g) { return {g.images * g.height * g.width, g.channels, g.outChannels, false}; }
 static Matrix inputGradientMatrix(const Geometry& g) {
   return {g.images * g.height * g.width, g.outChannels, g.channels, true};
 }
@@ -59,9 +57,7 @@ static IntegerProduct integerProduct(const ProductInstruction& p) {
   return {isMatrix(p.geometry) ? asColumn(p.geometry) : p.geometry, p.a.storage == S8, p.out.storage == I16};
 }
 
-static bool isBf16(const ProductInstruction& p) {
-  return (p.op == CONVOLUTION_INPUT_GRADIENT ? p.a : p.b).storage == BF16;
-}
+static bool isBf16(const ProductInstruction& p) { return (p.op == CONVOLUTION_INPUT_GRADIENT ? p.a : p.b).storage == BF16; }
 #if defined(__AVX512BF16__)
 // A matrix product's pixels as one row of an image, so that its pairs are of neighbours.
 static Geometry asRow(Geometry g) {
@@ -95,13 +91,11 @@ static Plan planProduct(const ProductInstruction& p) {
   if (isBf16(p)) return planBf16(p);
   if (isInteger(p)) return planInteger(integerProduct(p));
   switch (p.op) {
-    case CONVOLUTION:
-      return isMatrix(g) ? planMatrix(forwardMatrix(g)) : planForward({g, false});
+    case CONVOLUTION: return isMatrix(g) ? planMatrix(forwardMatrix(g)) : planForward({g, false});
     case CONVOLUTION_INPUT_GRADIENT:
       if (isMatrix(g)) return planMatrix(inputGradientMatrix(g));
       return flips(g) ? planForward({flippedGeometry(g), true}) : planGather(g);
-    default:
-      return planFilter(isMatrix(g) ? asColumn(g) : g, p.a.storage);
+    default: return planFilter(isMatrix(g) ? asColumn(g) : g, p.a.storage);
   }
 }
 
@@ -109,8 +103,8 @@ static void runProduct(const ProductInstruction& p, const Memory& memory, int32_
   const Geometry& g = p.geometry;
   if (isBf16(p)) return runBf16(p, memory, phase, chunk, work);
   if (isInteger(p))
-    return runInteger(integerProduct(p), (const uint8_t*)memory.at(p.a), (const int8_t*)memory.at(p.b),
-                      memory.at(p.out), phase, chunk, work);
+    return runInteger(integerProduct(p), (const uint8_t*)memory.at(p.a), (const int8_t*)memory.at(p.b), memory.at(p.out),
+                      phase, chunk, work);
   const float *a = memory.f32(p.a), *b = memory.f32(p.b);
   float* out = memory.f32(p.out);
   switch (p.op) {
@@ -121,8 +115,7 @@ static void runProduct(const ProductInstruction& p, const Memory& memory, int32_
       if (isMatrix(g)) return runMatrix(inputGradientMatrix(g), a, b, out, chunk, work);
       if (flips(g)) return runForward({flippedGeometry(g), true}, a, b, out, phase, chunk, work);
       return runGather(g, a, b, out, phase, chunk, work);
-    default:
-      return runFilter(isMatrix(g) ? asColumn(g) : g, {memory.at(p.a), p.a.storage}, b, out, phase, chunk, work);
+    default: return runFilter(isMatrix(g) ? asColumn(g) : g, {memory.at(p.a), p.a.storage}, b, out, phase, chunk, work);
   }
 }
 

@@ -42,9 +42,7 @@ static const Column columns[] = {
     {"filter, u8 x bf16", CONVOLUTION_FILTER_GRADIENT, U8, BF16, F32},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
-static bool runs(const Column& c, const InstructionSet& set) {
-  return set.pairs || (c.a != BF16 && c.b != BF16);
-}
+static bool runs(const Column& c, const InstructionSet& set) { return set.pairs || (c.a != BF16 && c.b != BF16); }
 
 // All columns in turn, again and again, and the peaks of f32 and of bfloat16 pairs (0: none) beside them.
 static void bench(const char* name, const Geometry& g, bool input, const InstructionSet& set) {
@@ -60,8 +58,7 @@ static void bench(const char* name, const Geometry& g, bool input, const Instruc
   for (Problem& p : problems) runners.push_back(new Runner(p.instruction, p.memory(), set.kernels));
   const int64_t rounds = 20000;
   for (double total = 0; total < 0.5 || peaks.size() < 5;) {
-    peaks.push_back(double(rounds) * set.multiplyAdds.operationsPerRound /
-                    seconds([&] { set.multiplyAdds.run(rounds); }));
+    peaks.push_back(double(rounds) * set.multiplyAdds.operationsPerRound / seconds([&] { set.multiplyAdds.run(rounds); }));
     if (set.pairs)
       pairPeaks.push_back(double(rounds) * set.pairs->operationsPerRound / seconds([&] { set.pairs->run(rounds); }));
     for (int i = 0; i < COLUMNS; i++) {

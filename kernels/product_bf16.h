@@ -15,9 +15,7 @@ typedef uint16_t Bf16;
 static inline Ints splatPair(const Bf16* p) { return splatWord((const Code*)p); }
 static inline Vec dotPairs(Vec sum, Ints a, Ints b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 // Pairs of numbers that are exact in bfloat16.
-static inline Ints pairUp(Vec first, Vec second) {
-  return (Ints)(((Words)first >> 16) | ((Words)second & 0xffff0000u));
-}
+static inline Ints pairUp(Vec first, Vec second) { return (Ints)(((Words)first >> 16) | ((Words)second & 0xffff0000u)); }
 static inline Ints pairUp(const Bf16* first, const Bf16* second, int64_t n) {
   return (Ints)(((Words)loadInts((const int16_t*)first, n) & 0xffffu) | (Words)loadInts((const int16_t*)second, n) << 16);
 }

@@ -55,7 +55,9 @@ static PairsCut cutPairs(const Geometry& g) {
 static int64_t inputWords(const Geometry& g, const PairsCut& cut, int64_t rows) {
   return panelRows(g, rows) * cut.panelColumns * g.channels;
 }
-static int64_t gradientWords(const Geometry& g, const PairsCut& cut, int64_t rows) { return rows * cut.pairs * g.outChannels; }
+static int64_t gradientWords(const Geometry& g, const PairsCut& cut, int64_t rows) {
+  return rows * cut.pairs * g.outChannels;
+}
 
 static int64_t unitRows(const Geometry& g, const FilterCut& f) {
   return g.images == 1 && g.outHeight == 1 ? 1 : ceilDivide(g.outHeight, f.bands);
@@ -85,8 +87,10 @@ static void packInputPairs(const Geometry& g, const PairsCut& cut, const Inputs&
   const int64_t from = row * g.width + first + begin - g.paddingWidth, count = (end - begin) * g.channels;
   zero(line, begin * g.channels);
   if (count > 0) {
-    if (x.storage == F32) copyAhead(line + begin * g.channels, (const float*)x.data + from * g.channels, count, 0);
-    else readIntegers(line + begin * g.channels, x.data, x.storage, from * g.channels, count);
+    if (x.storage == F32)
+      copyAhead(line + begin * g.channels, (const float*)x.data + from * g.channels, count, 0);
+    else
+      readIntegers(line + begin * g.channels, x.data, x.storage, from * g.channels, count);
   }
   zero(line + end * g.channels, words + next - end * g.channels);
   int64_t i = 0;
@@ -208,8 +212,10 @@ static void runGroupPairs(const Geometry& g, const PairsCut& cut, const Inputs& 
       int32_t* to = inputs + i * inputWords(g, cut, count);
       for (int64_t row = 0; row < xRows; row++, to += cut.panelColumns * g.channels) {
         const int64_t h = rows.begin * g.strideHeight + row - g.paddingHeight;
-        if (h < 0 || h >= g.height) zero(reinterpret_cast<float*>(to), cut.panelColumns * g.channels);
-        else packInputPairs(g, cut, x, image * g.height + h, columns.begin * g.strideWidth, line, to);
+        if (h < 0 || h >= g.height)
+          zero(reinterpret_cast<float*>(to), cut.panelColumns * g.channels);
+        else
+          packInputPairs(g, cut, x, image * g.height + h, columns.begin * g.strideWidth, line, to);
       }
       to = gradients + i * gradientWords(g, cut, count);
       for (int64_t row = rows.begin; row < rows.end; row++, to += cut.pairs * g.outChannels)
@@ -220,8 +226,8 @@ static void runGroupPairs(const Geometry& g, const PairsCut& cut, const Inputs& 
   }
 }
 
-static void runFilterBf16(const Geometry& g, const Inputs& x, const Bf16* gradient, float* dw, int32_t phase,
-                          int64_t chunk, Work work) {
+static void runFilterBf16(const Geometry& g, const Inputs& x, const Bf16* gradient, float* dw, int32_t phase, int64_t chunk,
+                          Work work) {
   const PairsCut cut = cutPairs(g);
   const FilterCut& f = cut.f;
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;

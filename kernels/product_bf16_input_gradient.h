@@ -106,7 +106,8 @@ static void packBlock(const Geometry& g, const Phase& rows, const Phase& columns
     for (int64_t n = 0; n < columns.taps; n++) {
       const int64_t c = columns.first + (columns.taps - 1 - n) * g.strideWidth;
       packTransposed(segment + n * g.outChannels * LANES,
-                     w + ((r * g.kernelWidth + c) * g.channels + channel) * g.outChannels, g.outChannels, g.outChannels, lanes);
+                     w + ((r * g.kernelWidth + c) * g.channels + channel) * g.outChannels, g.outChannels, g.outChannels,
+                     lanes);
     }
     store(segment + length * LANES, splat(0));
     for (int64_t k = 0; k < length; k += 2, to += LANES)
@@ -114,7 +115,8 @@ static void packBlock(const Geometry& g, const Phase& rows, const Phase& columns
   }
 }
 
-static void packWeightsBf16(const Geometry& g, const Bf16Cut& cut, const float* w, Range channels, char* own, int32_t* packed) {
+static void packWeightsBf16(const Geometry& g, const Bf16Cut& cut, const float* w, Range channels, char* own,
+                            int32_t* packed) {
   for (int64_t a = 0; a < cut.rows.phases(); a++)
     for (int64_t b = 0; b < cut.columns.phases(); b++) {
       const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
@@ -127,7 +129,8 @@ static void packWeightsBf16(const Geometry& g, const Bf16Cut& cut, const float* 
 
 // The panel of `rows` rows of an image's gradient from row `first`, columns from `lowest`. Asks for as many rows
 // behind them.
-static void packGradient(const Geometry& g, const PhasedAxis& columns, const Bf16* image, int64_t first, int64_t rows, Bf16* to) {
+static void packGradient(const Geometry& g, const PhasedAxis& columns, const Bf16* image, int64_t first, int64_t rows,
+                         Bf16* to) {
   const int64_t gradientRow = g.outWidth * g.outChannels, panelColumns = columns.panel(columns.most());
   const int64_t begin = clamp(columns.lowest, 0, g.outWidth);
   const int64_t end = clamp(columns.lowest + panelColumns, begin, g.outWidth);
@@ -211,8 +214,8 @@ struct GradientPanel {
 };
 
 // Rows `rows` of one pair of phases; the panel begins at gradient row rows.begin + lowest.
-static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, GradientPanel& panel, const int32_t* packed,
-                     Range channels, Range band, float* image) {
+static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, GradientPanel& panel,
+                     const int32_t* packed, Range channels, Range band, float* image) {
   const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
   const int64_t count = least(band.end, rows.inputs) - band.begin;
   if (count <= 0) return;
@@ -253,8 +256,12 @@ static void runInputGradientBf16(const Geometry& g, const Bf16* gradient, const 
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(cut.rows.most(), cut.bands, band % cut.bands);
-    GradientPanel panel{g, cut.columns, gradient + image * g.outHeight * g.outWidth * g.outChannels,
-                        rows.begin + cut.rows.lowest, 0, reinterpret_cast<Bf16*>(work.own)};
+    GradientPanel panel{g,
+                        cut.columns,
+                        gradient + image * g.outHeight * g.outWidth * g.outChannels,
+                        rows.begin + cut.rows.lowest,
+                        0,
+                        reinterpret_cast<Bf16*>(work.own)};
     for (int64_t a = 0; a < cut.rows.phases(); a++)
       for (int64_t b = 0; b < cut.columns.phases(); b++)
         runPhase(g, cut, a, b, panel, packed, channels, rows, dx + image * g.height * g.width * g.channels);

@@ -15,8 +15,8 @@ namespace fewbit {
 namespace FEWBIT_ISA {
 
 enum {
-  UNIT_POSITIONS = 64,        // at least, so that adding units costs little
-  MATRIX_UNIT = 256,          // rows of a matrix product, at most
+  UNIT_POSITIONS = 64,  // at least, so that adding units costs little
+  MATRIX_UNIT = 256,    // rows of a matrix product, at most
   MOST_GROUPS = 16,
   PARTIAL_FLOATS = 8 << 20,   // of all partial sums
   LARGE_WEIGHTS = 128 << 10,  // of a chunk: its partial sum should stay in the second-level cache
@@ -104,8 +104,8 @@ static void packRows(const Geometry& g, const Inputs& x, int64_t image, int64_t 
 }
 
 // Adds one unit, whose inputs start at `x`, to the strips of `sum`.
-static void runUnit(const Geometry& g, bool alongTaps, const float* x, int64_t xImage, const float* gradient,
-                    int64_t images, int64_t rows, Range strips, float* sum, bool add, Ahead ahead) {
+static void runUnit(const Geometry& g, bool alongTaps, const float* x, int64_t xImage, const float* gradient, int64_t images,
+                    int64_t rows, Range strips, float* sum, bool add, Ahead ahead) {
   const int64_t length = g.kernelWidth * g.channels, taps = g.kernelHeight * length;
   const int64_t vectors = alongTaps ? length : g.outChannels, broadcasts = alongTaps ? g.outChannels : length;
   const int64_t stripsPerRow = ceilDivide(vectors, COLUMNS);
@@ -145,13 +145,15 @@ static Ahead askFor(const Geometry& g, const FilterCut& cut, const Inputs& x, co
                     int64_t unit, Range strips) {
   const Range images = part(g.images, cut.imageUnits, unit / cut.bands);
   const Range rows = part(g.outHeight, cut.bands, unit % cut.bands);
-  const int64_t row = g.width * g.channels * storageBytes(x.storage), gradientRow = g.outWidth * g.outChannels * gradientBytes;
+  const int64_t row = g.width * g.channels * storageBytes(x.storage),
+                gradientRow = g.outWidth * g.outChannels * gradientBytes;
   const int64_t first = most(rows.begin * g.strideHeight - g.paddingHeight, 0);
   const int64_t last = least(first + panelRows(g, rows.end - rows.begin), g.height);
   const int64_t count = images.end - images.begin - 1, outRows = rows.end - rows.begin;
   return Ahead(x.data + (images.begin * g.height + first) * row, (count * g.height + last - first) * row,
                (const char*)gradient + (images.begin * g.outHeight + rows.begin) * gradientRow,
-               (count * g.outHeight + outRows) * gradientRow, (g.outWidth == 1 ? 1 : (count + 1) * outRows) * (strips.end - strips.begin));
+               (count * g.outHeight + outRows) * gradientRow,
+               (g.outWidth == 1 ? 1 : (count + 1) * outRows) * (strips.end - strips.begin));
 }
 
 static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, const float* gradient, Range units,
@@ -168,8 +170,8 @@ static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, c
       for (int64_t i = 0; i < count; i++) packRows(g, x, images.begin + i, first, xRows, own + i * panel);
     const float* from = packed ? own : (const float*)x.data + images.begin * xImage + first * panelRow(g);
     runUnit(g, cut.alongTaps, from, packed ? panel : xImage,
-            gradient + (images.begin * g.outHeight + rows.begin) * gradientRow, count, rows.end - rows.begin, strips,
-            sum, unit > units.begin, ahead);
+            gradient + (images.begin * g.outHeight + rows.begin) * gradientRow, count, rows.end - rows.begin, strips, sum,
+            unit > units.begin, ahead);
   }
 }
 
@@ -204,8 +206,8 @@ static void foldGroups(const Geometry& g, const FilterCut& cut, const float* par
     }
 }
 
-static void runFilter(const Geometry& g, const Inputs& x, const float* gradient, float* dw, int32_t phase,
-                      int64_t chunk, Work work) {
+static void runFilter(const Geometry& g, const Inputs& x, const float* gradient, float* dw, int32_t phase, int64_t chunk,
+                      Work work) {
   const FilterCut cut = cutFilter(g);
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
   float* partial = reinterpret_cast<float*>(work.shared);

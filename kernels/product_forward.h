@@ -21,9 +21,7 @@ struct ForwardCut {
 
 static bool padded(const Geometry& g) { return g.paddingHeight || g.paddingWidth; }
 static int64_t panelRow(const Geometry& g) { return (g.width + 2 * g.paddingWidth) * g.channels; }
-static int64_t panelRows(const Geometry& g, int64_t outRows) {
-  return (outRows - 1) * g.strideHeight + g.kernelHeight;
-}
+static int64_t panelRows(const Geometry& g, int64_t outRows) { return (outRows - 1) * g.strideHeight + g.kernelHeight; }
 
 static ForwardCut cutForward(const Geometry& g) {
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
@@ -86,8 +84,8 @@ static void padRows(const Geometry& g, const float* image, int64_t first, int64_
 
 // Output rows of an image. Where there is padding, `own` gets the rows of its panel one by one, just before
 // they are first read: the first-level cache still holds them then, and the rows that follow have time to come.
-static void runBand(const Geometry& g, const float* image, const float* packed, Range channels, Range rows,
-                    float* own, float* out) {
+static void runBand(const Geometry& g, const float* image, const float* packed, Range channels, Range rows, float* own,
+                    float* out) {
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels, first = rows.begin * g.strideHeight;
   const float* const from = padded(g) ? own : image + first * panelRow(g);
   int64_t ready = padded(g) ? 0 : panelRows(g, rows.end - rows.begin);
@@ -101,8 +99,7 @@ static void runBand(const Geometry& g, const float* image, const float* packed, 
     for (int64_t i = rows.begin; i < rows.end; i++) {
       const int64_t top = (i - rows.begin) * g.strideHeight, wanted = top + g.kernelHeight;
       if (ready < wanted) {
-        padRows(g, image, first + ready, wanted - ready, own + ready * panelRow(g),
-                (wanted - ready) * g.width * g.channels);
+        padRows(g, image, first + ready, wanted - ready, own + ready * panelRow(g), (wanted - ready) * g.width * g.channels);
         ready = wanted;
       }
       tile.a = from + top * panelRow(g);
@@ -113,8 +110,7 @@ static void runBand(const Geometry& g, const float* image, const float* packed, 
     }
 }
 
-static void runForward(const Forward& p, const float* x, const float* w, float* y, int32_t phase, int64_t chunk,
-                       Work work) {
+static void runForward(const Forward& p, const float* x, const float* w, float* y, int32_t phase, int64_t chunk, Work work) {
   const Geometry& g = p.g;
   float* packed = reinterpret_cast<float*>(work.shared);
   if (phase == 0) return packForward(p, w, columnPart(g.outChannels, planForward(p).chunks[0], chunk), packed);
@@ -124,8 +120,8 @@ static void runForward(const Forward& p, const float* x, const float* w, float* 
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(g.outHeight, cut.bands, band % cut.bands);
-    runBand(g, x + image * g.height * g.width * g.channels, packed, channels, rows,
-            reinterpret_cast<float*>(work.own), y + image * g.outHeight * g.outWidth * g.outChannels);
+    runBand(g, x + image * g.height * g.width * g.channels, packed, channels, rows, reinterpret_cast<float*>(work.own),
+            y + image * g.outHeight * g.outWidth * g.outChannels);
   }
 }
 

@@ -47,8 +47,7 @@ static void gatherRow(const Geometry& g, const float* contributions, int64_t str
   }
 }
 
-static void gatherImageRow(const Geometry& g, const float* gradient, const float* packed, int64_t h, float* own,
-                           float* to) {
+static void gatherImageRow(const Geometry& g, const float* gradient, const float* packed, int64_t h, float* own, float* to) {
   const int64_t length = g.kernelWidth * g.channels, gradientRow = g.outWidth * g.outChannels;
   const int64_t place = h + g.paddingHeight;
   const int64_t lastRow = least(place / g.strideHeight, g.outHeight - 1);
@@ -71,8 +70,8 @@ static void gatherImageRow(const Geometry& g, const float* gradient, const float
   gatherRow(g, own, tile.outRow, to);
 }
 
-static void runGather(const Geometry& g, const float* gradient, const float* w, float* dx, int32_t phase,
-                      int64_t chunk, Work work) {
+static void runGather(const Geometry& g, const float* gradient, const float* w, float* dx, int32_t phase, int64_t chunk,
+                      Work work) {
   float* packed = reinterpret_cast<float*>(work.shared);
   if (phase == 0) return packGather(g, w, chunk, packed);
   const Range rows = part(g.images * g.height, planGather(g).chunks[1], chunk);

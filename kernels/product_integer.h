@@ -35,7 +35,8 @@ static ForwardCut cutInteger(const Geometry& g) {
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
   const int64_t wanted = wantedChunks(g.images * g.outHeight * g.outWidth * taps * g.outChannels / 4);
   const int64_t most = (PANEL_CODES / panelRow(g) - g.kernelHeight) / g.strideHeight + 1;
-  const int64_t rows = clamp(clamp(g.images * g.outHeight / wanted, ceilDivide(BAND_POSITIONS, g.outWidth), most), 1, g.outHeight);
+  const int64_t rows =
+      clamp(clamp(g.images * g.outHeight / wanted, ceilDivide(BAND_POSITIONS, g.outWidth), most), 1, g.outHeight);
   ForwardCut cut;
   cut.bands = ceilDivide(g.outHeight, rows);
   cut.bandRows = ceilDivide(g.outHeight, cut.bands);
@@ -133,8 +134,8 @@ static void packInputs(const IntegerProduct& p, const uint8_t* image, int64_t fi
   }
 }
 
-// out[t][n] = start[n] + sum over (segment, word) of dot(a[t * aRow + segment * aSegment + word * GROUP], b[segment][word][n]):
-// T pixels by V vectors of output channels, `block` ints apart.
+// out[t][n] = start[n] + sum over (segment, word) of dot(a[t * aRow + segment * aSegment + word * GROUP],
+// b[segment][word][n]): T pixels by V vectors of output channels, `block` ints apart.
 struct CodeTile {
   const Code* a;
   int64_t aRow, aSegment, segments, words;
@@ -231,8 +232,8 @@ static void runIntegerBand(const IntegerProduct& p, const uint8_t* image, const 
   }
 }
 
-static void runInteger(const IntegerProduct& p, const uint8_t* x, const int8_t* w, char* y, int32_t phase,
-                       int64_t chunk, Work work) {
+static void runInteger(const IntegerProduct& p, const uint8_t* x, const int8_t* w, char* y, int32_t phase, int64_t chunk,
+                       Work work) {
   const Geometry& g = p.g;
   int32_t* packed = reinterpret_cast<int32_t*>(work.shared);
   if (phase == 0) {

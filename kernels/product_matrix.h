@@ -15,9 +15,7 @@ struct Matrix {
 
 enum { MATRIX_BLOCK = 512, MATRIX_ROWS = 256 };
 
-static int64_t matrixRowChunks(const Matrix& p) {
-  return clamp(p.m / MATRIX_ROWS, 1, wantedChunks(p.m * p.k * p.n));
-}
+static int64_t matrixRowChunks(const Matrix& p) { return clamp(p.m / MATRIX_ROWS, 1, wantedChunks(p.m * p.k * p.n)); }
 static int64_t matrixColumnChunks(const Matrix& p) {
   return clamp(ceilDivide(wantedChunks(p.m * p.k * p.n), matrixRowChunks(p)), 1, ceilDivide(p.n, COLUMNS));
 }

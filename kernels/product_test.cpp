@@ -39,10 +39,8 @@ static std::vector<double> expected(const Problem& p) {
   std::vector<double> out(p.out.count);
   const Geometry& g = p.geometry();
   if (p.op() == CONVOLUTION) eachProduct(g, [&](int64_t x, int64_t w, int64_t y) { out[y] += a[x] * b[w]; });
-  if (p.op() == CONVOLUTION_INPUT_GRADIENT)
-    eachProduct(g, [&](int64_t x, int64_t w, int64_t y) { out[x] += a[y] * b[w]; });
-  if (p.op() == CONVOLUTION_FILTER_GRADIENT)
-    eachProduct(g, [&](int64_t x, int64_t w, int64_t y) { out[w] += a[x] * b[y]; });
+  if (p.op() == CONVOLUTION_INPUT_GRADIENT) eachProduct(g, [&](int64_t x, int64_t w, int64_t y) { out[x] += a[y] * b[w]; });
+  if (p.op() == CONVOLUTION_FILTER_GRADIENT) eachProduct(g, [&](int64_t x, int64_t w, int64_t y) { out[w] += a[x] * b[y]; });
   return out;
 }
 // The chain that the f32 forward product promises, to the bit (a product with zero padding changes nothing).
@@ -142,11 +140,17 @@ static void testCodesOf(const Geometry& g, Random& random) {
 int main() {
   Random random(1);
   const auto pick = [&](std::vector<int64_t> from) { return from[random() % from.size()]; };
-  const std::vector<Geometry> particular = {
-      square(70, 12, 20, 50, 5, 1, 0), square(40, 28, 1, 20, 5, 1, 0),   square(3, 256, 3, 10, 3, 1, 1),
-      square(1, 7, 384, 1000, 3, 1, 1), square(1, 227, 3, 32, 11, 4, 0), square(70, 2, 64, 64, 3, 1, 1),
-      square(2, 33, 130, 70, 3, 2, 1),  square(20, 16, 16, 32, 1, 2, 0), square(1, 20, 1000, 8, 3, 1, 1),
-      matrix(1000, 300, 270),           matrix(1, 2000, 1000)};
+  const std::vector<Geometry> particular = {square(70, 12, 20, 50, 5, 1, 0),
+                                            square(40, 28, 1, 20, 5, 1, 0),
+                                            square(3, 256, 3, 10, 3, 1, 1),
+                                            square(1, 7, 384, 1000, 3, 1, 1),
+                                            square(1, 227, 3, 32, 11, 4, 0),
+                                            square(70, 2, 64, 64, 3, 1, 1),
+                                            square(2, 33, 130, 70, 3, 2, 1),
+                                            square(20, 16, 16, 32, 1, 2, 0),
+                                            square(1, 20, 1000, 8, 3, 1, 1),
+                                            matrix(1000, 300, 270),
+                                            matrix(1, 2000, 1000)};
   for (int op = 0; op < 5; op++) {  // the fourth: codes; the fifth: gradients in bfloat16
     const auto test = [&](const Geometry& g) {
       op < 3 ? testFloats(op, g, random) : op == 3 ? testCodesOf(g, random) : testBf16Of(g, random);

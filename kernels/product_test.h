@@ -9,13 +9,22 @@ inline const char* const opNames[] = {"forward", "input gradient", "filter gradi
 inline Geometry geometry(int64_t images, int64_t height, int64_t width, int64_t channels, int64_t outChannels,
                          int64_t kernelHeight, int64_t kernelWidth, int64_t strideHeight, int64_t strideWidth,
                          int64_t paddingHeight, int64_t paddingWidth) {
-  return {images,       height,      width,         channels,     kernelHeight,
-          kernelWidth,  strideHeight, strideWidth,  paddingHeight, paddingWidth,
+  return {images,
+          height,
+          width,
+          channels,
+          kernelHeight,
+          kernelWidth,
+          strideHeight,
+          strideWidth,
+          paddingHeight,
+          paddingWidth,
           (height + 2 * paddingHeight - kernelHeight) / strideHeight + 1,
-          (width + 2 * paddingWidth - kernelWidth) / strideWidth + 1, outChannels};
+          (width + 2 * paddingWidth - kernelWidth) / strideWidth + 1,
+          outChannels};
 }
-inline Geometry square(int64_t images, int64_t size, int64_t channels, int64_t outChannels, int64_t kernel,
-                       int64_t stride, int64_t padding) {
+inline Geometry square(int64_t images, int64_t size, int64_t channels, int64_t outChannels, int64_t kernel, int64_t stride,
+                       int64_t padding) {
   return geometry(images, size, size, channels, outChannels, kernel, kernel, stride, stride, padding, padding);
 }
 inline Geometry matrix(int64_t m, int64_t k, int64_t n) { return square(m, 1, k, n, 1, 1, 0); }
@@ -23,9 +32,7 @@ inline Geometry matrix(int64_t m, int64_t k, int64_t n) { return square(m, 1, k,
 inline int64_t inputs(const Geometry& g) { return g.images * g.height * g.width * g.channels; }
 inline int64_t weights(const Geometry& g) { return g.kernelHeight * g.kernelWidth * g.channels * g.outChannels; }
 inline int64_t outputs(const Geometry& g) { return g.images * g.outHeight * g.outWidth * g.outChannels; }
-inline double operations(const Geometry& g) {
-  return 2.0 * outputs(g) * g.kernelHeight * g.kernelWidth * g.channels;
-}
+inline double operations(const Geometry& g) { return 2.0 * outputs(g) * g.kernelHeight * g.kernelWidth * g.channels; }
 
 // A product and its operands' values.
 struct Problem {
@@ -35,7 +42,9 @@ struct Problem {
   Problem(int op, const Geometry& g, Storage aStorage = F32, Storage bStorage = F32, Storage outStorage = F32)
       : a(aStorage, op == CONVOLUTION_INPUT_GRADIENT ? outputs(g) : inputs(g)),
         b(bStorage, op == CONVOLUTION_FILTER_GRADIENT ? outputs(g) : weights(g)),
-        out(outStorage, op == CONVOLUTION ? outputs(g) : op == CONVOLUTION_INPUT_GRADIENT ? inputs(g) : weights(g)) {
+        out(outStorage, op == CONVOLUTION                  ? outputs(g)
+                        : op == CONVOLUTION_INPUT_GRADIENT ? inputs(g)
+                                                           : weights(g)) {
     instruction.kind = PRODUCT;
     instruction.product = {op, g, {CONSTANTS, aStorage, 7, 0}, {STATE, bStorage, 7, 0}, {OUTPUTS, outStorage, 7, 0}};
   }

@@ -47,8 +47,7 @@ static inline void storeTile(const Vec (&sum)[T][V], float* out, int64_t outRow,
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++, out = opaque(out + outRow))
 #pragma GCC unroll 4
-    for (int v = 0; v < V; v++)
-      v == V - 1 ? store(out + v * LANES, sum[t][v], mask) : store(out + v * LANES, sum[t][v]);
+    for (int v = 0; v < V; v++) v == V - 1 ? store(out + v * LANES, sum[t][v], mask) : store(out + v * LANES, sum[t][v]);
 }
 
 // Four rows share a pointer: they are 0, 1, 2 and 3 times `row` from it.
@@ -135,7 +134,8 @@ struct Ahead {
 
   Ahead() : at{}, end{}, lines(0) {}
   Ahead(const void* a, int64_t aBytes, const void* b, int64_t bBytes, int64_t times)
-      : at{(const char*)a, (const char*)b}, end{at[0] + aBytes, at[1] + bBytes},
+      : at{(const char*)a, (const char*)b},
+        end{at[0] + aBytes, at[1] + bBytes},
         lines(ceilDivide(ceilDivide(aBytes, 64) + ceilDivide(bBytes, 64), times)) {}
   inline void ask() {
     for (int64_t n = lines; n > 0; n--) {
@@ -296,8 +296,7 @@ static void packTransposed(float* to, const float* from, int64_t fromRow, int64_
       const Mask mask = firstLanes(least(LANES, rows - k));
       Vec block[LANES];
 #pragma GCC unroll 16
-      for (int i = 0; i < LANES; i++)
-        block[i] = n + i < columns ? load(from + (n + i) * fromRow + k, mask) : splat(0);
+      for (int i = 0; i < LANES; i++) block[i] = n + i < columns ? load(from + (n + i) * fromRow + k, mask) : splat(0);
       transpose(block);
 #pragma GCC unroll 16
       for (int i = 0; i < LANES; i++)

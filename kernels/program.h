@@ -38,8 +38,7 @@ struct MapResult {
 // Machine code that runs a map over so many adjacent blocks of `length` elements (map_code.h). `pointers`
 // has one a slot, of which the code uses those of operands and results with all axes; `count` blocks
 // lie in the lanes of the reductions before.
-typedef void (*MapCode)(char* const* pointers, float* buffers, int64_t blocks, int64_t length, int64_t count,
-                        float* lanes);
+typedef void (*MapCode)(char* const* pointers, float* buffers, int64_t blocks, int64_t length, int64_t count, float* lanes);
 
 struct MapInstruction {
   int64_t samples, positions, channels;

@@ -12,13 +12,13 @@ namespace fewbit {
 namespace FEWBIT_ISA {
 
 enum {
-  BLOCK = 1024,          // elements of a block at most; its registers stay in L1
-  GRAIN = 16,            // blocks are processed in multiples of this on every instruction set
+  BLOCK = 1024,  // elements of a block at most; its registers stay in L1
+  GRAIN = 16,    // blocks are processed in multiples of this on every instruction set
   // Floats between buffers: room for one more vector, and no two places that are in use at a time share their last 12 bits,
   // which would make a load wait for the store before it.
   SLOT = BLOCK + 21 * GRAIN,
   LANES_PER_RESULT = 4 * SLOT,  // means and squares, of blocks of full and of other length
-  FOLD_AFTER = 256,      // blocks that float lanes take before they are folded
+  FOLD_AFTER = 256,             // blocks that float lanes take before they are folded
 };
 
 // The values of one length of block: float lanes for sum and maximum; for moments the means, and

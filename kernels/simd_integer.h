@@ -105,12 +105,8 @@ static inline void storeInts(int16_t* p, Ints v, int64_t n) {
 static inline void storeEight(void* p, __m128i v, int64_t n) {
   n == LANES ? _mm_storel_epi64((__m128i*)p, v) : storePart(p, v, n);
 }
-static inline void storeInts(uint8_t* p, Ints v, int64_t n) {
-  storeEight(p, _mm_packus_epi16(toShorts(v), toShorts(v)), n);
-}
-static inline void storeInts(int8_t* p, Ints v, int64_t n) {
-  storeEight(p, _mm_packs_epi16(toShorts(v), toShorts(v)), n);
-}
+static inline void storeInts(uint8_t* p, Ints v, int64_t n) { storeEight(p, _mm_packus_epi16(toShorts(v), toShorts(v)), n); }
+static inline void storeInts(int8_t* p, Ints v, int64_t n) { storeEight(p, _mm_packs_epi16(toShorts(v), toShorts(v)), n); }
 
 #if defined(__AVXVNNI__)
 static inline Ints dot(Ints sum, Ints codes, Ints weights) {
