@@ -5,4 +5,5 @@ export * from "./gradients.js";
 export type { HostArray } from "./host.js";
 export { isTensor } from "./node.js";
 export type { Data, View } from "./op.js";
+export type { ElementwiseOp } from "./ops/loops.js";
 export * from "./tensor.js";
