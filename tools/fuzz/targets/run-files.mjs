@@ -39,7 +39,7 @@ const recipe = {
   validation: 0,
 };
 
-const config = makeConfig(recipe, 3, createReferenceExecutor(), options);
+const config = makeConfig({ recipe, epochs: 3, executor: createReferenceExecutor(), options });
 /** What the run's files of weights say that they are of. */
 export const owner = { identity, recipe: config.recipe };
 
