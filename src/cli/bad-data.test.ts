@@ -103,7 +103,8 @@ const runs: Readonly<Record<string, (run: string) => void>> = {
   flat: (run) => rewriteConfig(run, { preparation: { mean: [0], std: [0] } }),
   coloured: (run) => rewriteConfig(run, { preparation: { mean: [0, 0, 0], std: [1, 1, 1] } }),
   shapeless: (run) => rewriteConfig(run, { model: { name: "lenet5", classes: 10 } }),
-  code: (run) => rewriteConfig(run, { options: undefined }),
+  code: (run) =>
+    rewriteConfig(run, { options: undefined, model: { name: "mine", input: [28, 28, 1], classes: 10 } }),
   unfinished: (run) => rmSync(join(run, "best.safetensors")),
   damaged(run) {
     const path = join(run, "best.safetensors");
@@ -347,7 +348,10 @@ describe("predictions", () => {
     [`predict flat ${image}`, `flat/config.json ${wrong("preparation.std.0")}`],
     [`predict coloured ${image}`, `coloured/config.json ${wrong("preparation")}`],
     [`predict shapeless ${image}`, `shapeless/config.json ${wrong("model.input")}`],
-    [`predict code ${image}`, "code was trained from code; classify there, with predictRun()"],
+    [
+      `predict code ${image}`,
+      "code was trained from code, with a network of its own; add --model FILE, or classify there, with predictRun()",
+    ],
     [
       `predict unfinished ${image}`,
       "unfinished/best.safetensors is not there: no epoch has ended yet, or the file is lost; resume the run",

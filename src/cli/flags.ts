@@ -6,9 +6,8 @@ import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
 import { parseRunOptions } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
-import { codeSettings, titleOf } from "../training/code.js";
+import { codeSettings, titleOf, withoutIdleCode } from "../training/code.js";
 import type { Flag, FlagGroup, Setting } from "../training/setting.js";
-import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import { keysWhere, rows, runKeys, settings, without } from "../training/settings.js";
 import type { RunCode } from "./code.js";
@@ -179,10 +178,7 @@ export function overStored(
 ): Given {
   const kept = without(config.options ?? {}, ({ isForgotten }) => isForgotten === true);
   const code = codeFor(folder, config, flags, uses);
-  const idle = codeSettings.filter((key) => !uses.includes(key) && isCodeFile(kept[key]));
-  const stored = Object.fromEntries(
-    Object.entries(kept).filter(([key]) => !(idle as readonly string[]).includes(key)),
-  );
+  const stored = withoutIdleCode(kept, uses);
   if (!Object.hasOwn(flags.values, "dataDir")) refuseShare(stored.dataDir, folder);
   return {
     // A file goes by the path that the run knows it by, wherever it lies now.

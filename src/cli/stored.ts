@@ -7,6 +7,8 @@ import type { RunOptions } from "../training/config.js";
 import { resolveNetwork } from "../training/config.js";
 import type { StoredRun, TrainOptions } from "../training/index.js";
 import { loadRun } from "../training/index.js";
+import { titleOf } from "../training/code.js";
+import { configurationOf } from "../training/recreate.js";
 import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import type { Given } from "./flags.js";
@@ -22,7 +24,7 @@ export interface Stored extends StoredRun {
 /**
  * @param there what does it in code.
  * @param uses of the settings that may name code, those that the command makes use of.
- * @throws UserError for a folder without a run of the command line.
+ * @throws UserError for a folder without a run, and for a run from code whose parts are neither fewbit's nor named.
  */
 export async function storedRun(
   folder: string,
@@ -32,12 +34,20 @@ export async function storedRun(
 ): Promise<Stored> {
   const run = loadRun(folder);
   const { config } = run;
-  if (config.options === undefined) throw new UserError(`${folder} was trained from code; ${there}`);
   const flags = given(command);
+  const recorded = config.options ?? configurationOf(config);
   // Another data set than the run's has another folder, or none. A file for a file is compared with the run's.
-  const { data, dataDir: _, ...rest } = config.options;
+  const { data, dataDir: _, ...rest } = recorded;
   const isOther = "data" in flags.values && !(isCodeFile(flags.values.data) && isCodeFile(data));
-  const settings = isOther ? rest : config.options;
+  const settings = isOther ? rest : recorded;
+  const lacking = uses.filter((key) => !(key in settings || key in flags.values));
+  if (config.options === undefined && lacking.length > 0) {
+    const parts = lacking.map((key) => `a ${titleOf(key)}`).join(" and ");
+    const words = lacking.map((key) => `--${key} FILE`).join(" and ");
+    throw new UserError(
+      `${folder} was trained from code, with ${parts} of its own; add ${words}, or ${there}`,
+    );
+  }
   const from = overStored({ ...config, options: settings }, folder, flags, uses);
   const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));

@@ -45,9 +45,12 @@ function inFile(path: string, exported: unknown): Network {
 export function shippedModel(name: string): Network | undefined {
   const model = Object.hasOwn(models, name) ? models[name as keyof typeof models] : undefined;
   if (model !== undefined && typeof model !== "function") return model;
-  const depth = Number(/^resnet(\d+)$/.exec(name)?.[1]);
+  const depth = depthOf(name);
   return isDepth(depth) ? resnet(depth) : undefined;
 }
+
+/** The depth in the name of a network: 32 of "resnet32"; NaN for another name. */
+export const depthOf = (name: string): number => Number(/^resnet(\d+)$/.exec(name)?.[1]);
 
 /** @throws UserError for an unknown name, and for a depth that is missing, not allowed or too much. */
 export function modelNamed(name: string, depth?: number): Network {

@@ -43,6 +43,12 @@ export const codeFilesOf = (values: Values): (readonly [key: SettingKey, file: s
     return isCodeFile(value) ? [[key, value] as const] : [];
   });
 
+/** A configuration without what names files of code, but for settings that are made use of. */
+export const withoutIdleCode = (values: Values, uses: readonly SettingKey[]): Values => {
+  const idle = codeFilesOf(values).flatMap(([key]) => (uses.includes(key) ? [] : [key as string]));
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !idle.includes(key)));
+};
+
 /** The checksums of the files of code that a configuration names, by setting; of those alone that are loaded. */
 export const checksumsOf = (values: Values): Readonly<Record<string, string>> =>
   Object.fromEntries(

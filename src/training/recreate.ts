@@ -1,13 +1,15 @@
-/** The network and the method of a stored run, where they are fewbit's own. No code is loaded for it. */
+/** The parts of a stored run that are fewbit's own. No code is loaded for them. */
+import { dataSetNamed } from "../data/index.js";
 import { UserError } from "../errors.js";
-import { shippedModel } from "../models/index.js";
+import { depthOf, models, shippedModel } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import { fitted } from "../nn/index.js";
 import type { Method, MethodOptions } from "../quantization/index.js";
 import { createMethod, methods } from "../quantization/index.js";
+import { withoutIdleCode } from "./code.js";
 import { parseRunOptions, resolveNetwork } from "./config.js";
 import type { RunConfig } from "./run.js";
-import { runSchema } from "./settings.js";
+import { keysWhere, runSchema } from "./settings.js";
 
 /** What the caller has of a run whose network or method is its own. */
 export interface OwnParts {
@@ -30,8 +32,29 @@ export function recreate(
 
 /** What the command line was given, if a run was trained there. */
 function commandLine({ options }: RunConfig) {
-  if (options === undefined || !runSchema.safeParse(options).success) return undefined;
-  return resolveNetwork(parseRunOptions({ ...options }, () => "config.json"));
+  if (options === undefined) return undefined;
+  const values = withoutIdleCode(options, ["model", "method"]);
+  if (!runSchema.safeParse(values).success) return undefined;
+  return resolveNetwork(parseRunOptions({ ...values }, () => "config.json"));
+}
+
+const ofMethods: readonly string[] = keysWhere(({ part }) => part === "method");
+
+/** Those of a method's options that are settings of methods: the folder may be a stranger's. */
+const settingsAmong = (options: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(options).filter(([key]) => ofMethods.includes(key)));
+
+/** The configuration of a run that was trained from code: network, method and data, of these the parts that are fewbit's own. */
+export function configurationOf({ model, method, data }: RunConfig): Readonly<Record<string, unknown>> {
+  const isShipped = Object.hasOwn(models, model.name);
+  const network = isShipped ? { model: model.name } : { model: "resnet", depth: depthOf(model.name) };
+  // What made the methods of single layers is not stored.
+  const isOwn = Object.hasOwn(methods, method.name) && method.options.layers === undefined;
+  return {
+    ...(shippedModel(model.name) === undefined ? {} : network),
+    ...(isOwn ? { ...settingsAmong(method.options), method: method.name } : {}),
+    ...(dataSetNamed(data.name) === undefined ? {} : { data: data.name }),
+  };
 }
 
 function ownModel(directory: string, config: RunConfig): Network {
