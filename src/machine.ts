@@ -1,4 +1,4 @@
-/** What a process may use of its machine: an affinity, a container or Node itself may give less than there is. */
+/** The process: what it may use of its machine, of which an affinity, a container or Node itself may give less than there is, and whether it ends. */
 import { constants } from "node:buffer";
 import { availableParallelism, totalmem } from "node:os";
 
@@ -39,6 +39,15 @@ export function blockProblem(bytes: number): string {
   if (bytes > usable)
     return `more than this process may use (${gibibytes(usable)}, a limit of its container)`;
   return "more than is free now";
+}
+
+/** What a user's code promises. @throws Error if it waits for what never comes, which would end the process without a word. */
+export function settled<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const refuse = (): void => reject(new Error("it waits for something that never happens"));
+    process.once("beforeExit", refuse);
+    promise.then(resolve, reject).finally(() => process.off("beforeExit", refuse));
+  });
 }
 
 const gibibytes = (size: number): string => `${(size / 2 ** 30).toFixed(1)} GiB`;

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { firstLineOf } from "../errors.js";
+import { settled } from "../machine.js";
 
 /** What a module exports. */
 export async function importModule(path: string): Promise<object> {
@@ -17,13 +18,4 @@ export async function importModule(path: string): Promise<object> {
 export function reasonOf(error: unknown): string {
   const line = /\n .*:(\d+):\d+$/.exec(error instanceof Error ? error.message : "")?.[1];
   return `${firstLineOf(error).trim()}${line === undefined ? "" : ` (line ${line})`}`;
-}
-
-/** What the loading of code gives. @throws Error if it waits for what never comes, which would end the process without a word. */
-export function settled<T>(loading: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const refuse = (): void => reject(new Error("it waits for something that never happens"));
-    process.once("beforeExit", refuse);
-    loading.then(resolve, reject).finally(() => process.off("beforeExit", refuse));
-  });
 }

@@ -159,6 +159,20 @@ test.each([
   ],
   [
     "--data",
+    "waits.mjs",
+    "export default { load: () => new Promise(() => {}) };",
+    "load() of ./waits.mjs fails: it waits for something that never happens (from --data)",
+  ],
+  [
+    "--data",
+    "empty.mjs",
+    `import { datasets } from ${JSON.stringify(library)};
+     const set = { images: new Uint8Array(0), labels: new Uint8Array(0) };
+     export default { load: () => datasets.fromArrays({ train: set, test: set, shape: [28, 28, 1], classes: 2 }) };`,
+    "load() of ./empty.mjs fails: train.labels is empty; give at least one image (from --data)",
+  ],
+  [
+    "--data",
     "d.mjs",
     "export default { load: () => ({ train: 1 }) };",
     'load() of ./d.mjs must return a data set: data must be a data set, such as await datasets.digits() gives, got {"train":1} (from --data)',

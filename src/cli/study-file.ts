@@ -4,12 +4,13 @@ import { firstLineOf, UserError } from "../errors.js";
 import type { PlannedRun } from "../experiments/index.js";
 import { placedStudy } from "../experiments/index.js";
 import { largest, readBytes } from "../files/read.js";
+import { settled } from "../machine.js";
 import { codeFilesOf } from "../training/code.js";
 import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import { loadCode } from "./code.js";
 import { readJson } from "./json-file.js";
-import { importModule, reasonOf, settled } from "./module.js";
+import { importModule, reasonOf } from "./module.js";
 
 /**
  * A study from JSON, or what a module exports as its default, with the files of code that it names loaded, and their

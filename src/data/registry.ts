@@ -1,8 +1,9 @@
 /** The data sets by name: what a configuration's `data` may be, and what follows from it. */
-import { UserError } from "../errors.js";
+import { firstLineOf, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, count, flag, isObject, optional, text } from "../errors/options.js";
-import { registryOf, resultOfAsync } from "../errors/registry.js";
+import { registryOf } from "../errors/registry.js";
+import { settled } from "../machine.js";
 import type { PublishedRow } from "../published/index.js";
 import { cifar10Sample } from "./cifar10-sample.js";
 import { checkDataset } from "./check.js";
@@ -172,7 +173,12 @@ function inFile(path: string, exported: unknown): DataSetEntry {
     async load({ directory, shape, onProgress, onWarning }) {
       const options = { directory, onProgress, onWarning, ...(isFitted === true ? { shape } : {}) };
       const what = `load() of ${path}`;
-      const data: unknown = await resultOfAsync(what, "data", () => exported.load(options));
+      let data: unknown;
+      try {
+        data = await settled(Promise.resolve(exported.load(options)));
+      } catch (error) {
+        throw new UserError(`${what} fails: ${firstLineOf(error)}`, "data");
+      }
       try {
         checkDataset(data);
       } catch (error) {

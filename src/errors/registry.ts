@@ -50,18 +50,6 @@ export function resultOf<T>(what: string, field: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw failureOf(what, field, error);
+    throw error instanceof UserError ? error : new UserError(`${what} fails: ${firstLineOf(error)}`, field);
   }
 }
-
-/** The same for a function that may take time. */
-export async function resultOfAsync<T>(what: string, field: string, call: () => T | Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw failureOf(what, field, error);
-  }
-}
-
-const failureOf = (what: string, field: string, error: unknown): UserError =>
-  error instanceof UserError ? error : new UserError(`${what} fails: ${firstLineOf(error)}`, field);

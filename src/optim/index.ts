@@ -14,6 +14,7 @@ export {
   optimizersWith,
   optimizerTitle,
   scheduleOf,
+  scheduleTitle,
   takesOption,
 } from "./registry.js";
 export type { NewOptimizer, OptimizerEntry, OptimizerOption, OptimizerSettings } from "./registry.js";

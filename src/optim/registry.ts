@@ -1,5 +1,5 @@
 /** The optimizers and schedules by name: what a configuration may name, and how reports call it. */
-import { UserError } from "../errors.js";
+import { counted, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, isObject, optional, text } from "../errors/options.js";
 import { registryOf, resultOf } from "../errors/registry.js";
@@ -113,6 +113,20 @@ export const takesOption = (name: unknown, option: OptimizerOption): boolean =>
 /** The optimizers of fewbit's that take a setting, as words: "adam or sgd". */
 export const optimizersWith = (option: OptimizerOption): string =>
   optimizerRegistry.names.filter((name) => takesOption(name, option)).join(" or ");
+
+/** What each of fewbit's schedules is called, by its options. */
+const schedules: Readonly<
+  Record<string, (options: Readonly<Record<string, unknown>>) => string | undefined>
+> = {
+  constant: () => "constant rate",
+  stepDecay: ({ every, factor }) =>
+    typeof every === "number" ? `rate × ${shown(factor)} every ${counted(every, "epoch")}` : undefined,
+};
+
+/** What a schedule is called: one of a user's own by its name and options. */
+export const scheduleTitle = ({ name, options }: Pick<Schedule, "name" | "options">): string =>
+  (Object.hasOwn(schedules, name) ? schedules[name](options) : undefined) ??
+  `schedule ${name} ${shown(options)}`;
 
 /** The schedule of a configuration's settings. */
 export const scheduleOf = ({

@@ -9,10 +9,10 @@ import type { Augmentation } from "../data/augment.js";
 import { lastBatches } from "../data/batches.js";
 import type { Preparation } from "../data/images.js";
 import type { DecodeRules } from "../data/rules.js";
-import { counted, shown } from "../errors.js";
+import { shown } from "../errors.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { gradientTypes, largestExtent } from "../nn/index.js";
-import { optimizerTitle } from "../optim/index.js";
+import { constant, optimizerTitle, scheduleTitle } from "../optim/index.js";
 import { crossEntropy } from "./losses.js";
 import type { Revision } from "./revision.js";
 import { tieRuleOf } from "./revision.js";
@@ -97,7 +97,7 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
       ];
     },
   },
-  schedule: { schema: named.nullable(), words: scheduleWords },
+  schedule: { schema: named.nullable(), words: (schedule) => [scheduleTitle(schedule ?? constant())] },
   loss: {
     schema: named.optional(),
     absent: namedOf(crossEntropy),
@@ -259,15 +259,6 @@ export function differenceOf(
 /** A value as JSON keeps it: what is undefined is not. */
 const asStored = (value: unknown): unknown =>
   value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
-
-function scheduleWords(schedule: Named | null): string[] {
-  if (schedule === null || schedule.name === "constant") return ["constant rate"];
-  const [every, factor] = ["every", "factor"].map((key) => numberOf(schedule.options, key));
-  if (schedule.name === "stepDecay" && every !== null) {
-    return [`rate × ${factor} every ${counted(every, "epoch")}`];
-  }
-  return [`schedule ${schedule.name} ${shown(schedule.options)}`];
-}
 
 /** A method's options beside its bits; those that say nothing are left out. */
 function methodWords(options: Named["options"]): string[] {
