@@ -17,7 +17,8 @@ export default defineConfig({
       "src/compiler/compile",
       "src/data/{idx,batches,images,cifar10}",
       "src/files/*",
-      "src/training/{checkpoint,directory,metrics,safetensors,stop,train}",
+      "src/run-folder/{checkpoint,directory,metrics,safetensors}",
+      "src/training/{stop,train}",
       "src/experiments/study",
       "src/report/!(plots)", // those are drawn in a browser
       "src/dashboard/{server,watch}",

@@ -56,3 +56,30 @@ test("every import stays within its room's rules", () => {
     .map(({ path, target }) => `${relative(src, path)} imports ${relative(src, target)}`);
   expect(offending).toEqual([]);
 });
+
+test("the room of run folders has one door", () => {
+  const behind = sources(src)
+    .flatMap((path) => importsOf(path).map((target) => ({ path, target })))
+    .filter(({ path, target }) => roomOf(path) !== "run-folder" && roomOf(target) === "run-folder")
+    .filter(({ target }) => relative(src, target) !== join("run-folder", "index.ts"));
+  expect(behind.map(({ path, target }) => `${relative(src, path)} imports ${relative(src, target)}`)).toEqual(
+    [],
+  );
+});
+
+test("no files import one another in a circle, types included", () => {
+  const all = sources(src);
+  const known = new Set(all);
+  const imports = new Map(all.map((path) => [path, importsOf(path).filter((target) => known.has(target))]));
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) {
+      const circle = [...way.slice(way.indexOf(path)), path].map((file) => relative(src, file));
+      throw new Error(circle.join(" imports "));
+    }
+    if (done.has(path)) return;
+    for (const target of imports.get(path)!) visit(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of all) visit(path, []);
+});

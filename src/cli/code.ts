@@ -12,19 +12,9 @@ import { codeSettings, isKnown, recordedChecksum, registerCode, titleOf } from "
 import type { RunConfig } from "../training/index.js";
 import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
-import type { Given } from "./flags.js";
+import type { Given, RunCode } from "./given.js";
 import { importModule, reasonOf } from "./module.js";
 import { warn } from "./text.js";
-
-/** A file of code that a command names for a stored run. */
-export interface RunCode {
-  /** As it was typed. */
-  readonly path: string;
-  readonly folder: string;
-  /** The checksum of the file that the run was trained with, as the run tells it. */
-  readonly recorded: unknown;
-  readonly allowChanged: boolean;
-}
 
 /**
  * Loads the file of code that a setting names, if it does: that file, or for a stored run the one that the command

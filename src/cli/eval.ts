@@ -4,7 +4,7 @@ import { dataSetNamed, dataSetOf } from "../data/index.js";
 import { resolveData } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
-import { tieRuleOf } from "../training/revision.js";
+import { tieRuleOf } from "../run-folder/index.js";
 import { checkAnswerable } from "../training/predict.js";
 import { given, withSource, withSourceAsync } from "./flags.js";
 import { showLoading } from "./loading.js";

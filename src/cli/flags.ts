@@ -10,8 +10,8 @@ import { codeSettings, titleOf, withoutIdleCode } from "../training/code.js";
 import type { Flag, FlagGroup, Setting } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import { keysWhere, rows, runKeys, settings, without } from "../training/settings.js";
-import type { RunCode } from "./code.js";
 import { codeFor, loadCodeOf } from "./code.js";
+import type { Given } from "./given.js";
 import { readJson } from "./json-file.js";
 
 /** A text that is no number stays as it is, for the schema to refuse. */
@@ -115,18 +115,6 @@ export const flagOf = (key: string): string => options.get(key)?.long ?? `--${ke
 /** The setting of an option, by commander's name of it; undefined if it is another option. */
 const keyOf = (attribute: string): string | undefined =>
   [...options].find(([, option]) => option.attributeName() === attribute)?.[0];
-
-/** A configuration given in part: its values and where each came from. */
-export interface Given {
-  readonly values: Readonly<Record<string, unknown>>;
-  /** Whether --allow-changed-code was given. */
-  readonly allowChangedCode?: boolean;
-  /** Whether the command has an argument for the network. */
-  readonly hasModelArgument?: boolean;
-  /** The files of a stored run's code that the command names, by setting. */
-  readonly code?: ReadonlyMap<string, RunCode>;
-  sourceOf(key: string): string;
-}
 
 /** The values of flags that were given, over those of `--config FILE`. */
 export function given(command: Command, model?: string): Given {

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { fileNames } from "../training/run.js";
+import { fileNames } from "../run-folder/index.js";
 import { build, dorefa, fewbit, newFolder, training } from "./cli.test.fixture.js";
 
 let folder: string;

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { decodeTensors, encodeTensors } from "../training/safetensors.js";
+import { decodeTensors, encodeTensors } from "../run-folder/index.js";
 import { build, dorefa, fewbit, newFolder, training } from "./cli.test.fixture.js";
 import { opened } from "./opened.test.fixture.js";
 

@@ -11,7 +11,7 @@ import { titleOf } from "../training/code.js";
 import { configurationOf } from "../training/recreate.js";
 import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
-import type { Given } from "./flags.js";
+import type { Given } from "./given.js";
 import { given, overStored, parse, withSource } from "./flags.js";
 
 export interface Stored extends StoredRun {

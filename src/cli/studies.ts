@@ -22,7 +22,7 @@ import {
 import { threadsEach, usableCpus } from "../machine.js";
 import { writeAtomically } from "../files/write.js";
 import { resolveNetwork, runName } from "../training/config.js";
-import { bestEpoch, watchedImages } from "../training/metrics.js";
+import { bestEpoch, watchedImages } from "../run-folder/index.js";
 import { exitCodes } from "./exit.js";
 import { checkFolder } from "./folder.js";
 import { onInterrupt } from "./interrupt.js";

@@ -2,7 +2,7 @@
 import cliProgress from "cli-progress";
 import type { Outcome, Standing } from "../experiments/index.js";
 import type { TrainProgress } from "../training/index.js";
-import { bestEpoch, watchedImages } from "../training/metrics.js";
+import { bestEpoch, watchedImages } from "../run-folder/index.js";
 import { duration, isFancy, pc, percent, print, warn } from "./text.js";
 
 export interface StudyDisplay {

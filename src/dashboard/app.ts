@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
-import { fileNames } from "../training/run.js";
+import { fileNames } from "../run-folder/index.js";
 import type { Access } from "./access.js";
 import { guard } from "./access.js";
 import { detailsOf } from "./details.js";

@@ -3,7 +3,7 @@ import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { FoundFolders } from "../experiments/index.js";
 import { byName, leadsToRuns, runDepth, unreadText } from "../experiments/index.js";
-import { fileNames } from "../training/run.js";
+import { fileNames } from "../run-folder/index.js";
 
 export async function findRuns(folder: string): Promise<FoundFolders> {
   const found: FoundFolders = { runs: [], links: [], unread: [] };

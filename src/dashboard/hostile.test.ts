@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { build, listing } from "../cli/cli.test.fixture.js";
-import { lockDirectory } from "../training/lock.js";
+import { lockDirectory } from "../run-folder/index.js";
 import type { Snapshot } from "./api.js";
 import { mostStreams } from "./app.js";
 import { writeRun } from "./runs.test.fixture.js";

@@ -8,7 +8,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { launchChromium, openWindow } from "../browser.test.fixture.js";
 import { build } from "../cli/cli.test.fixture.js";
-import { lockDirectory } from "../training/lock.js";
+import { lockDirectory } from "../run-folder/index.js";
 import { endEpoch, metricsLine, writeRun } from "./runs.test.fixture.js";
 import type { Dashboard } from "./server.js";
 import { startDashboard } from "./server.js";

@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { lockDirectory } from "../training/lock.js";
-import { formatLines } from "../training/metrics.js";
+import { formatLines, lockDirectory } from "../run-folder/index.js";
 import type { Change } from "./api.js";
 import { detailsOf } from "./details.js";
 import { Feed } from "./feed.js";

@@ -1,5 +1,6 @@
 /** Where a batch's images come from: arrays in memory, files that are decoded when they are asked for, or a part of either. */
 import type { Placement } from "./augment.js";
+import type { Destination } from "./writer.js";
 import { imageWriter } from "./writer.js";
 
 /**
@@ -10,15 +11,6 @@ export interface ImageSet {
   readonly images: Uint8Array | Float32Array;
   readonly labels: Uint8Array | Int32Array;
   readonly count: number;
-}
-
-/** Where images are written to, and how. */
-export interface Destination {
-  /** Images [count, height, width, channels] are written from the array's start. */
-  readonly images: Float32Array;
-  /** Of each channel: what is written of a value x, which is in 0 to 1 where images are bytes, is (x - mean) / std. */
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
 }
 
 /** Images of one shape, wherever they are. What decides them is part of their data set's checksum. */

@@ -1,7 +1,15 @@
 /** Writing an image into a batch: its pixels where a placement puts them, and its values normalised. */
 import type { Placement } from "./augment.js";
 import { pixelSource } from "./augment.js";
-import type { Destination } from "./source.js";
+
+/** Where images are written to, and how. */
+export interface Destination {
+  /** Images [count, height, width, channels] are written from the array's start. */
+  readonly images: Float32Array;
+  /** Of each channel: what is written of a value x, which is in 0 to 1 where images are bytes, is (x - mean) / std. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
 
 type Shape = readonly [height: number, width: number, channels: number];
 type Pixels = Uint8Array | Float32Array;

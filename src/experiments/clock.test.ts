@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { plannedRuns } from "./study.js";
 import { runStudy } from "./index.js";
-import { isInUse, lockDirectory, LockWatch } from "../training/lock.js";
+import { isInUse, lockDirectory, LockWatch } from "../run-folder/index.js";
 
 let directory: string;
 beforeEach(() => {

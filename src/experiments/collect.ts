@@ -9,9 +9,8 @@ import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
 import type { EpochMetrics } from "../training/index.js";
-import { readMetrics } from "../training/metrics.js";
-import type { RunConfig } from "../training/run.js";
-import { fileNames, readConfig } from "../training/run.js";
+import type { RunConfig } from "../run-folder/index.js";
+import { fileNames, readConfig, readMetrics } from "../run-folder/index.js";
 
 /** What a run was trained on and how, in the words of the published table where it knows them. */
 export interface Cell {

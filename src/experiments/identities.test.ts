@@ -8,8 +8,7 @@ import { datasets } from "../data/index.js";
 import type { Dataset } from "../data/index.js";
 import type { RunOptions } from "../training/config.js";
 import { fittedTo, parseRunOptions, resolveNetwork, settingsOf } from "../training/config.js";
-import { hashOfRecipe, recipeOf } from "../training/recipe.js";
-import { revisionOf } from "../training/revision.js";
+import { hashOfRecipe, recipeOf, revisionOf } from "../run-folder/index.js";
 import { identityOf } from "./study.js";
 
 interface Known {

@@ -4,8 +4,7 @@ import { printable } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
 import { whyUnwritten } from "../files/reasons.js";
 import { appendFile, makeDirectories } from "../files/write.js";
-import { machine } from "../training/lock.js";
-import { bestEpoch, watchedImages } from "../training/metrics.js";
+import { bestEpoch, machine, watchedImages } from "../run-folder/index.js";
 import type { Standing } from "./standing.js";
 
 const logsFolder = "logs";

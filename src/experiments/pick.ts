@@ -1,5 +1,5 @@
 /** The published study's choice of a rate: of the optimizers and rates tried for a cell, the most accurate. */
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch } from "../run-folder/index.js";
 import type { RunOptions } from "../training/config.js";
 import { keysWhere, without } from "../training/settings.js";
 import { grouped } from "./grouped.js";

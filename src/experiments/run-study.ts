@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DivergenceError, UserError } from "../errors.js";
 import { threadsEach } from "../machine.js";
 import type { TrainProgress } from "../training/index.js";
-import { isInUse, releaseStale } from "../training/lock.js";
+import { isInUse, releaseStale } from "../run-folder/index.js";
 import { DataSets, isTaken, trainRun } from "./run.js";
 import type { Standing } from "./standing.js";
 import { isOpen, standingOf } from "./standing.js";

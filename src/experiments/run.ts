@@ -3,7 +3,7 @@ import type { Dataset } from "../data/index.js";
 import { dataSetOf, refuseNamesakes } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
-import { readConfig } from "../training/run.js";
+import { readConfig } from "../run-folder/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import type { Run, TrainProgress } from "../training/index.js";
 import { train } from "../training/index.js";

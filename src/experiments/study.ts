@@ -10,7 +10,7 @@ import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
 import { checksumsOf, placedCode } from "../training/code.js";
 import { parseRunOptions, plainName, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
-import { revisionOf } from "../training/revision.js";
+import { revisionOf } from "../run-folder/index.js";
 import type { SettingKey } from "../training/settings.js";
 import { isIdentifying, keysWhere, runKeys } from "../training/settings.js";
 

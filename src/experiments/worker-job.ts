@@ -6,7 +6,7 @@ import type { Job } from "bullmq";
 import { dataSetOf } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch } from "../run-folder/index.js";
 import { RunLog } from "./log.js";
 import type { JobProgress } from "./queue.js";
 import { maxStalledCount, orAborted, runOfJob, within } from "./queue.js";

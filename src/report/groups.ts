@@ -1,7 +1,7 @@
 /** Runs of a cell: those that differ in their seed alone belong together, and one such group stands for the cell. */
 import type { FoundRun } from "../experiments/index.js";
 import { grouped } from "../experiments/index.js";
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch } from "../run-folder/index.js";
 import type { Group } from "./report.js";
 import { likeness, settingsKey } from "./settings.js";
 import { spreadOf } from "./statistics.js";

@@ -5,7 +5,7 @@ import { grouped, protocols } from "../experiments/index.js";
 import type { PublishedRow } from "../published/index.js";
 import { published } from "../published/index.js";
 import { methods } from "../quantization/index.js";
-import { bestEpoch } from "../training/metrics.js";
+import { bestEpoch, numberOf } from "../run-folder/index.js";
 import type { EpochMetrics } from "../training/index.js";
 import { costing } from "./cost.js";
 import type { Placed } from "./groups.js";
@@ -23,7 +23,6 @@ import type {
   Table,
 } from "./report.js";
 import { settingsKey, settingsText } from "./settings.js";
-import { numberOf } from "../training/recipe.js";
 import { countsOf, differenceOf, paretoFront } from "./statistics.js";
 
 export interface ReportOptions {

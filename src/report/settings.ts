@@ -2,7 +2,7 @@
 import { counted } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import type { RunConfig } from "../training/index.js";
-import { likenessKey, recipeWords } from "../training/recipe.js";
+import { likenessKey, recipeWords } from "../run-folder/index.js";
 
 /** By configuration, each of which several parts of a report ask for. */
 const keys = new WeakMap<RunConfig, string>();

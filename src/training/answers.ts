@@ -5,11 +5,20 @@ import { allOf } from "../data/source.js";
 import type { Preparation } from "../data/images.js";
 import { memoryText, UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
+import type { Network } from "../nn/index.js";
+import type { Method } from "../quantization/index.js";
+import type { Weights } from "../run-folder/index.js";
 import type { Executor } from "../runtime/executor.js";
-import { answerOf } from "./confusion.js";
-import type { Trained } from "./evaluate.js";
+import { answerOf } from "../run-folder/index.js";
 import type { WeightTensors } from "./step.js";
 import { compileLogits } from "./step.js";
+
+/** A trained network: what it computes with. */
+export interface Trained {
+  readonly model: Network;
+  readonly method: Method;
+  readonly weights: Weights;
+}
 
 /** What a network answers to one image. */
 export interface ImageAnswer {

@@ -3,18 +3,19 @@ import type { Preparation } from "../data/images.js";
 import type { ImageSource } from "../data/source.js";
 import { arraySource } from "../data/source.js";
 import { shown, UserError } from "../errors.js";
-import { checkOptions, isObject } from "../errors/options.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, isObject, optional } from "../errors/options.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
-import { chooseExecutor } from "../runtime/choose.js";
+import { chooseExecutor, executorRules } from "../runtime/choose.js";
 import type { ImageAnswer } from "./answers.js";
 import { answerer, broken, classNamesOf, mostOfStored } from "./answers.js";
 import type { Trained } from "./evaluate.js";
 import { onlyTrained } from "./evaluate.js";
-import { classifierRules } from "./options.js";
+import { parts, which } from "./options.js";
 import type { OwnParts } from "./recreate.js";
 import { recreate } from "./recreate.js";
-import type { Which } from "./run.js";
-import { loadWeights, readConfig } from "./run.js";
+import type { Which } from "../run-folder/index.js";
+import { loadWeights, readConfig } from "../run-folder/index.js";
 import type { Run } from "./train.js";
 
 /** The options of `classifier`; `model` and `method` are for folders of networks that are not fewbit's. */
@@ -22,6 +23,13 @@ export interface ClassifierOptions extends ExecutorOptions, OwnParts {
   /** Which weights: of the best epoch, or those that the run has come to. Default "best". */
   readonly which?: Which;
 }
+
+const classifierRules: Rules<ClassifierOptions> = {
+  ...executorRules,
+  model: optional(parts.model),
+  method: optional(parts.method),
+  which,
+};
 
 /**
  * Images [height, width, channels] in row-major order: bytes 0 to 255, or floats as the run's own data had

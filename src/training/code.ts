@@ -2,7 +2,7 @@
  * Files of the user's code that settings name: `--method ./pact.mjs`. Whoever loads one makes it known here; a
  * run goes by the checksum of the file, wherever the file lies.
  */
-import type { RunConfig } from "./run.js";
+import type { RunConfig } from "../run-folder/index.js";
 import { isCodeFile } from "./setting.js";
 import type { Setting } from "./setting.js";
 import type { SettingKey } from "./settings.js";

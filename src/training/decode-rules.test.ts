@@ -8,7 +8,7 @@ import { images } from "../data/images.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
 import { evaluateRun } from "./evaluate.js";
 import { predictRun } from "./predict.js";
-import { readConfig } from "./run.js";
+import { readConfig } from "../run-folder/index.js";
 import { base, tiny } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 

@@ -7,7 +7,7 @@ import { datasets } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { evaluateRun } from "./evaluate.js";
 import { predictRun } from "./predict.js";
-import { loadRun, loadWeights } from "./run.js";
+import { loadRun, loadWeights } from "../run-folder/index.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 

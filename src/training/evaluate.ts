@@ -8,33 +8,39 @@ import type { ImageSet, ImageSource } from "../data/source.js";
 import { sourceOf, viewOf } from "../data/source.js";
 import { checkDataset } from "../data/check.js";
 import { shown, UserError } from "../errors.js";
-import { checkOptions, checkValue, whole } from "../errors/options.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, checkValue, objectOf, optional, whole } from "../errors/options.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
-import { chooseExecutor } from "../runtime/choose.js";
-import type { ImageAnswer } from "./answers.js";
+import { chooseExecutor, executorRules } from "../runtime/choose.js";
+import type { ImageAnswer, Trained } from "./answers.js";
 import { answerer } from "./answers.js";
-import type { Weights } from "./checkpoint.js";
-import type { ConfusionCounts } from "./confusion.js";
-import { countAnswers, mostClasses, noCounts } from "./confusion.js";
+import type { ConfusionCounts, Scores, Sums, Weights, Which } from "../run-folder/index.js";
+import {
+  addBatch,
+  countAnswers,
+  loadWeights,
+  mostClasses,
+  noCounts,
+  noImages,
+  readConfig,
+  scoresOf,
+} from "../run-folder/index.js";
 import { checkFits, feed } from "./feed.js";
-import type { Scores, Sums } from "./metrics.js";
-import { addBatch, noImages, scoresOf } from "./metrics.js";
-import { evaluateRules, evaluateRunRules, trainedRules } from "./options.js";
-import type { Which } from "./run.js";
-import { loadWeights, readConfig } from "./run.js";
+import { parts, settingRule, which as whichWeights } from "./options.js";
 import type { WeightTensors } from "./step.js";
 import { compileScores } from "./step.js";
 
+export type { Trained } from "./answers.js";
+
 type ScoreStep = ReturnType<typeof compileScores>;
 
-/** A trained network: what it computes with. */
-export interface Trained {
-  readonly model: Network;
-  readonly method: Method;
-  readonly weights: Weights;
-}
+const trainedRules: Rules<Trained> = {
+  model: parts.model,
+  method: parts.method,
+  weights: objectOf("weights { parameters, statistics }", { parameters: "object", statistics: "object" }),
+};
 
 /** The scores of a set of images, and which classes were taken for which; no counts for more than 100 classes. */
 export interface Scored {
@@ -75,6 +81,11 @@ export interface EvaluateOptions extends ExecutorOptions {
   readonly batchSize?: number;
 }
 
+const evaluateRules: Rules<EvaluateOptions> = {
+  ...executorRules,
+  batchSize: optional(settingRule("batchSize")),
+};
+
 /** Loss and accuracies (percent) of a trained network on the test images. */
 export async function evaluateTrained(
   trained: Trained,
@@ -101,6 +112,8 @@ export interface EvaluateRunOptions extends EvaluateOptions {
   /** Default "best". */
   readonly which?: Which;
 }
+
+const evaluateRunRules: Rules<EvaluateRunOptions> = { ...evaluateRules, ...parts, which: whichWeights };
 
 /**
  * Scores of a stored run's weights on the test images, and how many epochs they were trained. The images are

@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeWhole } from "../data/cache.js";
 import { UserError } from "../errors.js";
-import { loadRun, loadWeights } from "./run.js";
+import { loadRun, loadWeights } from "../run-folder/index.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 

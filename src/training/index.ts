@@ -1,24 +1,36 @@
 /** Training: `train`, and what it leaves behind. */
-export type { Arrays, TrainingValues, Weights } from "./checkpoint.js";
+export type {
+  Arrays,
+  ConfusionCounts,
+  ConfusionLine,
+  EpochMetrics,
+  LayerLine,
+  Named,
+  Recipe,
+  Revision,
+  RunConfig,
+  Scores,
+  Split,
+  StoredRun,
+  StoredTensor,
+  Summary,
+  TensorData,
+  TensorFile,
+  TrainingValues,
+  Weights,
+  Which,
+} from "../run-folder/index.js";
+export { decodeTensors, encodeTensors, loadRun, loadWeights } from "../run-folder/index.js";
 export type { ImageAnswer } from "./answers.js";
 export type { Classification, Classifier, ClassifierOptions, Pixels } from "./classifier.js";
 export { classifier } from "./classifier.js";
 export type { LogKind } from "./settings.js";
-export type { ConfusionCounts, ConfusionLine } from "./confusion.js";
 export type { Answer, EvaluateOptions, EvaluateRunOptions, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";
-export type { LayerLine } from "./layers.js";
-export type { Loss, LossEntry, NewLoss } from "./losses.js";
-export type { EpochMetrics, Scores, Split } from "./metrics.js";
+export type { Loss, LossEntry, NewLoss } from "../optim/losses.js";
 export type { PredictOptions, Prediction, Predictions } from "./predict.js";
 export { predictRun } from "./predict.js";
 export type { TrainProgress } from "./progress.js";
 export type { OwnParts } from "./recreate.js";
-export type { Revision } from "./revision.js";
-export type { Named, Recipe } from "./recipe.js";
-export type { RunConfig, StoredRun, Summary, Which } from "./run.js";
-export { loadRun, loadWeights } from "./run.js";
-export type { StoredTensor, TensorData, TensorFile } from "./safetensors.js";
-export { decodeTensors, encodeTensors } from "./safetensors.js";
 export type { Run, TrainOptions } from "./train.js";
 export { train } from "./train.js";

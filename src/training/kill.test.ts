@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadRun } from "./run.js";
+import { loadRun } from "../run-folder/index.js";
 
 const runner = createRequire(import.meta.url).resolve("vite-node/vite-node.mjs");
 const child = fileURLToPath(new URL("kill.test.child.ts", import.meta.url));

@@ -13,19 +13,36 @@ import type { Optimizer, Schedule } from "../optim/index.js";
 import { rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import type { Checkpoint, CheckpointToWrite, TrainingValues, Weights } from "./checkpoint.js";
-import { nonFiniteIn } from "./checkpoint.js";
-import type { ConfusionCounts, ConfusionLine } from "./confusion.js";
-import type { RunDirectory } from "./directory.js";
+import type {
+  Checkpoint,
+  CheckpointToWrite,
+  ConfusionCounts,
+  ConfusionLine,
+  EpochMetrics,
+  LayerLine,
+  RunDirectory,
+  Scores,
+  Split,
+  Sums,
+  TrainingValues,
+  Weights,
+} from "../run-folder/index.js";
+import {
+  addBatch,
+  bestEpoch,
+  layerLine,
+  noImages,
+  nonFiniteIn,
+  scoresOf,
+  signsOf,
+  signsOfAll,
+  weightName,
+} from "../run-folder/index.js";
 import type { Scored } from "./evaluate.js";
 import { score } from "./evaluate.js";
 import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
-import type { LayerLine } from "./layers.js";
-import { layerLine, signsOf, signsOfAll, weightName } from "./layers.js";
-import type { Loss } from "./losses.js";
-import type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
-import { addBatch, bestEpoch, noImages, scoresOf } from "./metrics.js";
+import type { Loss } from "../optim/losses.js";
 import type { TrainProgress } from "./progress.js";
 import { Pace } from "./progress.js";
 import { warningsAtStart } from "./start.js";

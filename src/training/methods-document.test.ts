@@ -13,7 +13,7 @@ import { adam } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { dorefa, qnn, ttq, twn, xnor } from "../quantization/index.js";
 import { classify } from "./evaluate.js";
-import { methodChanges } from "./revision.js";
+import { methodChanges } from "../run-folder/index.js";
 import { train } from "./train.js";
 
 // --- the file ------------------------------------------------------------------------------------

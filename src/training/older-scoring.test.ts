@@ -7,7 +7,7 @@ import { createState } from "../compiler/state.js";
 import { qnn } from "../quantization/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import { evaluateRun } from "./evaluate.js";
-import { loadRun, loadWeights } from "./run.js";
+import { loadRun, loadWeights } from "../run-folder/index.js";
 import type { WeightTensors } from "./step.js";
 import { compileLogits } from "./step.js";
 import { base, data } from "./tiny.test.fixture.js";

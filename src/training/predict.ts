@@ -3,15 +3,16 @@ import { decodeImages } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
 import { arraySource } from "../data/source.js";
 import { shown, UserError } from "../errors.js";
-import { checkOptions, checkValue, text } from "../errors/options.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, checkValue, flag, optional, text } from "../errors/options.js";
 import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
-import { chooseExecutor } from "../runtime/choose.js";
+import { chooseExecutor, executorRules } from "../runtime/choose.js";
 import { answerer, broken, classNamesOf, mostOfStored } from "./answers.js";
-import { predictRules } from "./options.js";
-import type { Which } from "./run.js";
-import { loadWeights, readConfig } from "./run.js";
+import { parts, which as whichWeights } from "./options.js";
+import type { Which } from "../run-folder/index.js";
+import { loadWeights, readConfig } from "../run-folder/index.js";
 
 /** The options of `predictRun`. */
 export interface PredictOptions extends ExecutorOptions {
@@ -22,6 +23,14 @@ export interface PredictOptions extends ExecutorOptions {
   /** For dark on light where the network learned from light on dark, as digits are, or the reverse. */
   readonly invert?: boolean;
 }
+
+const predictRules: Rules<PredictOptions> = {
+  ...executorRules,
+  model: parts.model,
+  method: parts.method,
+  which: whichWeights,
+  invert: optional(flag),
+};
 
 /** What a network says of one image file. */
 export interface Prediction {

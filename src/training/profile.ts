@@ -3,20 +3,21 @@ import { createState } from "../compiler/state.js";
 import type { Batches } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import { checkOptions } from "../errors/options.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, count, optional } from "../errors/options.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { describe, initialise } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { initialOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorOptions } from "../runtime/choose.js";
-import { chooseExecutor } from "../runtime/choose.js";
+import { chooseExecutor, executorRules } from "../runtime/choose.js";
 import { costOf, nameOf } from "../runtime/explain.js";
 import { measurePeak } from "../runtime/native.js";
 import type { Instruction } from "../runtime/program.js";
 import { checkFits, feed } from "./feed.js";
-import type { Loss } from "./losses.js";
-import { profileRules } from "./options.js";
+import type { Loss } from "../optim/losses.js";
+import { parts, settingRule, training } from "./options.js";
 import { compileStep } from "./step.js";
 import type { TrainingTensors } from "./step.js";
 
@@ -57,6 +58,15 @@ export interface ProfileOptions extends ExecutorOptions {
   /** Steps to average over, after a quarter as many to warm up. Default 40. */
   readonly steps?: number;
 }
+
+const profileRules: Rules<ProfileOptions> = {
+  ...executorRules,
+  ...parts,
+  ...training,
+  gradients: optional(settingRule("gradients")),
+  batchSize: settingRule("batchSize"),
+  steps: optional(count),
+};
 
 const total = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 

@@ -8,9 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StoredRun } from "./run.js";
-import { loadRun } from "./run.js";
-import { decodeTensors } from "./safetensors.js";
+import type { StoredRun } from "../run-folder/index.js";
+import { decodeTensors, loadRun } from "../run-folder/index.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 

@@ -8,7 +8,7 @@ import type { Method, MethodOptions } from "../quantization/index.js";
 import { createMethod, methods } from "../quantization/index.js";
 import { withoutIdleCode } from "./code.js";
 import { parseRunOptions, resolveNetwork } from "./config.js";
-import type { RunConfig } from "./run.js";
+import type { RunConfig } from "../run-folder/index.js";
 import { keysWhere, runSchema } from "./settings.js";
 
 /** What the caller has of a run whose network or method is its own. */

@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { confusionSchema } from "./confusion.js";
-import { layersSchema } from "./layers.js";
-import { metricsSchema } from "./metrics.js";
-import { configSchema, fileNames } from "./run.js";
-import { decodeTensors } from "./safetensors.js";
+import {
+  configSchema,
+  confusionSchema,
+  decodeTensors,
+  fileNames,
+  layersSchema,
+  metricsSchema,
+} from "../run-folder/index.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 

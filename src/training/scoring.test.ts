@@ -6,7 +6,7 @@ import type { Tensor } from "../graph/index.js";
 import { topKCorrect } from "../graph/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
 import type { ExecutorName } from "../runtime/executor.js";
-import { answerOf, countAnswers, noCounts } from "./confusion.js";
+import { answerOf, countAnswers, noCounts } from "../run-folder/index.js";
 
 const classes = 10;
 const count = 500;

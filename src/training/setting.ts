@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { shown, suggestion } from "../errors.js";
 import type { Registry } from "../errors/registry.js";
-import type { Recipe } from "./recipe.js";
+import type { Recipe } from "../run-folder/index.js";
 
 /** How a setting is given to a command. */
 export interface Flag {

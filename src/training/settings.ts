@@ -13,7 +13,7 @@ import type { OptimizerOption } from "../optim/index.js";
 import { optimizerRegistry, optimizersWith, takesOption } from "../optim/index.js";
 import { methodRegistry } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
-import { crossEntropy, lossRegistry } from "./losses.js";
+import { crossEntropy, lossRegistry } from "../optim/losses.js";
 import type { Setting } from "./setting.js";
 import {
   bits,

@@ -5,7 +5,7 @@ import { sourceOf } from "../data/source.js";
 import type { LayerSummary, Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import { weightName } from "./layers.js";
+import { weightName } from "../run-folder/index.js";
 import type { TrainingTensors } from "./step.js";
 import type { compileQuantizedWeights } from "./step.js";
 import { compileSpreads } from "./step.js";

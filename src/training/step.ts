@@ -17,8 +17,8 @@ import type { Optimizer } from "../optim/index.js";
 import { checkUpdate, isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
-import type { Loss } from "./losses.js";
-import { crossEntropy } from "./losses.js";
+import type { Loss } from "../optim/losses.js";
+import { crossEntropy } from "../optim/losses.js";
 
 export type WeightTensors = { readonly parameters: Tensors; readonly statistics: Tensors };
 export type TrainingTensors = WeightTensors & { readonly optimizer: Readonly<Record<string, Tensors>> };

@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { images } from "../data/images.js";
 import { UserError } from "../errors.js";
-import { loadRun } from "./run.js";
+import { loadRun } from "../run-folder/index.js";
 import { base } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 

@@ -13,7 +13,7 @@ import { baseline, dorefa, quantizer } from "../quantization/index.js";
 import { nativeProblem } from "../runtime/native.js";
 import { classify, evaluateRun } from "./evaluate.js";
 import type { TrainProgress } from "./progress.js";
-import { loadRun, loadWeights } from "./run.js";
+import { loadRun, loadWeights } from "../run-folder/index.js";
 import { base, data, images } from "./tiny.test.fixture.js";
 import type { TrainOptions } from "./train.js";
 import { train } from "./train.js";

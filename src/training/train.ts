@@ -4,38 +4,54 @@ import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
 import { memoryText, UserError } from "../errors.js";
-import { checkOptions } from "../errors/options.js";
+import type { Rule, Rules } from "../errors/options.js";
+import {
+  abortSignal,
+  callback,
+  checkedBy,
+  checkOptions,
+  flag,
+  optional,
+  plain,
+  text,
+} from "../errors/options.js";
 import { sizeOf } from "../graph/index.js";
 import { usableMemory } from "../machine.js";
 import type { GradientType, LayerSummary, Network, ParameterSpec, Tensors } from "../nn/index.js";
 import { costOf, describe, hasCodes, initialise } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
-import { initialOf, rateOf, scalarsOf } from "../optim/index.js";
+import { checkSchedule, initialOf, rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { ExecutorName } from "../runtime/executor.js";
 import type { Executor } from "../runtime/executor.js";
-import { chooseExecutor, emitWarning } from "../runtime/choose.js";
-import type { TrainingValues, Weights } from "./checkpoint.js";
-import { withoutData } from "./checkpoint.js";
+import { chooseExecutor, emitWarning, executorRules } from "../runtime/choose.js";
+import type { EpochMetrics, RunConfig, Split, TrainingValues, Weights } from "../run-folder/index.js";
+import {
+  bestEpoch,
+  checkResumable,
+  eventFiles,
+  identityOf,
+  makeConfig,
+  readConfig,
+  recipeOf,
+  refuseOtherRules,
+  revisionOf,
+  RunDirectory,
+  signsOfAll,
+  tieRuleOf,
+  withoutData,
+} from "../run-folder/index.js";
 import type { Setting } from "./setting.js";
 import type { CodeKey, LogKind } from "./settings.js";
 import { codeKeys, settings as settingsTable } from "./settings.js";
-import { checkResumable, RunDirectory } from "./directory.js";
 import { checkFits } from "./feed.js";
 import { lastStepWarning } from "./last-step.js";
-import { signsOfAll } from "./layers.js";
 import type { Job } from "./loop.js";
 import { Training } from "./loop.js";
-import type { Loss } from "./losses.js";
-import { crossEntropy } from "./losses.js";
-import type { EpochMetrics, Split } from "./metrics.js";
-import { bestEpoch } from "./metrics.js";
+import type { Loss } from "../optim/losses.js";
+import { crossEntropy } from "../optim/losses.js";
 import type { TrainProgress } from "./progress.js";
-import { recipeOf } from "./recipe.js";
-import type { RunConfig } from "./run.js";
-import { identityOf, makeConfig, readConfig } from "./run.js";
-import { trainRules } from "./options.js";
-import { refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
+import { parts, settingRule, training } from "./options.js";
 import { compileStart } from "./step.js";
 
 /** The options of `train`. */
@@ -112,6 +128,23 @@ export interface Run {
   readonly directory: string | undefined;
 }
 
+const trainRules: Rules<TrainOptions> = {
+  ...executorRules,
+  ...parts,
+  ...training,
+  schedule: optional(checkedBy(checkSchedule)),
+  ...(Object.fromEntries(codeKeys.map((key) => [key, optional(settingRule(key))])) as Record<CodeKey, Rule>),
+  epochs: settingRule("epochs"),
+  directory: optional(text),
+  resume: optional(flag),
+  overwrite: optional(flag),
+  queue: optional(text),
+  onProgress: optional(callback),
+  signal: optional(abortSignal),
+  options: optional(plain),
+  code: optional(plain),
+};
+
 /**
  * Trains a network. Everything is checked before anything is written.
  *
@@ -187,7 +220,7 @@ async function begin(settings: Settings) {
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
   const events =
     path !== undefined && settings.log?.includes("tensorboard") === true
-      ? new (await import("./events.js")).EventFile(path, config)
+      ? new (await eventFiles()).EventFile(path, config)
       : undefined;
   const open = (directory: string) =>
     RunDirectory.open(directory, {

@@ -3,8 +3,8 @@ import { network } from "../../../dist/nn/index.js";
 import { describe, initialise } from "../../../dist/nn/index.js";
 import { dorefa } from "../../../dist/quantization/index.js";
 import { createReferenceExecutor } from "../../../dist/runtime/reference.js";
-import { RunDirectory } from "../../../dist/training/directory.js";
-import { identityOf, makeConfig } from "../../../dist/training/run.js";
+import { RunDirectory } from "../../../dist/run-folder/directory.js";
+import { identityOf, makeConfig } from "../../../dist/run-folder/run.js";
 
 export const model = network("small", { input: [2, 2, 1], classes: 2 }, (net, x) =>
   net.linear("fc1", net.batchNorm("bn1", net.flatten(x)), { features: 2 }),

@@ -5,7 +5,7 @@ import { overStored, parse } from "../../../dist/cli/flags.js";
 import { detailsOf } from "../../../dist/dashboard/details.js";
 import { fitted } from "../../../dist/nn/index.js";
 import { resolveNetwork } from "../../../dist/training/config.js";
-import { loadRun, loadWeights } from "../../../dist/training/run.js";
+import { loadRun, loadWeights } from "../../../dist/run-folder/run.js";
 import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";

@@ -1,8 +1,8 @@
 /** The safetensors reader, and the checkpoints and weights on top of it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readCheckpoint, readWeights } from "../../../dist/training/checkpoint.js";
-import { decodeTensors, encodeTensors, readTensorHeader } from "../../../dist/training/safetensors.js";
+import { readCheckpoint, readWeights } from "../../../dist/run-folder/checkpoint.js";
+import { decodeTensors, encodeTensors, readTensorHeader } from "../../../dist/run-folder/safetensors.js";
 import { mutateBytes, mutateText } from "../mutate.mjs";
 import { must, outcomeOf } from "../outcome.mjs";
 import * as run from "./run-files.mjs";

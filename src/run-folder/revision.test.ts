@@ -8,12 +8,12 @@ import { models } from "../models/index.js";
 import { adam, sgd } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import { qnn, withLayers, xnor } from "../quantization/index.js";
-import { evaluateRun } from "./evaluate.js";
-import { predictRun } from "./predict.js";
+import { evaluateRun } from "../training/evaluate.js";
+import { predictRun } from "../training/predict.js";
 import { loadRun } from "./run.js";
 import { revisionOf } from "./revision.js";
-import { base } from "./tiny.test.fixture.js";
-import { train } from "./train.js";
+import { base } from "../training/tiny.test.fixture.js";
+import { train } from "../training/train.js";
 
 const folder = mkdtempSync(join(tmpdir(), "fewbit-revision-"));
 const config = join(folder, "config.json");

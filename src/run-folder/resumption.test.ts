@@ -13,12 +13,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
-import { evaluateRun } from "./evaluate.js";
-import { predictRun } from "./predict.js";
+import { evaluateRun } from "../training/evaluate.js";
+import { predictRun } from "../training/predict.js";
 import { loadRun } from "./run.js";
 import { decodeTensors, encodeTensors } from "./safetensors.js";
-import { base } from "./tiny.test.fixture.js";
-import { train } from "./train.js";
+import { base } from "../training/tiny.test.fixture.js";
+import { train } from "../training/train.js";
 
 const parent = mkdtempSync(join(tmpdir(), "fewbit-resumption-"));
 const run = join(parent, "run");

@@ -6,17 +6,21 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { Augmentation } from "../data/augment.js";
+import type { BatchOptions } from "../data/batches.js";
 import { lastBatches } from "../data/batches.js";
+import type { Dataset } from "../data/dataset.js";
 import type { Preparation } from "../data/images.js";
 import type { DecodeRules } from "../data/rules.js";
 import { shown } from "../errors.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { gradientTypes, largestExtent } from "../nn/index.js";
+import type { Optimizer, Schedule } from "../optim/index.js";
 import { constant, optimizerTitle, scheduleTitle } from "../optim/index.js";
-import { crossEntropy } from "./losses.js";
+import type { Loss } from "../optim/losses.js";
+import { crossEntropy } from "../optim/losses.js";
+import type { Method } from "../quantization/index.js";
 import type { Revision } from "./revision.js";
 import { tieRuleOf } from "./revision.js";
-import type { TrainOptions } from "./train.js";
 
 /** A method, optimizer or schedule by its name and what recreates it. */
 export interface Named {
@@ -167,8 +171,17 @@ export const recipeShape = Object.fromEntries(keys.map((key) => [key, parts[key]
 };
 
 /** What a recipe is made of. */
-type Ingredients = Pick<TrainOptions, "model" | "method" | "optimizer" | "schedule" | "data" | "code"> &
-  Required<Pick<TrainOptions, "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
+interface Ingredients extends Required<BatchOptions> {
+  readonly model: Network;
+  readonly method: Method;
+  readonly optimizer: Optimizer;
+  readonly schedule?: Schedule;
+  readonly loss: Loss;
+  readonly data: Dataset;
+  readonly gradients: GradientType;
+  readonly validation: number;
+  readonly code?: Readonly<Record<string, string>>;
+}
 
 /** The recipe of a run: its hash depends on the order of the parts. */
 export function recipeOf(

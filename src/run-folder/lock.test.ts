@@ -14,8 +14,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { UserError } from "../errors.js";
 import { lockDirectory, releaseStale } from "./lock.js";
 import { loadRun } from "./run.js";
-import { base } from "./tiny.test.fixture.js";
-import { train } from "./train.js";
+import { base } from "../training/tiny.test.fixture.js";
+import { train } from "../training/train.js";
 
 let directory: string;
 let lock: string;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isEventFile } from "./run.js";
 import { crc32c, encodeRecord } from "./tfrecord.js";
-import { base } from "./tiny.test.fixture.js";
-import { train } from "./train.js";
+import { base } from "../training/tiny.test.fixture.js";
+import { train } from "../training/train.js";
 
 let parent: string;
 let directory: string;

@@ -2,14 +2,13 @@
  * What a training run needs to go on bit for bit, and the weights of its best epoch, as safetensors
  * files. They hold no times and no machine, so equal runs have equal files.
  */
-import type { StateArray, StateArrays } from "../compiler/state.js";
+import type { StateArray } from "../compiler/state.js";
 import type { HostArray } from "../graph/host.js";
 import { UserError } from "../errors.js";
 import { isThere, readBytes } from "../files/read.js";
 import { sizeOf, stagePieces } from "../files/write.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
-import type { TrainingTensors } from "./step.js";
 import type { StoredTensor, TensorFile, TensorSource } from "./safetensors.js";
 import { decodeTensors, encodeSources, isRecord, readTensorHeader, sourceOf, typeOf } from "./safetensors.js";
 
@@ -39,8 +38,17 @@ export interface Checkpoint<Values = TrainingValues> {
   readonly signs: Readonly<Record<string, Uint8Array>>;
 }
 
+type ArraysInPlace = Readonly<Record<string, StateArray>>;
+
+/** A training's values in an executor's memory. */
+interface ValuesInPlace {
+  readonly parameters: ArraysInPlace;
+  readonly statistics: ArraysInPlace;
+  readonly optimizer: Readonly<Record<string, ArraysInPlace>>;
+}
+
 /** A checkpoint to write, whose values may lie in an executor's memory. */
-export type CheckpointToWrite = Checkpoint<TrainingValues | StateArrays<TrainingTensors>>;
+export type CheckpointToWrite = Checkpoint<TrainingValues | ValuesInPlace>;
 
 /** What the arrays of a checkpoint must be like: their names, types and shapes. */
 export type Expected = Pick<Checkpoint, "values" | "signs">;
