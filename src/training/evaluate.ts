@@ -8,6 +8,7 @@ import type { ImageSet, ImageSource } from "../data/source.js";
 import { sourceOf, viewOf } from "../data/source.js";
 import { checkDataset } from "../data/check.js";
 import { shown, UserError } from "../errors.js";
+import type { HostArray } from "../graph/host.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, checkValue, objectOf, optional, whole } from "../errors/options.js";
 import type { Network } from "../nn/index.js";
@@ -48,30 +49,45 @@ export interface Scored {
   readonly counts: ConfusionCounts | undefined;
 }
 
-/**
- * Scores all images of a set in batches. `onBatch` hears how far it is; resolves to undefined if
- * `isStopped` becomes true before the end.
- */
+/** What is scored, and who hears of it. */
+export interface Scoring {
+  readonly set: ImageSet | ImageSource;
+  readonly batchSize: number;
+  /** Is told how far it is. */
+  readonly onBatch?: (step: number, steps: number) => void;
+  readonly isStopped?: () => boolean;
+}
+
+/** Scores all images of a set in batches. Resolves to undefined if `isStopped` becomes true before the end. */
 export async function score(
   step: ScoreStep,
   state: State<WeightTensors>,
   data: Dataset,
-  set: ImageSet | ImageSource,
-  batchSize: number,
-  onBatch: (step: number, steps: number) => void = () => {},
-  isStopped: () => boolean = () => false,
+  { set, batchSize, onBatch, isStopped }: Scoring,
 ): Promise<Scored | undefined> {
   const batches = evaluationBatches(set, data, batchSize);
   const counts = data.classes > mostClasses ? undefined : noCounts(data.classes);
-  let sums: Sums = noImages;
-  const complete = await feed(batches, data.shape, 0, 0, async (batch, number) => {
-    const { loss, top1, top5, logits } = await step(state, batch);
-    const labels = batch.labels.data;
-    sums = addBatch(sums, labels.length, loss.data[0], top1.data[0], top5.data[0]);
-    if (counts !== undefined) countAnswers(counts, logits, labels);
-    onBatch(number + 1, batches.steps);
-    return !isStopped();
+  const underWay: { readonly results: ReturnType<ScoreStep>; readonly labels: HostArray["data"] }[] = [];
+  let [sums, done]: [Sums, number] = [noImages, 0];
+  /** Takes the numbers of batches under way, the oldest first, until at most so many are. */
+  const settle = async (most: number): Promise<void> => {
+    while (underWay.length > most) {
+      const { results, labels } = underWay.shift()!;
+      const { loss, top1, top5, logits } = await results;
+      sums = addBatch(sums, labels.length, loss.data[0], top1.data[0], top5.data[0]);
+      if (counts !== undefined) countAnswers(counts, logits, labels);
+      onBatch?.(++done, batches.steps);
+    }
+  };
+  const { stepsUnderWay } = state.executor.target;
+  const complete = await feed(batches, data.shape, 0, 0, async (batch) => {
+    const results = step(state, batch);
+    results.catch(() => undefined); // is told where the numbers are taken
+    underWay.push({ results, labels: batch.labels.data.slice() });
+    await settle(stepsUnderWay - 1);
+    return isStopped?.() !== true;
   });
+  await settle(0);
   return complete ? { scores: scoresOf(sums), counts } : undefined;
 }
 
@@ -100,7 +116,7 @@ export async function evaluateTrained(
   const { executor } = chooseExecutor(options);
   const state = createState<WeightTensors>(plain(weights), { executor });
   const step = compileScores(model, method, executor);
-  const scored = await score(step, state, data, data.test, batchSize ?? 128);
+  const scored = await score(step, state, data, { set: data.test, batchSize: batchSize ?? 128 });
   return (scored as Scored).scores;
 }
 

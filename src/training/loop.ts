@@ -289,7 +289,7 @@ export class Training {
       this.report("evaluate", this.epoch, batch, batches, trained);
     };
     const isStopped = (): boolean => this.isInterrupted();
-    const scored = await score(this.scores, this.state, data, set, batchSize, onBatch, isStopped);
+    const scored = await score(this.scores, this.state, data, { set, batchSize, onBatch, isStopped });
     if (scored !== undefined && !Number.isFinite(scored.scores.loss)) {
       throw this.diverged(
         `the loss became ${scored.scores.loss}`,
