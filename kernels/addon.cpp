@@ -24,7 +24,7 @@ namespace {
 
 using namespace fewbit;
 
-constexpr size_t largeBytes = 1 << 20, maximumArguments = 8;
+constexpr size_t largeBytes = 1 << 20, maximumArguments = 4;
 constexpr int64_t mostBytes = int64_t{1} << 53;  // a JavaScript number counts them exactly
 
 // Zeroed memory: 64-byte aligned, or whole pages, if possible huge ones, where it is large.
@@ -130,25 +130,27 @@ struct Call {
   }
   // What an object holds that `own` made of such a thing.
   template <typename T>
-  T* held(int i) const {
+  T* held(napi_value object) const {
+    napi_valuetype type = napi_undefined;
     void* data = nullptr;
     bool isOurs = false;
-    if (type(i) == napi_object && napi_check_object_type_tag(env, arguments[i], &tagOf<T>, &isOurs) == napi_ok && isOurs &&
-        napi_unwrap(env, arguments[i], &data) == napi_ok)
+    napi_typeof(env, object, &type);
+    if (type == napi_object && napi_check_object_type_tag(env, object, &tagOf<T>, &isOurs) == napi_ok && isOurs &&
+        napi_unwrap(env, object, &data) == napi_ok)
       return static_cast<T*>(data);
     return nullptr;
   }
   const Executable& executable(int i) const {
-    if (const Executable* const found = held<Executable>(i)) return *found;
+    if (const Executable* const found = held<Executable>(arguments[i])) return *found;
     throw BadArgument("this is not a loaded program");
   }
-  const Block& memory(int i, const char* name) const {
-    if (const Block* const found = held<Block>(i)) return *found;
+  const Block& memory(napi_value object, const char* name) const {
+    if (const Block* const found = held<Block>(object)) return *found;
     throw BadArgument(std::string(name) + " must be memory that this executor allocated");
   }
   // Memory of at least so many bytes.
-  char* segment(int i, const char* name, int64_t least) const {
-    const Block& block = memory(i, name);
+  char* segment(napi_value object, const char* name, int64_t least) const {
+    const Block& block = memory(object, name);
     if (static_cast<int64_t>(block.bytes) >= least) return block.data;
     throw std::length_error("a memory segment, " + std::string(name) + ", has " + std::to_string(block.bytes) +
                             " bytes, but the program needs " + std::to_string(least));
@@ -229,7 +231,7 @@ napi_value allocate(const Call& call) {
 napi_value write(const Call& call) {
   size_t length = 0;
   const char* const from = call.view(2, length);
-  char* const to = call.place(call.memory(0, "memory"), 1, length);
+  char* const to = call.place(call.memory(call.arguments[0], "memory"), 1, length);
   if (length > 0) memcpy(to, from, length);
   return nullptr;
 }
@@ -238,15 +240,15 @@ napi_value write(const Call& call) {
 napi_value read(const Call& call) {
   size_t length = 0;
   char* const to = call.view(2, length);
-  const char* const from = call.place(call.memory(0, "memory"), 1, length);
+  const char* const from = call.place(call.memory(call.arguments[0], "memory"), 1, length);
   if (length > 0) memcpy(to, from, length);
   return nullptr;
 }
 
 // copy(from, to): copies memory into other memory, which is no smaller.
 napi_value copy(const Call& call) {
-  const Block& from = call.memory(0, "from");
-  char* const to = call.segment(1, "to", static_cast<int64_t>(from.bytes));
+  const Block& from = call.memory(call.arguments[0], "from");
+  char* const to = call.segment(call.arguments[1], "to", static_cast<int64_t>(from.bytes));
   if (from.bytes > 0) memcpy(to, from.data, from.bytes);
   return nullptr;
 }
@@ -297,19 +299,24 @@ struct Run {
   napi_deferred deferred;
 };
 
-// run(program, constants, state, inputs, outputs, scratch, work, nanoseconds | undefined): Promise<void>
+// run(program, [constants, state, inputs, outputs, scratch, work], nanoseconds | undefined): Promise<void>
 napi_value run(const Call& call) {
-  static const char* const names[SEGMENTS] = {"constants", "state", "inputs", "outputs", "scratch"};
+  static const char* const names[] = {"constants", "state", "inputs", "outputs", "scratch", "work"};
   const napi_env env = call.env;
   auto run = std::make_unique<Run>();
   const Executable& executable = call.executable(0);
   run->executable = &executable;
-  for (int i = 0; i < SEGMENTS; i++) run->memory.base[i] = call.segment(1 + i, names[i], executable.segmentBytes(i));
-  run->work = call.segment(6, "work", executable.workBytes());
-  if (call.type(7) != napi_undefined) {
+  const auto memory = [&](uint32_t i, int64_t least) {
+    napi_value element = nullptr;
+    if (napi_get_element(env, call.arguments[1], i, &element) != napi_ok) throw BadArgument("memory must be an array");
+    return call.segment(element, names[i], least);
+  };
+  for (int i = 0; i < SEGMENTS; i++) run->memory.base[i] = memory(i, executable.segmentBytes(i));
+  run->work = memory(SEGMENTS, executable.workBytes());
+  if (call.type(2) != napi_undefined) {
     static const char* const wanted = "nanoseconds must be a Float64Array of one number an instruction";
     size_t count = 0;
-    run->nanoseconds = call.elements<double>(7, napi_float64_array, wanted, count);
+    run->nanoseconds = call.elements<double>(2, napi_float64_array, wanted, count);
     if (count < executable.instructions()) throw BadArgument(wanted);
   }
   for (size_t i = 0; i < maximumArguments; i++) {

@@ -36,12 +36,14 @@ interface AddOn {
   workBytes(executable: Executable): number;
   run(
     executable: Executable,
-    constants: Memory,
-    state: Memory,
-    inputs: Memory,
-    outputs: Memory,
-    scratch: Memory,
-    work: Memory,
+    memory: readonly [
+      constants: Memory,
+      state: Memory,
+      inputs: Memory,
+      outputs: Memory,
+      scratch: Memory,
+      work: Memory,
+    ],
     nanoseconds: Float64Array | undefined,
   ): Promise<void>;
   peak(threads: number, instructionSet: InstructionSet): [operations: number, bytes: number];
@@ -171,7 +173,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
           enqueue(() => {
             const { state, inputs, outputs } = memory;
             if (dumpFolder) dumpOnce(program, bytesFor(program, memory), dumpFolder);
-            return addOn.run(executable, constants, state, inputs, outputs, scratch, work, nanoseconds);
+            return addOn.run(executable, [constants, state, inputs, outputs, scratch, work], nanoseconds);
           }),
       };
     },

@@ -59,11 +59,15 @@ function expectedOf(golden: GoldenStep): Record<string, Summary> {
   ]);
 }
 
+interface Trained {
+  readonly network: Network;
+  readonly method: Method;
+  readonly optimizer: GoldenRun["optimizer"];
+}
+
 /** Those of the names `wanted`, of ours, evaluated in double. */
 function resultsOf(
-  network: Network,
-  method: Method,
-  optimizer: GoldenRun["optimizer"],
+  { network, method, optimizer }: Trained,
   prefix: string,
   golden: GoldenStep,
   wanted: readonly string[],
@@ -151,7 +155,13 @@ describe.each(runs.flatMap(([network, names]) => names.map((name) => ({ network,
         if (last !== undefined && name.startsWith("gradient") && name !== last) delete expected[name];
       }
       const names = Object.keys(expected);
-      const results = resultsOf(network, method, optimizer, `${file}/${golden.step}`, golden, names, exact);
+      const results = resultsOf(
+        { network, method, optimizer },
+        `${file}/${golden.step}`,
+        golden,
+        names,
+        exact,
+      );
       for (const [what, summary] of Object.entries(expected)) {
         expectClose(results[what], summary, limits[exact ? "exact" : "plain"], what);
       }

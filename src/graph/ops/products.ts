@@ -11,27 +11,32 @@ import { sizeOf } from "../tensor.js";
 import { checkRank, checkShape, text } from "./shapes.js";
 import { outputExtents } from "./windows.js";
 
+/** Products of rows of `a`, whose elements are `stride` apart, and matrices [rows, columns] that lie dense in `b`. */
+interface RowProducts {
+  readonly sums: Float64Array;
+  readonly a: Data;
+  readonly stride: number;
+  readonly b: Data;
+  readonly columns: number;
+}
+
 /**
- * sums[at + j] += Σ_k a[aAt + k·aStride] · b[bAt + k·columns + j], for j < columns and k < rows.
+ * sums[at + j] += Σ_k a[aAt + k·stride] · b[bAt + k·columns + j], for j < columns and k < rows.
  * Four rows at a time, so that a sum is loaded and stored once for four products.
  */
 function addProduct(
-  sums: Float64Array,
+  { sums, a, stride, b, columns }: RowProducts,
   at: number,
-  columns: number,
-  rows: number,
-  a: Data,
   aAt: number,
-  aStride: number,
-  b: Data,
   bAt: number,
+  rows: number,
 ): void {
   let k = 0;
   for (; k + 4 <= rows; k += 4) {
-    const a0 = a[aAt + k * aStride];
-    const a1 = a[aAt + (k + 1) * aStride];
-    const a2 = a[aAt + (k + 2) * aStride];
-    const a3 = a[aAt + (k + 3) * aStride];
+    const a0 = a[aAt + k * stride];
+    const a1 = a[aAt + (k + 1) * stride];
+    const a2 = a[aAt + (k + 2) * stride];
+    const a3 = a[aAt + (k + 3) * stride];
     const b0 = bAt + k * columns;
     const b1 = b0 + columns;
     const b2 = b1 + columns;
@@ -41,7 +46,7 @@ function addProduct(
     }
   }
   for (; k < rows; k++) {
-    const a0 = a[aAt + k * aStride];
+    const a0 = a[aAt + k * stride];
     const b0 = bAt + k * columns;
     for (let j = 0; j < columns; j++) sums[at + j] += a0 * b[b0 + j];
   }
@@ -64,6 +69,7 @@ export function convolution([x, w]: readonly View[], y: View, { window }: Attrib
   const { images, height, width, channels, outHeight, outWidth, outChannels, size, stride, padding } =
     geometry(x.shape, y.shape, window!);
   const sums = new Float64Array(outChannels);
+  const products = { sums, a: x.data, stride: 1, b: w.data, columns: outChannels };
   for (let output = 0; output < images * outHeight * outWidth; output++) {
     const image = Math.floor(output / (outHeight * outWidth));
     const top = (Math.floor(output / outWidth) % outHeight) * stride[0] - padding[0];
@@ -77,7 +83,7 @@ export function convolution([x, w]: readonly View[], y: View, { window }: Attrib
       if (row < 0 || row >= height || first >= last) continue;
       const xAt = ((image * height + row) * width + left + first) * channels;
       const wAt = (i * size[1] + first) * channels * outChannels;
-      addProduct(sums, 0, outChannels, (last - first) * channels, x.data, xAt, 1, w.data, wAt);
+      addProduct(products, 0, xAt, wAt, (last - first) * channels);
     }
     y.data.set(sums, output * outChannels);
   }
@@ -89,6 +95,7 @@ export function convolutionInputGradient([g, w]: readonly View[], dx: View, { wi
     geometry(dx.shape, g.shape, window!);
   const transposed = transposeTaps(w.data, size[0] * size[1], channels, outChannels);
   const sums = new Float64Array(height * width * channels);
+  const products = { sums, a: g.data, stride: 1, b: transposed, columns: channels };
   for (let image = 0; image < images; image++) {
     sums.fill(0);
     for (let pixel = 0; pixel < outHeight * outWidth; pixel++) {
@@ -99,17 +106,7 @@ export function convolutionInputGradient([g, w]: readonly View[], dx: View, { wi
         for (let column = Math.max(left, 0); column < Math.min(left + size[1], width); column++) {
           const tap = (row - top) * size[1] + column - left;
           const at = (row * width + column) * channels;
-          addProduct(
-            sums,
-            at,
-            channels,
-            outChannels,
-            g.data,
-            gAt,
-            1,
-            transposed,
-            tap * channels * outChannels,
-          );
+          addProduct(products, at, gAt, tap * channels * outChannels, outChannels);
         }
       }
     }
@@ -134,6 +131,7 @@ export function convolutionFilterGradient([x, g]: readonly View[], dw: View, { w
   const { images, height, width, channels, outHeight, outWidth, outChannels, size, stride, padding } =
     geometry(x.shape, g.shape, window!);
   const sums = new Float64Array(dw.data.length);
+  const products = { sums, a: x.data, stride: stride[1] * channels, b: g.data, columns: outChannels };
   for (let line = 0; line < images * outHeight; line++) {
     const image = Math.floor(line / outHeight);
     const top = (line % outHeight) * stride[0] - padding[0];
@@ -145,10 +143,9 @@ export function convolutionFilterGradient([x, g]: readonly View[], dw: View, { w
         const column = first * stride[1] + j - padding[1];
         const xAt = ((image * height + top + i) * width + column) * channels;
         const gAt = (line * outWidth + first) * outChannels;
-        const step = stride[1] * channels;
         for (let c = 0; c < channels; c++) {
           const at = ((i * size[1] + j) * channels + c) * outChannels;
-          addProduct(sums, at, outChannels, last - first, x.data, xAt + c, step, g.data, gAt);
+          addProduct(products, at, xAt + c, gAt, last - first);
         }
       }
     }
