@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { printable, shown, UserError } from "./errors.js";
+import { listed, printable, shown, UserError } from "./errors.js";
 
 describe("a message is one line that does nothing to a terminal", () => {
   test.each([
@@ -30,6 +30,16 @@ test("values are shown as JSON, however deep, and numbers as they are", () => {
   const depth = 100_000;
   expect(shown(JSON.parse("[".repeat(depth) + "]".repeat(depth)))).toBe("[...]");
   expect(shown(JSON.parse('{"a":'.repeat(depth) + "1" + "}".repeat(depth)))).toBe("{...}");
+});
+
+test("names are listed as in a sentence", () => {
+  expect([[], ["a"], ["a", "b"], ["a", "b", "c"]].map((names) => listed(names))).toEqual([
+    "",
+    "a",
+    "a and b",
+    "a, b and c",
+  ]);
+  expect(listed(["a", "b", "c"], "or")).toBe("a, b or c");
 });
 
 test("details are lines of their own, and each of them is one", () => {

@@ -119,6 +119,10 @@ export function isPlainObject(value: object): boolean {
 export const counted = (value: number, word: string): string =>
   `${value.toLocaleString("en-US")} ${word}${value === 1 ? "" : "s"}`;
 
+/** "one", "one and two", "one, two and three"; with another word for "and". */
+export const listed = (words: readonly string[], and = "and"): string =>
+  words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} ${and} ${words.at(-1)}`;
+
 /** A size for people, in KiB, MiB or GiB. */
 export function memoryText(bytes: number, digits = 1): string {
   const power = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3;

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { quoted, shown, UserError } from "../errors.js";
+import { listed, quoted, shown, UserError } from "../errors.js";
 import { largest, readBytes } from "../files/read.js";
 import { codeSettings, isKnown, recordedChecksum, registerCode, titleOf } from "../training/code.js";
 import type { RunConfig } from "../training/index.js";
@@ -86,8 +86,8 @@ function unnamedCode(
 ): UserError {
   const [be, it] = files.length === 1 ? ["is", "it"] : ["are", "them"];
   const loaded = files.length === 1 ? "which is" : "which are";
-  const parts = files.map(([key]) => `the ${titleOf(key)}`).join(" and ");
-  const paths = files.map(([, file]) => file).join(" and ");
+  const parts = listed(files.map(([key]) => `the ${titleOf(key)}`));
+  const paths = listed(files.map(([, file]) => file));
   const words = files.map(([key, file]) =>
     key === "model" && hasModelArgument ? quoted(file) : `--${key} ${quoted(file)}`,
   );

@@ -1,7 +1,7 @@
 /** `fewbit data`. */
 import type { Command } from "commander";
 import { dataRegistry, dataSetNamed } from "../data/index.js";
-import { quoted, suggestion, UserError } from "../errors.js";
+import { listed, quoted, suggestion, UserError } from "../errors.js";
 import { showLoading } from "./loading.js";
 import { print } from "./text.js";
 
@@ -18,7 +18,7 @@ export async function dataCommand(name: string, command: Command): Promise<void>
   if (download === undefined) {
     const names = dataRegistry.names.filter((known) => dataSetNamed(known)?.download !== undefined);
     throw new UserError(
-      `data to download must be ${names.slice(0, -1).join(", ")} or ${names.at(-1)}, got "${name}"${suggestion(name, names)}`,
+      `data to download must be ${listed(names, "or")}, got "${name}"${suggestion(name, names)}`,
     );
   }
   const { cache, mirror: mirrors, force, quiet = false, json = false } = command.opts<Flags>();

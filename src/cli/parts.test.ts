@@ -54,11 +54,11 @@ test("a run with all of them goes on with the bits of an unbroken one", async ()
   const parts = "--data ./data.mjs --optimizer ./optimizer.mjs --loss ./loss.mjs";
   expect(await train(`${parts} --epochs 2 --out whole`)).toMatchObject({ code: 0, stderr: "" });
   expect(await train(`${parts} --epochs 1 --out broken`)).toMatchObject({ code: 0, stderr: "" });
-  const said = "the data set and the optimizer and the loss of broken are code";
+  const said = "the data set, the optimizer and the loss of broken are code";
   await expectRefusal(
     folder,
     "train --resume broken --epochs 2",
-    `${said}, in ./data.mjs and ./optimizer.mjs and ./loss.mjs, which are loaded only if you name them: add ${parts}`,
+    `${said}, in ./data.mjs, ./optimizer.mjs and ./loss.mjs, which are loaded only if you name them: add ${parts}`,
   );
   const resumed = await fewbit(folder, `train --resume broken --epochs 2 ${parts}`);
   expect(resumed).toMatchObject({ code: 0, stderr: "" });

@@ -1,6 +1,6 @@
 /** A stored run as `eval` and `predict` take it: its settings with flags over them, and its network. */
 import type { Command } from "commander";
-import { UserError } from "../errors.js";
+import { listed, UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
 import { fitted } from "../nn/index.js";
 import type { RunOptions } from "../training/config.js";
@@ -42,8 +42,8 @@ export async function storedRun(
   const settings = isOther ? rest : recorded;
   const lacking = uses.filter((key) => !(key in settings || key in flags.values));
   if (config.options === undefined && lacking.length > 0) {
-    const parts = lacking.map((key) => `a ${titleOf(key)}`).join(" and ");
-    const words = lacking.map((key) => `--${key} FILE`).join(" and ");
+    const parts = listed(lacking.map((key) => `a ${titleOf(key)}`));
+    const words = listed(lacking.map((key) => `--${key} FILE`));
     throw new UserError(
       `${folder} was trained from code, with ${parts} of its own; add ${words}, or ${there}`,
     );

@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import type { Dataset, DataSetEntry, ImagesOptions, LoadListeners } from "../data/index.js";
 import { dataRegistry, dataSetNamed, dataSetOf, shippedFor } from "../data/index.js";
-import { suggestion, UserError } from "../errors.js";
+import { listed, suggestion, UserError } from "../errors.js";
 import { modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
@@ -156,7 +156,7 @@ export function resolveOptimizer(options: RunOptions): {
 /** The data sets whose files are where it is asked, as "mnist, fashion-mnist, kmnist, cifar10 or images". */
 function namesOf(...places: readonly DataSetEntry["files"][]): string {
   const names = dataRegistry.names.filter((name) => places.includes(dataSetOf(name).files));
-  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+  return listed(names, "or");
 }
 
 type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "trainedOn" | "rules">;
