@@ -1,5 +1,36 @@
 import tseslint from "typescript-eslint";
 
+/**
+ * A doc comment is a sentence about the thing that it stands on, and is read without what is around it: an editor shows
+ * it alone. These words begin a piece of another sentence, and these phrases have a usual form.
+ */
+const fragments =
+  /^\*\s+(Of|Those|As|Whose|By (which|whose|what)|From where|In (which|place of)|As (what|many|long))\b/;
+const phrases = [
+  [/\bunless (said|given)\b/, 'say "Default ..."'],
+  [
+    /\b(a|one) (line|number|bar|bit|byte|panel|file|entry|label|row|column|record|scale) an? [a-z]+/i,
+    'say "one ... per ..."',
+  ],
+  [/\bfree for\b|\bGives? .* free\b/, 'say "releases"'],
+];
+const docComments = {
+  rules: {
+    sentences: {
+      create: (context) => ({
+        Program() {
+          for (const comment of context.sourceCode.getAllComments()) {
+            if (comment.type !== "Block" || !comment.value.startsWith("*")) continue;
+            const report = (message) => context.report({ loc: comment.loc, message });
+            if (fragments.test(comment.value)) report("begin a doc comment with what the thing is");
+            for (const [phrase, advice] of phrases) if (phrase.test(comment.value)) report(advice);
+          }
+        },
+      }),
+    },
+  },
+};
+
 export default tseslint.config(
   { ignores: ["dist/", "build/", "node_modules/", "runs/"] },
   tseslint.configs.recommended,
@@ -43,8 +74,10 @@ export default tseslint.config(
   },
   {
     files: ["src/**/*.ts", "web/dashboard/**/*.{ts,tsx}"],
+    plugins: { "doc-comments": docComments },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
+      "doc-comments/sentences": "error",
       "@typescript-eslint/await-thenable": "error",
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/no-misused-promises": "error",

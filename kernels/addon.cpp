@@ -314,7 +314,7 @@ napi_value run(const Call& call) {
   for (int i = 0; i < SEGMENTS; i++) run->memory.base[i] = memory(i, executable.segmentBytes(i));
   run->work = memory(SEGMENTS, executable.workBytes());
   if (call.type(2) != napi_undefined) {
-    static const char* const wanted = "nanoseconds must be a Float64Array of one number an instruction";
+    static const char* const wanted = "nanoseconds must be a Float64Array of one number per instruction";
     size_t count = 0;
     run->nanoseconds = call.elements<double>(2, napi_float64_array, wanted, count);
     if (count < executable.instructions()) throw BadArgument(wanted);

@@ -33,7 +33,7 @@ const types: Readonly<Record<string, string>> = {
 };
 
 export interface FileServer {
-  /** As "http://127.0.0.1:1234/". */
+  /** The address of the server, such as "http://127.0.0.1:1234/". */
   readonly url: string;
   close(): void;
 }

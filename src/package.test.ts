@@ -46,7 +46,7 @@ function linksOf(page: string): { target: string; heading: string | undefined }[
   }));
 }
 
-/** As pages on the web name the places of headings. */
+/** The anchors of a page's headings, as pages on the web name them. */
 const places = (page: string): string[] =>
   [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
     title

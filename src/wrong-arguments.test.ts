@@ -186,7 +186,7 @@ function expectClear(error: unknown): void {
   expect((error as Error).message).toMatch(/^[^\n]{10,}$/);
 }
 
-/** Whose parts are checked too. */
+/** Whether a value is an object of options, whose parts are checked too. */
 const isOptions = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" &&
   value !== null &&

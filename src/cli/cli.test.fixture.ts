@@ -85,7 +85,7 @@ export function fewbit(cwd: string, args: string | readonly string[], manner?: M
 /** A `fewbit` that is at work. */
 export interface Running {
   readonly child: ChildProcess;
-  /** Of stdout and stderr, so far, as they came. */
+  /** What came on stdout and stderr so far. */
   text(): string;
   readonly ended: Promise<Result>;
 }

@@ -39,7 +39,7 @@ export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode
   registerCode(key, value, module.default, checksum);
 }
 
-/** By which a run knows its code again: the first 16 digits of the SHA-256 of the file, without what it imports. */
+/** The checksum by which a run knows its code again: the first 16 digits of the SHA-256 of the file, without what it imports. */
 const checksumOfCode = (path: string): string =>
   createHash("sha256").update(readBytes(path, largest.json)).digest("hex").slice(0, 16);
 

@@ -86,7 +86,7 @@ export function outputFlags(command: Command): Command {
     .addOption(new Option("--json", "print one JSON object as the last line, and no decoration"));
 }
 
-/** Of the commands that run studies. */
+/** Adds the flags of the commands that run studies. */
 export function studyFlags(command: Command): Command {
   command
     .option("--out <folder>", "holds a folder for each run (default: runs/NAME)")

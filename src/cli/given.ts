@@ -2,7 +2,7 @@
 
 /** A file of code that a command names for a stored run. */
 export interface RunCode {
-  /** As it was typed. */
+  /** The path as it was typed. */
   readonly path: string;
   readonly folder: string;
   /** The checksum of the file that the run was trained with, as the run tells it. */

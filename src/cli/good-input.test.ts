@@ -33,7 +33,7 @@ const percents = /^\d+\.\d\d%/;
 const escape = "\u001b";
 
 describe("train", () => {
-  test("prints a line an epoch and the result, without escape codes where there is no terminal", async () => {
+  test("prints one line per epoch and the result, without escape codes where there is no terminal", async () => {
     const environments: Record<string, string>[] = [{}, { NO_COLOR: "1" }, { CI: "true" }];
     for (const env of environments) {
       const out = await lines(`${training} ${dorefa} --epochs 2 --out run --overwrite`, { env });

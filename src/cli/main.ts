@@ -176,7 +176,7 @@ function build(): Command {
     .argument("<folders...>", "runs, or folders that hold some")
     .option("--out <folder>", "where report.md and report.html are written (default: the first folder)")
     .option("--title <text>", "the heading")
-    .option("--csv", "write report.csv too: a line a run")
+    .option("--csv", "write report.csv too: one line per run")
     .option("--json", "write report.json too: all that the report says")
     .action(async (folders: string[], options: object) =>
       (await import("./report.js")).reportCommand(folders, options),

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { build, expectRefusal, fewbit, newFolder, training } from "./cli.test.fixture.js";
 
 let folder: string;
-/** Of the four files' bytes. */
+/** A digest of the four files' bytes. */
 const clothes = createHash("sha256");
 beforeAll(() => {
   build();

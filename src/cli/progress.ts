@@ -1,4 +1,4 @@
-/** Shows a training under way: a bar on a terminal, a line an epoch elsewhere. */
+/** Shows a training under way: a bar on a terminal, one line per epoch elsewhere. */
 import cliProgress from "cli-progress";
 import type { TrainProgress } from "../training/index.js";
 import { duration, isFancy, pc, percent, print } from "./text.js";

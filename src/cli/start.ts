@@ -72,7 +72,7 @@ export async function start(): Promise<void> {
   );
 }
 
-/** As many test digits as fit in a row, one of them the network's least certain answer. */
+/** A row of test digits, as many as fit, one of them the network's least certain answer. */
 async function pictures(run: Run): Promise<string[]> {
   const [height, width] = run.data.shape;
   const columns = Math.min(100, process.stdout.columns ?? 80);

@@ -1,4 +1,4 @@
-/** Shows the runs of a study under way: a bar a run on a terminal, a line an epoch elsewhere. */
+/** Shows the runs of a study under way: one bar per run on a terminal, one line per epoch elsewhere. */
 import cliProgress from "cli-progress";
 import type { Outcome, Standing } from "../experiments/index.js";
 import type { TrainProgress } from "../training/index.js";

@@ -12,7 +12,7 @@ export function isFancy(stream: NodeJS.WriteStream = process.stdout): boolean {
 /** Colours where `isFancy`; picocolors alone would also colour the lines of a CI log. */
 export const pc = picocolors.createColors(isFancy());
 
-/** Of `pc` and of pictures; all that else would move a terminal's cursor or change it came from a file or a name. */
+/** The sequences of `pc` and of pictures; whatever else would move a terminal's cursor or change it came from a file or a name. */
 const colour = /(\u001b\[[\d;]*m)/;
 
 /** Lines as a terminal may have them: names of files and classes, and what files hold, do nothing there. */

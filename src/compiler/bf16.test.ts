@@ -24,7 +24,7 @@ const executors = [reference, ...(hasBf16 ? [native(2)] : [])];
 interface Case {
   readonly x: HostArray;
   readonly w: HostArray;
-  /** Of y = convolution(x, w). */
+  /** The gradient of y = convolution(x, w). */
   readonly gradient: HostArray;
   readonly lattices: readonly [Lattice, Lattice];
   readonly window: g.ConvolutionOptions;
@@ -120,7 +120,7 @@ describe("products that read a rounded gradient", () => {
       { ...floats, convolutionFilterGradient: "f32,bf16" },
     ],
     [
-      "weights of a scale a channel: the filter gradient",
+      "weights of one scale per channel: the filter gradient",
       half,
       perChannel,
       { convolutionInputGradient: "f32,f32", convolutionFilterGradient: "u8,bf16" },
@@ -151,7 +151,7 @@ describe("products that read a rounded gradient", () => {
     }
   });
 
-  test("a gradient that is one number an image and channel is read as bf16, too", () => {
+  test("a gradient that is one number per image and channel is read as bf16, too", () => {
     const f = ({ x, w }: Record<string, Tensor>) => {
       const [a, b] = [half(x, unsigned), half(w, signed)];
       const y = g.convolution(a, b, { padding: 1 });

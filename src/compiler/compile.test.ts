@@ -318,7 +318,7 @@ test("what cannot take the times of instructions is refused before the state is 
   const wrong = [new Float32Array(1), new Float64Array(0), [0], new BigInt64Array(1)];
   for (const times of wrong as unknown as Float64Array[]) {
     await expect(step(state, {}, times)).rejects.toThrow(
-      /^nanoseconds must be a Float64Array of one number an instruction \(1\), got /,
+      /^nanoseconds must be a Float64Array of one number per instruction \(1\), got /,
     );
   }
   const { state: next } = await step(state, {}, new Float64Array(1));

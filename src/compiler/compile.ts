@@ -22,7 +22,7 @@ import { checkTree, forEachLeaf, mapTree } from "./tree.js";
 
 /** The options of `compile`. */
 export interface CompileOptions {
-  /** Default, in Node: the fastest that can run there. */
+  /** The executor of the Programs. Default, in Node: the fastest that can run there. */
   readonly executor?: Executor;
   /** Bytes that one Program may use in all. Default: the executor's `memoryLimit`. */
   readonly memoryLimit?: number;
@@ -198,7 +198,7 @@ function checkTimes(nanoseconds: unknown, { instructions: { length } }: Program)
   if (nanoseconds === undefined) return;
   if (nanoseconds instanceof Float64Array && nanoseconds.length >= length) return;
   throw new UserError(
-    `nanoseconds must be a Float64Array of one number an instruction (${length}), got ${shown(nanoseconds)}`,
+    `nanoseconds must be a Float64Array of one number per instruction (${length}), got ${shown(nanoseconds)}`,
   );
 }
 

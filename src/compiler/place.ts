@@ -39,7 +39,7 @@ export interface Setting {
   readonly readers: Readers;
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly places: Places;
-  /** Of values that are not kept as their element type. */
+  /** The storage of values that are not kept as their element type. */
   readonly storages: ReadonlyMap<Tensor, Storage>;
   readonly target: MemoryRules;
 }

@@ -197,7 +197,7 @@ export async function readArray({ shape, dtype, pieces }: StateArray): Promise<H
 
 /** The options of `createState`. */
 export interface StateOptions {
-  /** Whose memory it is. Default, in Node: the fastest that can run there. */
+  /** The executor whose memory it is. Default, in Node: the fastest that can run there. */
   readonly executor?: Executor;
 }
 

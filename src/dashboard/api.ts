@@ -9,7 +9,7 @@ export const ownHeader = "x-fewbit-dashboard";
  */
 export type RunState = "running" | "done" | "interrupted" | "damaged";
 
-/** A number an epoch. Accuracies in percent, on the test set where nothing else is said. */
+/** One number per epoch. Accuracies in percent, on the test set where nothing else is said. */
 export interface Curves {
   readonly top1: readonly number[];
   readonly trainTop1: readonly number[];
@@ -97,7 +97,7 @@ export interface RunDetails {
   readonly id: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly layers: readonly LayerHistory[];
-  /** Of the last epochs, as many as fit in a page; empty if the run records none. */
+  /** The matrices of the last epochs, as many as fit in a page; empty if the run records none. */
   readonly confusion: readonly ConfusionMatrix[];
   readonly classNames: readonly string[];
   /** A line for each file that cannot be read. */

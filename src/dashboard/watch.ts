@@ -110,7 +110,7 @@ export class Watch {
     return { runs: [...this.runs.values()].map((run) => run.found()), warnings: this.warnings };
   }
 
-  /** Those of before, with all that is known of them, and the new ones. */
+  /** The runs of before, with all that is known of them, and the new ones. */
   private async find(): Promise<Omit<FoundFolders, "runs"> & { readonly runs: readonly WatchedRun[] }> {
     const found = new Map<string, WatchedRun>();
     const { runs, ...others } = await findRuns(this.folder);

@@ -178,5 +178,5 @@ function curvesOf(metrics: readonly EpochMetrics[]): Curves {
   };
 }
 
-/** As many digits as a curve or a table shows. */
+/** A value rounded to as many digits as a curve or a table shows. */
 export const short = (value: number): number => Number(value.toPrecision(5));

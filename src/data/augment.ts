@@ -66,7 +66,7 @@ export function placementOf(
  * image's centre (as torchvision's RandomRotation does). A pixel outside is reflected at the edge, or nothing.
  */
 export function pixelSource(height: number, width: number): (placement: Placement, out: Int32Array) => void {
-  /** Of the rotated image, for each output row and column; -1 outside. */
+  /** The row and column of the rotated image for each output row and column; -1 outside. */
   const rows = new Int32Array(height);
   const columns = new Int32Array(width);
   return ({ angle, top, left, height: cropHeight, width: cropWidth, flipped, padding }, out) => {

@@ -9,7 +9,7 @@ import { decodeImages } from "./decode.js";
 
 interface Golden {
   readonly name: string;
-  /** As base64. */
+  /** The file's bytes as base64. */
   readonly file: string;
   /** Red, green and blue by rows. */
   readonly values: readonly number[];

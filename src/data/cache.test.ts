@@ -7,7 +7,7 @@ import { UserError } from "../errors.js";
 import { cacheDirectory } from "./cache.js";
 import { cacheFor } from "./remote.js";
 
-/** As for a user that the system has no entry of, without HOME. */
+/** False for a user that the system has no entry of, without HOME. */
 const hasHome = vi.hoisted(() => ({ value: true }));
 vi.mock("node:os", async (original) => {
   const os = await original<typeof node>();

@@ -19,7 +19,7 @@ export interface Dataset {
   /** Per channel: the network sees (x - mean) / std. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  /** By which rules image files become such pixels; default those of runs that begin now. */
+  /** The rules by which image files become such pixels. Default: those of runs that begin now. */
   readonly rules?: DecodeRules;
   /** Whether `test` is all images of a folder that tells none apart for test. */
   readonly testIsAll?: boolean;

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.js";
 import { checkProxies, throughProxy } from "./proxy.js";
 
-/** From where a file is downloaded, and with how much patience. */
+/** Where a file is downloaded from, and with how much patience. */
 export interface DownloadOptions {
   /** Folders as URLs, tried in this order. */
   readonly mirrors: readonly string[];

@@ -76,7 +76,7 @@ test("they are the same data set, with the same checksum, as in memory", async (
   }
 });
 
-test("images stay in memory while they take as much as they may, a byte a value", async () => {
+test("images stay in memory while they take as much as they may, one byte per value", async () => {
   const bytes = 2 * 27 * 192;
   expect(isInMemory((await load({ memory: bytes })).train)).toBe(true);
   expect(isInMemory((await load({ memory: bytes - 1 })).train)).toBe(false);

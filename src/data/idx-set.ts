@@ -23,7 +23,7 @@ export interface IdxSet extends Pick<ArrayDataset, "name" | "augmentation"> {
   /** What it is called in a sentence. */
   readonly title: string;
   readonly classNames: readonly string[];
-  /** Of its training pixels; counted where they are left out. */
+  /** The mean of its training pixels; computed where it is left out. */
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
 }

@@ -38,10 +38,10 @@ export interface ImagesOptions extends LoadListeners {
    * Of any other such folder, or if this is left out, all images are scored.
    */
   readonly trainedOn?: { readonly directory?: string; readonly checksum: string };
-  /** By which rules files become pixels, where a run goes on that has older ones; default those of `preparation`, else of new runs. */
+  /** The rules by which files become pixels, where a run goes on that has older ones. Default: those of `preparation`, else of new runs. */
   readonly rules?: DecodeRules;
   /**
-   * Bytes that the images may take in memory, a byte a value. Those of a larger folder are decoded anew whenever they are
+   * Bytes that the images may take in memory, one byte per value. Those of a larger folder are decoded anew whenever they are
    * asked for, which gives the same bits and takes longer. Default 128 MiB.
    */
   readonly memory?: number;
@@ -131,7 +131,7 @@ interface Listed {
 /** What one look at each file gives. */
 interface Read {
   readonly checksum: string;
-  /** Of the images to train on. */
+  /** The mean and deviation of the images to train on. */
   readonly moments: Moments;
   readonly doubts: Doubts;
   /** Some of the images, counted from the first to train on. */

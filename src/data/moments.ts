@@ -15,7 +15,7 @@ export class Moments {
     for (let i = 0; i < pixels.length;) for (const count of counts) count[pixels[i++]]++;
   }
 
-  /** Of the values / 255 in each channel; a deviation is 0 where a channel has one value only. */
+  /** The mean and deviation of the values / 255 in each channel; a deviation is 0 where a channel has one value only. */
   get result(): Pick<Dataset, "mean" | "std"> {
     const { counts } = this;
     const total = counts[0].reduce((sum, times) => sum + times, 0);

@@ -21,7 +21,7 @@ export interface RemoteFile {
   /** With `.gz`. */
   readonly name: string;
   readonly unpackedBytes: number;
-  /** Of the unpacked bytes, since packers differ, unless `of` says otherwise. */
+  /** The checksum of the unpacked bytes, since packers differ, unless `of` says otherwise. */
   readonly sha256: string;
   /** "packed": the SHA-256 is of the file as it is packed, which alone is published of some. */
   readonly of?: "packed";

@@ -1,4 +1,4 @@
-/** By which rules image files become pixels. */
+/** The rules by which image files become pixels. */
 import { isObject } from "../errors/options.js";
 
 /**

@@ -4,7 +4,7 @@ import type { Destination } from "./writer.js";
 import { imageWriter } from "./writer.js";
 
 /**
- * Images [count, height, width, channels] in memory, row-major, and one label an image. Bytes are read as
+ * Images [count, height, width, channels] in memory, row-major, and one label per image. Bytes are read as
  * pixels 0..255 and divided by 255; floats are taken as they are. Then the data set's `mean` and `std` apply.
  */
 export interface ImageSet {

@@ -6,7 +6,7 @@ import { BitmapError } from "./bitmap.js";
 /** What the decoder calls their formats; it reads more, such as drawings (SVG), which are programs rather than pixels. */
 const formats: readonly string[] = ["png", "jpeg", "webp", "gif", "tiff", "heif", "avif"];
 
-/** As long as a JPEG's can be. */
+/** The longest side that a JPEG can have. */
 const longestSide = 65_535;
 
 /** The decoder's default. */

@@ -6,7 +6,7 @@ import { pixelSource } from "./augment.js";
 export interface Destination {
   /** Images [count, height, width, channels] are written from the array's start. */
   readonly images: Float32Array;
-  /** Of each channel: what is written of a value x, which is in 0 to 1 where images are bytes, is (x - mean) / std. */
+  /** The mean and deviation per channel: what is written of a value x, which is in 0 to 1 where images are bytes, is (x - mean) / std. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }

@@ -13,7 +13,7 @@ export interface Rule {
   readonly test: (value: unknown) => boolean;
   /** Which texts are allowed, of which a misspelt one may be meant. */
   readonly names?: readonly string[];
-  /** In place of the test: throws for a value that is wrong. */
+  /** Takes the place of the test: throws for a value that is wrong. */
   readonly check?: (value: unknown) => void;
   /** Whether the key may be left out. */
   readonly optional?: boolean;

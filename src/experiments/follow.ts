@@ -83,9 +83,9 @@ export async function followStudy(runs: readonly PlannedRun[], options: FollowOp
 class Follower {
   /** Runs that have not ended, by job: their places in the study. */
   private readonly open: Map<string, number>;
-  /** Those at work. */
+  /** The runs at work. */
   private readonly active = new Set<string>();
-  /** Of those that have been at work, the last epoch whose end has been told. */
+  /** The last epoch whose end has been told, of each run that has been at work. */
   private readonly told = new Map<string, number>();
 
   constructor(

@@ -13,9 +13,9 @@ import { identityOf } from "./study.js";
 
 interface Known {
   readonly configuration: Record<string, unknown>;
-  /** Of the planned run, as a study names its folder. */
+  /** The identity of the planned run, as a study names its folder. */
   readonly study: string;
-  /** Of the recipe, as `config.json` and the files of weights have it. */
+  /** The identity of the recipe, as `config.json` and the files of weights have it. */
   readonly recipe: string;
 }
 

@@ -1,4 +1,4 @@
-/** What happens to the runs of a study, a file a run beside their folders: `logs/NAME.log`, a line an event. */
+/** What happens to the runs of a study, one file per run beside their folders: `logs/NAME.log`, one line per event. */
 import { join, resolve } from "node:path";
 import { printable } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";

@@ -18,7 +18,7 @@ export interface Trial extends Pick<RunOptions, "optimizer" | "learningRate" | "
 
 /** The choice for the runs that are alike but for optimizer, rate and seed. */
 export interface Choice {
-  /** Of the runs picked, in the study's order. */
+  /** The outcomes of the runs picked, in the study's order. */
   readonly runs: readonly Outcome[];
   /** All that were tried, the best first. */
   readonly trials: readonly Trial[];

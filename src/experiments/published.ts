@@ -39,7 +39,7 @@ export interface ReproduceOptions {
   readonly method?: string;
   /** "1/2" or "w1a2": the rows of these bits. */
   readonly bits?: string;
-  /** In place of the protocol's; the epochs between decays scale with it, and are at least 1. */
+  /** Epochs in place of the protocol's; the epochs between decays scale with it, and are at least 1. */
   readonly epochs?: number;
   /** How many; they are 1, 2, .... Default 1. */
   readonly seeds?: number;

@@ -19,13 +19,13 @@ import { without } from "../training/settings.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
 
-/** Of all that fewbit keeps on a server. */
+/** The prefix of all that fewbit keeps on a server. */
 export const prefix = "fewbit";
 
 /** A hash there: each study's queue, and where the study's folder is on the machine that follows it. */
 const registry = `${prefix}:studies`;
 
-/** Of a failed attempt: what failed may be mended meanwhile, as a full disk. */
+/** How often a run is tried: what failed may be mended meanwhile, such as a full disk. */
 const attempts = 3;
 const firstRetryMilliseconds = 2_000;
 

@@ -22,7 +22,7 @@ export interface StudyOptions extends StudyListeners {
   readonly folder: string;
   /** Runs side by side; each has its share of the threads. Default 1. */
   readonly jobs?: number;
-  /** Of all runs together. */
+  /** The threads of all runs together. */
   readonly threads: number;
   /** When raised, the running steps are finished and their runs kept. */
   readonly signal?: AbortSignal;

@@ -47,7 +47,7 @@ export function standingOf(run: PlannedRun, folder: string): Standing {
   }
 }
 
-/** In which setting a stored configuration is another; epochs may have been added to a run. */
+/** The setting in which a stored configuration differs; epochs may have been added to a run. */
 function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>> = {}): string | undefined {
   const wanted = JSON.parse(JSON.stringify(planned)) as Record<string, unknown>;
   const free: readonly string[] = keysWhere(

@@ -19,7 +19,7 @@ export interface PlannedRun {
   readonly options: RunOptions;
   /** 16 hexadecimal digits that say the configuration; runs of one identity have the same bits. */
   readonly identity: string;
-  /** Of its folder: what tells it from the others in words, and the identity's beginning. */
+  /** The name of its folder: what tells it from the others in words, and the identity's beginning. */
   readonly name: string;
 }
 
@@ -99,7 +99,7 @@ const settings = z.record(z.string(), z.unknown());
 export const studySchema = z.strictObject({
   /** For editors: where the JSON Schema of studies is. */
   $schema: z.string().optional(),
-  /** Of the folder of its runs. */
+  /** The name of the folder of its runs. */
   name: z
     .string()
     .regex(/^(?!\.+$)[\w.-]+$/)

@@ -23,13 +23,13 @@ import { giveBack, graceMilliseconds, runJob } from "./worker-job.js";
 export interface WorkerOptions extends WorkerListeners {
   /** Where the server is: see `queueUrl`. */
   readonly queue: string;
-  /** Of a study's folder, or its queue's name; without it all studies are served. */
+  /** The name of a study's folder or of its queue; without it all studies are served. */
   readonly study?: string;
   /** Where the folder of the only study to serve is on this machine, if it has another path here. */
   readonly folder?: string;
   /** Runs side by side; each has its share of the threads. Default 1. */
   readonly jobs?: number;
-  /** Of all runs together. */
+  /** The threads of all runs together. */
   readonly threads: number;
   /** Where the data is on this machine, in place of what the study says. */
   readonly dataDir?: string;

@@ -1,4 +1,4 @@
-/** The op table: one entry an op. */
+/** The op table: one entry per op. */
 import type { Op } from "./op.js";
 import { elementwise } from "./ops/elementwise.js";
 import { leaves } from "./ops/leaves.js";

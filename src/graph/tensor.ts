@@ -68,7 +68,7 @@ export type Backward = (gradient: Tensor) => readonly (Tensor | null)[];
 
 /** What an op needs to know beside its inputs. Each op reads only its own fields. */
 export interface Attributes {
-  /** leaf: its name, unique in a program, where it lives, and its element type (f32 unless said). */
+  /** leaf: its name, unique in a program, where it lives, and its element type (default f32). */
   readonly name?: string;
   readonly kind?: "state" | "input";
   readonly dtype?: DType;

@@ -11,7 +11,7 @@ import type { BlockOptions, LayerOptions, NetworkBuilder, ResidualOptions } from
 export interface BlockContext {
   readonly net: NetworkBuilder;
   readonly method: Method;
-  /** Of the layer to be built next. */
+  /** Whether the method applies to the layer that is built next. */
   isQuantized(name: string, x: Tensor, options: LayerOptions): boolean;
 }
 

@@ -6,7 +6,7 @@ import type { Initialiser } from "./initialise.js";
 export interface ConvolutionLayerOptions extends ConvolutionOptions {
   readonly channels: number;
   readonly kernel: Pair;
-  /** Of the weights, unless the method has one of its own; U(±1/√fanIn) unless said. */
+  /** Draws the initial weights, unless the method has an initialiser of its own. Default U(±1/√fanIn). */
   readonly initial?: Initialiser;
 }
 
@@ -18,15 +18,15 @@ export interface LinearOptions {
 
 /** The options of batch normalisation. */
 export interface BatchNormOptions {
-  /** Whether there are a trained scale and shift; true unless said. */
+  /** Whether there are a trained scale and shift. Default true. */
   readonly affine?: boolean;
-  /** Added to the variance; 1e-5 unless said. */
+  /** Added to the variance. Default 1e-5. */
   readonly epsilon?: number;
 }
 
 /** The options of pooling in a network. */
 export interface PoolLayerOptions extends PoolOptions {
-  /** The method's unless said. */
+  /** Which value of a window counts. Default: the method's. */
   readonly kind?: "average" | "maximum";
 }
 
@@ -35,7 +35,7 @@ export type LayerOptions = ConvolutionLayerOptions | LinearOptions;
 
 /** A layer with batch norm, activation and, where said, pooling after it. */
 export type BlockOptions = LayerOptions & {
-  /** None unless said; a method that normalises every quantized input adds one, NAME.norm. */
+  /** The batch norm. Default none; a method that normalises every quantized input adds one, NAME.norm. */
   readonly norm?: BatchNormOptions & { readonly name: string };
   readonly pool?: PoolLayerOptions;
 };
@@ -43,7 +43,7 @@ export type BlockOptions = LayerOptions & {
 /** The options of a residual block. */
 export interface ResidualOptions {
   readonly channels: number;
-  /** Of the first convolution; 1 unless said. */
+  /** The stride of the first convolution. Default 1. */
   readonly stride?: number;
   readonly initial?: Initialiser;
 }
@@ -76,6 +76,6 @@ export interface NetworkBuilder {
   pool(x: Tensor, options: PoolLayerOptions): Tensor;
   /** [N, H, W, C] -> [N, C·H·W] in the order channel, row, column. */
   flatten(x: Tensor): Tensor;
-  /** In training, zeros with probability `rate` (the method's unless said), and the others divided by 1 - rate. */
+  /** In training, zeros with probability `rate` (default: the method's), and the others divided by 1 - rate. */
   dropout(x: Tensor, rate?: number): Tensor;
 }

@@ -285,7 +285,7 @@ export class Builder implements NetworkBuilder {
     }
     const deviation = sqrt(add(variance, epsilon));
     const scale = affine ? this.filled(`${name}.scale`, [channels], 1, "parameters") : 1;
-    // (x - mean)·(scale/deviation): the quotient is one number a channel.
+    // (x - mean)·(scale/deviation): the quotient is one number per channel.
     const scaled = mul(sub(x, mean), div(scale, deviation));
     return affine ? add(scaled, this.filled(`${name}.shift`, [channels], 0, "parameters")) : scaled;
   }

@@ -11,7 +11,7 @@ import { declare } from "./network.js";
 export interface LayerSummary {
   readonly name: string;
   readonly kind: LayerInfo["kind"];
-  /** Of one image. */
+  /** The shape of the layer's input for one image. */
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly weightShape: Shape;
@@ -19,9 +19,9 @@ export interface LayerSummary {
   /** For one image. */
   readonly multiplyAccumulates: number;
   readonly weightBits: number;
-  /** Of the layer's input. */
+  /** The bits of the layer's input. */
   readonly activationBits: number;
-  /** Of the weights packed at their bits, and at 32. */
+  /** The bytes of the weights, packed at their bits and (`bytes32`) at 32. */
   readonly bytes: number;
   readonly bytes32: number;
 }

@@ -8,11 +8,11 @@ import { decayed, mapRecord, zerosLike } from "./records.js";
 /** The options of `optim.adam`. */
 export interface AdamOptions {
   readonly learningRate: number;
-  /** Decay rates of the two moments; 0.9 and 0.999 unless said. */
+  /** Decay rates of the two moments. Default 0.9 and 0.999. */
   readonly betas?: readonly [number, number];
-  /** 1e-8 unless said. */
+  /** What is added to the root of the second moment. Default 1e-8. */
   readonly epsilon?: number;
-  /** Added to the gradient (not decoupled as in AdamW); 0 unless said. */
+  /** Weight decay, added to the gradient (not decoupled as in AdamW). Default 0. */
   readonly weightDecay?: number;
 }
 

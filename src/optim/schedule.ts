@@ -32,7 +32,7 @@ export function constant(options: Readonly<Record<string, never>> = {}): Schedul
 export interface StepDecayOptions {
   /** Epochs between two changes. */
   readonly every: number;
-  /** What the rate is multiplied by; 0.1 unless said. */
+  /** What the rate is multiplied by. Default 0.1. */
   readonly factor?: number;
 }
 

@@ -8,9 +8,9 @@ import { decayed, mapRecord, zerosLike } from "./records.js";
 /** The options of `optim.sgd`. */
 export interface SgdOptions {
   readonly learningRate: number;
-  /** 0.9 unless said; 0 keeps no velocity. */
+  /** The share of the velocity that is kept. Default 0.9; 0 keeps no velocity. */
   readonly momentum?: number;
-  /** Added to the gradient before momentum; 0 unless said. */
+  /** Weight decay, added to the gradient before momentum. Default 0. */
   readonly weightDecay?: number;
 }
 

@@ -37,7 +37,7 @@ export interface DorefaOptions {
   /** 1 to 8, or 32. */
   readonly weightBits: number;
   readonly activationBits: number;
-  /** Of the gradients at the outputs of quantized layers; 32 unless said. */
+  /** The bits of the gradients at the outputs of quantized layers. Default 32. */
   readonly gradientBits?: number;
   /**
    * Default "paper". "redbit": sign(0) = 0 in weights of 1 bit, activations of 1 bit are 1 where x > 0,

@@ -25,7 +25,7 @@ export interface LayerInfo {
   /** Its place among the convolution and linear layers of its network, and their number. */
   readonly index: number;
   readonly count: number;
-  /** Of its weights: [rows, columns, inputs, outputs] or [inputs, outputs]. */
+  /** The shape of its weights: [rows, columns, inputs, outputs] or [inputs, outputs]. */
   readonly shape: readonly number[];
 }
 
@@ -69,7 +69,7 @@ export interface Method {
   outputGradient?(y: Tensor, layer: LayerInfo, random: Tensor): Tensor;
   /** Latent weights start uniform in ±bound; as the network has it where this is undefined or not given. */
   initialBound?(layer: LayerInfo): number | undefined;
-  /** What the optimizer's step of latent weights is multiplied with; 1 unless given. */
+  /** What the optimizer's step of latent weights is multiplied by. Default 1. */
   stepFactor?(layer: LayerInfo): number;
   /**
    * What the gradient of latent weights is multiplied with before an optimizer of that name takes it, which may be invariant
@@ -82,19 +82,19 @@ export interface Method {
   output?(y: Tensor, x: Tensor, layer: LayerInfo, window?: WindowShape): Tensor;
   /** Trained scalars of a layer and their initial values. Weight decay leaves them alone. */
   own?(layer: LayerInfo): Readonly<Record<string, number>>;
-  /** Whether an optimizer's momentum applies to them; true unless given. */
+  /** Whether an optimizer's momentum applies to them. Default true. */
   readonly ownMomentum?: boolean;
-  /** After a layer (in blocks, and where networks ask); ReLU unless given. `layer` is the one built last before. */
+  /** The function after a layer (in blocks, and where networks ask). Default ReLU. `layer` is the one built last before. */
   nonlinearity?(x: Tensor, layer: LayerInfo): Tensor;
-  /** How networks pool that leave it to the method; "average" unless given. */
+  /** How networks pool that leave it to the method. Default "average". */
   readonly pooling?: "average" | "maximum";
-  /** Where a block normalises: after the layer unless given, or before it if the layer is quantized. */
+  /** Where a block normalises: after the layer (the default), or before it if the layer is quantized. */
   readonly normalisation?: "before" | "after";
-  /** Whether blocks without norm normalise the input of a quantized layer all the same; false unless given. */
+  /** Whether blocks without norm normalise the input of a quantized layer all the same. Default false. */
   readonly normalisesEveryInput?: boolean;
-  /** Where residual blocks activate: the inner layer and the sum, or each layer's input and not the sum; "original" unless given. */
+  /** Where residual blocks activate: the inner layer and the sum, or each layer's input and not the sum. Default "original". */
   readonly residual?: "original" | "preactivation";
-  /** The rate of dropout in classifiers that leave it to the method; 0 unless given. */
+  /** The rate of dropout in classifiers that leave it to the method. Default 0. */
   readonly dropout?: number;
   /** The bits of layers that have bits of their own. */
   bits?(layer: LayerInfo): Bits;

@@ -78,7 +78,7 @@ function quantizeWeights(w: Tensor, bits: number, preset: Preset): Tensor {
   return straightThrough(coded(signedCodes(relative, bits), div(largest, n)), w);
 }
 
-/** Of Hardtanh's values: k = 1: sign(x). The gradient is g·1{|x| <= 1}, in "redbit" g·1{|x| < 1}. */
+/** Quantizes Hardtanh's values; at k = 1 to sign(x). The gradient is g·1{|x| <= 1}, in "redbit" g·1{|x| < 1}. */
 function quantizeActivations(x: Tensor, bits: number, preset: Preset): Tensor {
   if (bits === 32) return x;
   const value = bits === 1 ? signCodes(x, preset) : coded(signedCodes(x, bits), 1 / 2 ** (bits - 1));

@@ -1,4 +1,4 @@
-/** Training curves: a panel a method. */
+/** Training curves: one panel per method. */
 import type { Pen } from "./drawing.js";
 import { counted } from "../errors.js";
 import { bits } from "./format.js";
@@ -11,7 +11,7 @@ import type { BitPair, ReportedRun, Row, Table } from "./report.js";
 const mostLines = 12;
 const mostPoints = 200;
 
-/** A table's training curves: a panel a method, a line a cell, which its first run stands for. */
+/** A table's training curves: one panel per method, one line per cell, which its first run stands for. */
 export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[]): Html {
   const panels = table.rows.flatMap((row) => {
     const lines = linesOf(row, runs);

@@ -12,7 +12,7 @@ export interface Marks extends Readonly<Record<"dot" | "line" | "text", Mark>> {
 
 export interface Drawing {
   readonly svg: Html;
-  /** Of the symbols, if the options ask for one. */
+  /** The legend of the symbols, if the options ask for one. */
   readonly legend: Html;
 }
 

@@ -104,7 +104,7 @@ function withoutCopies(runs: readonly FoundRun[]): { found: FoundRun[]; copies: 
 
 type Checksums = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** Of the data that go by a name. */
+/** The checksums of the data that go by each name. */
 function checksumsOf(runs: readonly FoundRun[]): Checksums {
   const checksums = new Map<string, Set<string>>();
   for (const { dataset, config } of runs) {

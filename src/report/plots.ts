@@ -26,7 +26,7 @@ const symbols = [
   "plus",
 ];
 
-/** As many as there are names; where they run out they begin again. */
+/** A value for each name; where values run out they begin again. */
 const cycle = (values: readonly string[], names: readonly string[]): string[] =>
   names.map((_, i) => values[i % values.length]);
 
@@ -50,7 +50,7 @@ function accuracyDomain(values: readonly number[]): [number, number] {
   return [low - room, Math.min(100, high + room)];
 }
 
-/** A table's accuracies against the bits of weights, a panel a method; the mark tells the bits of activations. */
+/** A table's accuracies against the bits of weights, one panel per method; the mark tells the bits of activations. */
 export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly Point[]): Html {
   const points = all.filter(({ dataset, model }) => dataset === table.dataset && model === table.model);
   const told = points.filter(
@@ -79,7 +79,7 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
   const known = told.some(({ published }) => published !== null);
   const drawing = draw(
     `Accuracy against bit width: ${name}`,
-    `Best test accuracy of each cell by bits of its weights, a panel a method; the symbol tells the bits of activations. ${told.map(describe).join("; ")}.`,
+    `Best test accuracy of each cell by bits of its weights, one panel per method; the symbol tells the bits of activations. ${told.map(describe).join("; ")}.`,
     {
       ...{ width: Math.max(480, 70 + 170 * methods.length), height: 300, marginLeft: 50, marginTop: 30 },
       fx: { domain: methods, label: null },

@@ -1,6 +1,6 @@
 /**
  * What a report holds: plain data, which every writer takes and `report.json` is. Accuracies are
- * percent of the test images right (top-1 unless said), differences are points, and what is not there is null.
+ * percent of the test images right (top-1 by default), differences are points, and what is not there is null.
  */
 import type { NetworkCost } from "../nn/index.js";
 import type { Split } from "../training/index.js";
@@ -43,7 +43,7 @@ export interface BitPair {
 export interface Row {
   readonly method: string;
   readonly title: string;
-  /** As many as the table has columns. */
+  /** The cells, as many as the table has columns. */
   readonly cells: readonly Cell[];
 }
 
@@ -78,9 +78,9 @@ export interface Group {
   /** Everything but the seed, in words. */
   readonly settings: string;
   readonly epochs: number;
-  /** Of the runs that have ended. */
+  /** The seeds of the runs that have ended. */
   readonly seeds: readonly number[];
-  /** Of the runs that have ended; null without one. */
+  /** The best accuracies of the runs that have ended; null without one. */
   readonly best: Spread | null;
   readonly last: Spread | null;
   /** Mean top-5 at the best epochs. */
@@ -90,7 +90,7 @@ export interface Group {
   readonly runs: readonly number[];
 }
 
-/** Of the accuracies of several seeds. */
+/** The spread of the accuracies of several seeds. */
 export interface Spread {
   readonly count: number;
   readonly mean: number;
@@ -103,7 +103,7 @@ export interface Spread {
 export interface Counts {
   /** Cells with a published accuracy. */
   readonly published: number;
-  /** Those of them with a trained run. Each is within 0.3 points of the published accuracy, ahead or behind. */
+  /** How many of them have a trained run. Each is within 0.3 points of the published accuracy, ahead or behind. */
   readonly compared: number;
   readonly within: number;
   readonly ahead: number;
@@ -131,7 +131,7 @@ export interface Point extends BitPair {
 export type CostName = "bytes" | "bitOperations";
 
 export interface ReportedRun extends BitPair {
-  /** Of its folder, below the one that was searched. */
+  /** The path of its folder, below the one that was searched. */
   readonly name: string;
   readonly directory: string;
   readonly dataset: string;

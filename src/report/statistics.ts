@@ -4,7 +4,7 @@ import type { Counts, ReportedRun, Spread } from "./report.js";
 /** Points by which a cell may miss the published accuracy and count as the same. */
 export const tolerance = 0.3;
 
-/** Of one value or more. */
+/** Mean, deviation and extremes of one value or more. */
 export function spreadOf(values: readonly number[]): Spread {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;

@@ -188,7 +188,7 @@ test("hostile names are text in Markdown", () => {
   }
 });
 
-test("CSV has a line a run, quoted, with no formula", async () => {
+test("CSV has one line per run, quoted, with no formula", async () => {
   const runs = [
     madeRun({ ...of("dorefa", "1/2"), seed: 7 }, [98.5, 99.4, 99.3], { name: "a" }),
     madeRun({ ...of("twn"), epochs: 9 }, [98], { name: "b" }),

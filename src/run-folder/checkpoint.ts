@@ -34,7 +34,7 @@ export interface Checkpoint<Values = TrainingValues> {
   /** Steps done in the running epoch, and its sums so far. */
   readonly step: number;
   readonly sums: Sums;
-  /** Of each quantized layer's weights, the signs at the last epoch's end, a bit each. */
+  /** The signs of each quantized layer's weights at the last epoch's end, one bit per weight. */
   readonly signs: Readonly<Record<string, Uint8Array>>;
 }
 

@@ -116,7 +116,7 @@ export class RunDirectory {
     return this.found.checkpoint;
   }
 
-  /** Of the epochs that had ended before. */
+  /** The metrics of the epochs that had ended before. */
   get metrics(): readonly EpochMetrics[] {
     return this.found.metrics;
   }
@@ -152,7 +152,7 @@ export class RunDirectory {
     this.options.events?.begin(metrics, layers);
   }
 
-  /** Gives the memory of the checkpoint free, once the run goes on. */
+  /** Releases the memory of the checkpoint, once the run goes on. */
   releaseCheckpoint(): void {
     this.found = { ...this.found, checkpoint: undefined };
   }
@@ -195,7 +195,7 @@ export class RunDirectory {
     return readWeights(this.file("best"), this.owner, this.options.expected.values).weights;
   }
 
-  /** Gives the directory free for other processes. */
+  /** Releases the directory for other processes. */
   close(): void {
     this.held?.release();
   }

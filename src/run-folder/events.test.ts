@@ -47,7 +47,7 @@ test("a record has its length and two checksums around its contents", () => {
 });
 
 describe("a run's event file", () => {
-  test("has its version, its configuration and a record an epoch, and there is none unless asked for", async () => {
+  test("has its version, its configuration and one record per epoch, and there is none unless asked for", async () => {
     await train({ ...base, epochs: 1, directory });
     expect(eventFiles()).toEqual([]);
     const before = Math.floor(Date.now() / 1000);

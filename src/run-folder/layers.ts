@@ -24,7 +24,7 @@ export interface LayerLine {
   readonly sparsity: number;
   /** Share of latent weights whose sign is not what it was at the last epoch's end; 0 counts as positive. */
   readonly signFlips: number;
-  /** Of the latent weights: counts in 32 equal bins from lowest to highest. */
+  /** The distribution of the latent weights: counts in 32 equal bins from lowest to highest. */
   readonly histogram: {
     readonly lowest: number;
     readonly highest: number;
@@ -58,14 +58,14 @@ export function layerLine(epoch: number, layer: LayerWeights, signsBefore: Uint8
   };
 }
 
-/** A bit a weight, set where it is negative; eight to a byte, the first lowest. */
+/** One bit per weight, set where it is negative; eight to a byte, the first lowest. */
 export function signsOf({ data }: HostArray): Uint8Array {
   const signs = new Uint8Array(Math.ceil(data.length / 8));
   for (let i = 0; i < data.length; i++) if (data[i] < 0) signs[i >> 3] |= 1 << (i & 7);
   return signs;
 }
 
-/** Of each layer's weights. */
+/** The signs of each layer's weights. */
 export function signsOfAll(
   layers: readonly { readonly name: string }[],
   parameters: Readonly<Record<string, HostArray>>,

@@ -94,7 +94,7 @@ export class LockWatch {
     this.path = join(directory, lockName);
   }
 
-  /** As `isInUse`; whatever this machine's clock says, another machine's lock that was written again since the last look counts. */
+  /** Like the function `isInUse`, but another machine's lock that was written again since the last look counts, whatever this machine's clock says. */
   isInUse(): boolean {
     return isTaken(this.path, () => this.millisecondsSinceBeat());
   }

@@ -45,7 +45,7 @@ export interface Recipe {
   readonly preparation?: Preparation;
   /** Runs of the first versions have none: f32. */
   readonly gradients?: GradientType;
-  /** By which rules; absent where they are the first. */
+  /** The revisions of the rules by which the run is made; absent where they are the first. */
   readonly revision?: Revision;
   readonly batchSize: number;
   /** Absent where it is "keep", which is what runs did before there was another. */

@@ -29,7 +29,7 @@ export interface Resumption {
   readonly lacksBest: boolean;
 }
 
-/** Of a run that begins. */
+/** What a run that begins has to go on from. */
 export const nothingYet: Resumption = {
   checkpoint: undefined,
   metrics: [],

@@ -70,10 +70,10 @@ export const methodChanges: readonly Change[] = [
   },
 ];
 
-/** Of the rules by which right answers are counted: by the first, an equal logit of another class was wrong. */
+/** The revision of the rules by which right answers are counted: by the first, an equal logit of another class was wrong. */
 export const scoringRevision = 2;
 
-/** By which revision of the method's rules, and of the scoring's, a run is made. A part is absent where it is the first. */
+/** The revisions of the method's rules, and of the scoring's, by which a run is made. A part is absent where it is the first. */
 export interface Revision {
   readonly method?: number;
   readonly scoring?: number;

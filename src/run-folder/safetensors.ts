@@ -369,7 +369,7 @@ function endOfString(json: string, start: number): number {
   return at + 1;
 }
 
-/** As what an array is written. */
+/** The element type as which an array is written. */
 export function typeOf(data: TensorData): StoredType {
   const found = Object.entries(arrayTypes).find(([, type]) => data instanceof type);
   if (found === undefined) throw new TypeError(`cannot store ${data.constructor.name}`);

@@ -35,7 +35,7 @@ export function nameOf(instruction: Instruction): string {
 }
 
 /**
- * Lists a Program: a line an instruction with its space or geometry, operands, results, bytes moved
+ * Lists a Program: one line per instruction with its space or geometry, operands, results, bytes moved
  * and estimated operations; below a map its register operations.
  */
 export function explain(program: Program): string {

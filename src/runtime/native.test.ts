@@ -47,7 +47,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     expect(nanoseconds.every((time) => time > 1)).toBe(true);
     for (const wrong of [new Float64Array(2), new Float32Array(8) as never, 3 as never]) {
       await expect(program.run(buffersFor(executor, 100_000), wrong)).rejects.toThrow(
-        "nanoseconds must be a Float64Array of one number an instruction",
+        "nanoseconds must be a Float64Array of one number per instruction",
       );
     }
   });

@@ -170,7 +170,10 @@ function checkGeometry(geometry: Geometry): void {
 
 function verifyCopy({ extents, from, fromStrides, to, toStrides }: CopyInstruction): void {
   check(extents.length <= 8, "at most 8 extents");
-  check(fromStrides.length === extents.length && toStrides.length === extents.length, "one stride an extent");
+  check(
+    fromStrides.length === extents.length && toStrides.length === extents.length,
+    "one stride per extent",
+  );
   check(from.storage === to.storage && storageBytes[to.storage] === 4, "a copy moves f32 or i32 as they are");
   extents.forEach((extent) => checkCount(extent, "extent", 1));
   checkSize(sizeOf(extents), "elements to move");

@@ -24,7 +24,7 @@ export interface Trained {
 export interface ImageAnswer {
   /** The index of the class of the largest logit, the first of equals; -1 where a logit is NaN. */
   readonly answer: number;
-  /** Of each class. */
+  /** The probability of each class. */
   readonly probabilities: Float32Array;
 }
 

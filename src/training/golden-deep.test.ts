@@ -65,7 +65,7 @@ interface Trained {
   readonly optimizer: GoldenRun["optimizer"];
 }
 
-/** Those of the names `wanted`, of ours, evaluated in double. */
+/** Our values of the names `wanted`, evaluated in double. */
 function resultsOf(
   { network, method, optimizer }: Trained,
   prefix: string,

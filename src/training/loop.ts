@@ -73,7 +73,7 @@ export interface Job extends BatchOptions {
 /** Where a training has come to. */
 export interface Outcome {
   readonly metrics: readonly EpochMetrics[];
-  /** Of the best epoch; the last ones before the first epoch's end. */
+  /** The weights of the best epoch; the last ones before the first epoch's end. */
   readonly best: Weights;
   readonly last: Weights;
   readonly interrupted: boolean;

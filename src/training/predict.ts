@@ -37,7 +37,7 @@ export interface Prediction {
   readonly file: string;
   /** The index of the class of the largest logit, the first of equals. */
   readonly answer: number;
-  /** Of each class. */
+  /** The probability of each class. */
   readonly probabilities: Float32Array;
 }
 

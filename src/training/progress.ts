@@ -40,7 +40,7 @@ export class Pace {
     this.unitsAnEpoch = trainSteps + evaluationSteps * evaluationShare;
   }
 
-  /** To be called where a phase of training steps begins, so that the time before it is not theirs. */
+  /** Begins a phase of training steps, so that the time before it does not count as theirs. */
   startSteps(): void {
     this.before = performance.now();
   }

@@ -40,7 +40,7 @@ function commandLine({ options }: RunConfig) {
 
 const ofMethods: readonly string[] = keysWhere(({ part }) => part === "method");
 
-/** Those of a method's options that are settings of methods: the folder may be a stranger's. */
+/** The options of a method that are settings of methods: the folder may be a stranger's. */
 const settingsAmong = (options: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(options).filter(([key]) => ofMethods.includes(key)));
 

@@ -6,7 +6,7 @@ import type { Recipe } from "../run-folder/index.js";
 
 /** How a setting is given to a command. */
 export interface Flag {
-  /** As commander reads it: "--depth <layers>". */
+  /** The flag as commander reads it, such as "--depth <layers>". */
   readonly usage: string;
   readonly help: string;
   /** What a text becomes: "number", one of a list for a flag that may be repeated, or the bits of a layer. Default: itself. */

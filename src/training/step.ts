@@ -28,7 +28,7 @@ type LabelledTensors = { readonly images: Tensor; readonly labels: Tensor };
 /** random: i32 [2], the key of the step's random numbers; scalars: the optimizer's, each of shape []. */
 type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars: Tensors };
 
-/** By which rules a step is made. */
+/** The rules by which a step is made. */
 export interface StepRules {
   /** "bf16" rounds the gradients that layers on codes multiply. Default "f32". */
   readonly gradients?: GradientType;

@@ -114,10 +114,10 @@ export interface Run {
   readonly last: EpochMetrics;
   readonly metrics: readonly EpochMetrics[];
   readonly layers: readonly LayerSummary[];
-  /** Of the best epoch, and where the training stands. */
+  /** The weights of the best epoch, and (`lastWeights`) those of the last step. */
   readonly weights: Weights;
   readonly lastWeights: Weights;
-  /** Of all epochs, evaluation included. */
+  /** How long all epochs took, evaluation included. */
   readonly seconds: number;
   /** Training images a second, by this process, evaluation not counted. */
   readonly imagesPerSecond: number;

@@ -1,4 +1,4 @@
-/** What the network takes for what: a row a class, a column an answer. */
+/** What the network takes for what: one row per class, one column per answer. */
 import { useState } from "preact/hooks";
 import type { ConfusionMatrix } from "../../src/dashboard/api.js";
 import { EpochSlider } from "./epoch-slider.js";

@@ -1,4 +1,4 @@
-/** Histograms of a layer's weights, a column an epoch: the darker, the denser. */
+/** Histograms of a layer's weights, one column per epoch: the darker, the denser. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LayerHistory } from "../../src/dashboard/api.js";
 import { number } from "./format.js";

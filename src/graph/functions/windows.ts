@@ -7,16 +7,16 @@ export type Pair = number | readonly [number, number];
 
 /** How a window moves over an image: the options of `convolution`. */
 export interface ConvolutionOptions {
-  /** 1 unless said. */
+  /** How far the window moves at a time. Default 1. */
   readonly stride?: Pair;
-  /** Zeros on both sides of height and width; 0 unless said. */
+  /** Zeros on both sides of height and width. Default 0. */
   readonly padding?: Pair;
 }
 
 /** The window of `averagePool` and `maxPool`. */
 export interface PoolOptions extends ConvolutionOptions {
   readonly size: Pair;
-  /** The size unless said. */
+  /** How far the window moves at a time. Default: its size. */
   readonly stride?: Pair;
 }
 
