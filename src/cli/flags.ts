@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { quoted, UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
 import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
 import { parseRunOptions } from "../training/config.js";
@@ -32,7 +33,7 @@ export function settingFlags(command: Command, ...groups: readonly FlagGroup[]):
   return command;
 }
 
-export const bitsFlag: Flag = {
+const bitsFlag: Flag = {
   usage: "--bits <pair>",
   help: "bits of weights and of activations, as 1/2 or w1a2",
 };
@@ -110,7 +111,7 @@ const options = new Map(
   .set("model", new Option("--model <file>")); // elsewhere the network is an argument
 
 /** The flag of a setting: "weightBits" is set by "--weight-bits". */
-export const flagOf = (key: string): string => options.get(key)?.long ?? `--${key}`;
+const flagOf = (key: string): string => options.get(key)?.long ?? `--${key}`;
 
 /** The setting of an option, by commander's name of it; undefined if it is another option. */
 const keyOf = (attribute: string): string | undefined =>
@@ -147,9 +148,6 @@ function mergedLayers(file: unknown, flags: unknown): { layers?: unknown } {
   });
   return { layers: { ...file, ...Object.fromEntries(layers) } };
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * A stored run's settings, with flags over them. A run's folder does not say where data is downloaded from, where

@@ -214,7 +214,7 @@ function fill(value: number, like: Tensor, { plain }: Context): Tensor {
 }
 
 /** The number that every element of a tensor equals, where the graph says so. */
-export function scalarOf(tensor: Tensor): number | undefined {
+function scalarOf(tensor: Tensor): number | undefined {
   if (tensor.op === "constant") return tensor.dtype === "f32" ? tensor.attributes.value : undefined;
   return tensor.op === "broadcast" ? scalarOf(tensor.inputs[0]) : undefined;
 }

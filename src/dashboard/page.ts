@@ -12,7 +12,7 @@ export interface PageFile {
 }
 
 /** Built from `web/dashboard` beside this file's compiled form. */
-export const pageFolder = fileURLToPath(new URL("../../dist/dashboard/page", import.meta.url));
+const pageFolder = fileURLToPath(new URL("../../dist/dashboard/page", import.meta.url));
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",

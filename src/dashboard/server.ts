@@ -24,7 +24,7 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
-export const defaultPort = 8642;
+const defaultPort = 8642;
 /** Ports that are tried where none was asked for. */
 const attempts = 20;
 

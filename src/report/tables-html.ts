@@ -128,7 +128,7 @@ const deviationHtml = ({ deviation }: Spread): Html | undefined =>
   deviation === null ? undefined : html` <small>± ${accuracy(deviation)}</small>`;
 
 /** The class of a difference, by which a cell is coloured. */
-export function levelOf(difference: number | null): string {
+function levelOf(difference: number | null): string {
   if (difference === null) return "fb-apart";
   if (Math.abs(difference) <= tolerance) return "fb-within";
   const degree = Math.abs(difference) <= 1 ? 1 : Math.abs(difference) <= 3 ? 2 : 3;

@@ -5,12 +5,13 @@
 import type { StateArray } from "../compiler/state.js";
 import type { HostArray } from "../graph/host.js";
 import { UserError } from "../errors.js";
+import { isObject } from "../errors/options.js";
 import { isThere, readBytes } from "../files/read.js";
 import { sizeOf, stagePieces } from "../files/write.js";
 import type { Sums } from "./metrics.js";
 import { noImages } from "./metrics.js";
 import type { StoredTensor, TensorFile, TensorSource } from "./safetensors.js";
-import { decodeTensors, encodeSources, isRecord, readTensorHeader, sourceOf, typeOf } from "./safetensors.js";
+import { decodeTensors, encodeSources, readTensorHeader, sourceOf, typeOf } from "./safetensors.js";
 
 /** Arrays by name, such as the parameters of a network. */
 export type Arrays = Readonly<Record<string, HostArray>>;
@@ -134,7 +135,7 @@ function sumsOf(text: string | undefined, path: string): Sums {
     throw new UserError(`${path} is damaged: its sums are not JSON`);
   }
   const isSums = (value: unknown): value is Sums =>
-    isRecord(value) && Object.keys(noImages).every((key) => Number.isFinite(value[key]));
+    isObject(value) && Object.keys(noImages).every((key) => Number.isFinite(value[key]));
   if (!isSums(sums)) throw new UserError(`${path} is damaged: its sums are not what a run writes`);
   return sums;
 }

@@ -71,7 +71,7 @@ export const methodChanges: readonly Change[] = [
 ];
 
 /** The revision of the rules by which right answers are counted: by the first, an equal logit of another class was wrong. */
-export const scoringRevision = 2;
+const scoringRevision = 2;
 
 /** The revisions of the method's rules, and of the scoring's, by which a run is made. A part is absent where it is the first. */
 export interface Revision {

@@ -249,7 +249,7 @@ function dataStart(first: Uint8Array, fileBytes: number, bad: Bad): number {
 /** A header's JSON, and whether its tensors are those of so many bytes of data. */
 function parse(json: Uint8Array, dataBytes: number, file: string, bad: Bad) {
   const { [metadataKey]: stored = {}, ...entries } = parseHeader(json, bad);
-  if (!isRecord(stored) || !Object.values(stored).every((value) => typeof value === "string")) {
+  if (!isObject(stored) || !Object.values(stored).every((value) => typeof value === "string")) {
     throw bad(`${metadataKey} is not a record of strings`);
   }
   const { [checksumKey]: checksum, ...metadata } = stored as Record<string, string>;
@@ -288,7 +288,7 @@ function parseHeader(bytes: Uint8Array, bad: Bad): Record<string, unknown> {
   } catch {
     throw bad("its header is not JSON");
   }
-  if (!isRecord(header)) throw bad("its header is not a JSON object");
+  if (!isObject(header)) throw bad("its header is not a JSON object");
   const repeated = repeatedKey(text);
   if (repeated !== undefined) throw bad(`its header names ${repeated} twice`);
   return header;
@@ -317,7 +317,7 @@ function floatOfHalf(bits: number): number {
 }
 
 function parseEntry(name: string, entry: unknown, file: string, bad: Bad) {
-  const { dtype, shape, data_offsets: offsets, ...others } = isRecord(entry) ? entry : {};
+  const { dtype, shape, data_offsets: offsets, ...others } = isObject(entry) ? entry : {};
   if (typeof dtype !== "string") throw bad(`"${name}" has type ${shown(dtype)}, which is no text`);
   if (!readTypes.includes(dtype)) {
     throw new UserError(
@@ -374,10 +374,6 @@ export function typeOf(data: TensorData): StoredType {
   const found = Object.entries(arrayTypes).find(([, type]) => data instanceof type);
   if (found === undefined) throw new TypeError(`cannot store ${data.constructor.name}`);
   return found[0] as StoredType;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isIntegers(value: unknown): value is number[] {

@@ -12,7 +12,7 @@ export interface DumpedMemory {
 }
 
 /** The file: the number of words, the words, then the contents of constants, state and inputs. */
-export function dumpProgram(program: Program, memory: DumpedMemory, path: string): void {
+function dumpProgram(program: Program, memory: DumpedMemory, path: string): void {
   const words = encode(program);
   const constants = new Uint8Array(program.bytes.constants);
   constants.set(program.constants);

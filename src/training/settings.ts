@@ -29,7 +29,7 @@ import {
 } from "./setting.js";
 
 /** What a run can be written as beside its own files. */
-export const logKinds = ["tensorboard"] as const;
+const logKinds = ["tensorboard"] as const;
 /** A form that a run is written in beside its own files. */
 export type LogKind = (typeof logKinds)[number];
 

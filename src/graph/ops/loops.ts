@@ -10,7 +10,7 @@ const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);
 
 /** The nearest bfloat16, half to even, of x as f32: its upper 16 bits. NaN stays NaN. */
-export function roundToBf16(x: number): number {
+function roundToBf16(x: number): number {
   single[0] = x;
   if (Number.isNaN(x)) return x;
   bits[0] += 0x7fff + ((bits[0] >>> 16) & 1);
