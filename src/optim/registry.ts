@@ -75,6 +75,11 @@ function inFile(path: string, exported: unknown): OptimizerEntry {
     } catch (error) {
       throw mistake(`${what}: ${(error as Error).message}`);
     }
+    if (made.learningRate !== settings.learningRate) {
+      throw mistake(
+        `${what} must return the learningRate that it is given, ${settings.learningRate}, got ${made.learningRate}`,
+      );
+    }
     if (optimizerRegistry.names.includes(made.name)) {
       throw mistake(`the optimizer of ${path} must have a name of its own, got "${made.name}"`);
     }

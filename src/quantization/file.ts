@@ -52,7 +52,20 @@ function made(file: string, checksum: string, create: () => Method): Method {
     if (typeof method?.[part as keyof typeof parts] === type) continue;
     throw mistake(`create() of ${file} must return a Method, but its "${part}" is no ${type}`);
   }
-  return { ...method, options: { ...method.options, file: checksum } };
+  return guarded(file, { ...method, options: { ...method.options, file: checksum } });
+}
+
+/** A method of a file, whose mistakes are told as the file's. */
+function guarded(file: string, method: Method): Method {
+  const entries = Object.entries(method).map(([name, value]: [string, unknown]) => {
+    if (typeof value !== "function") return [name, value];
+    const hook = value as (...given: unknown[]) => unknown;
+    return [
+      name,
+      (...given: unknown[]) => resultOf(`${name}() of ${file}`, "method", () => hook.apply(method, given)),
+    ];
+  });
+  return Object.fromEntries(entries) as unknown as Method;
 }
 
 const mistake = (message: string): UserError => new UserError(message, "method");

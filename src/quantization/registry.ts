@@ -46,7 +46,7 @@ export interface MethodEntry {
   readonly description: string;
   /** Authors, year and arXiv number; empty for none. */
   readonly paper: string;
-  /** The bits that it allows; the first is taken where there is only one, or the method has a natural one. */
+  /** The bits that it allows. Where there is only one it need not be said; others may have `defaults`. */
   readonly weightBits: readonly number[];
   readonly activationBits: readonly number[];
   readonly presets: readonly string[];
@@ -176,6 +176,7 @@ export function createMethod(name: string, options: MethodOptions = {}): Method 
   checkKnown(name, Object.keys(asked), ["weightBits", "activationBits", "preset", ...entry.options]);
   for (const field of ["weightBits", "activationBits"] as const) {
     const allowed = entry[field];
+    if (allowed.length === 1) asked[field] ??= allowed[0];
     const value = asked[field];
     if (value === undefined) {
       throw new UserError(`${field} is needed for method ${name}; give ${bitsText(allowed)}`, field);
