@@ -152,7 +152,7 @@ function forgetOldObjects() {
  */
 export async function compileUnits(compiler, list, directory, extraFlags = [], leaveOut) {
   const folder = kept ?? directory;
-  mkdirSync(folder, { recursive: true });
+  for (const path of [directory, folder]) mkdirSync(path, { recursive: true });
   const waiting = [...list];
   const objects = new Map();
   const left = new Set();
@@ -177,18 +177,34 @@ export async function compileUnits(compiler, list, directory, extraFlags = [], l
     ]);
     renameSync(made, object);
   };
+  let failure;
+  const fail = (error) => {
+    failure ??= error;
+    waiting.length = 0;
+  };
   const worker = async () => {
     for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
       const set = setOf(unit[0]);
       if (left.has(set)) continue;
-      await compile(unit).catch((error) => {
-        if (leaveOut === undefined) throw error;
-        if (!left.has(set)) leaveOut(set, error);
-        left.add(set);
-      });
+      try {
+        await compile(unit);
+      } catch (error) {
+        if (failure !== undefined || left.has(set)) continue;
+        if (leaveOut === undefined) fail(error);
+        else {
+          left.add(set);
+          try {
+            leaveOut(set, error);
+          } catch (final) {
+            fail(final);
+          }
+        }
+      }
     }
   };
+  // Both are waited for, so that nothing is written to a folder that is gone.
   await Promise.all([worker(), worker()]);
+  if (failure !== undefined) throw failure;
   return list.filter(([name]) => !left.has(setOf(name))).map(([name]) => objects.get(name));
 }
 
