@@ -32,6 +32,7 @@ import { checkFits, feed } from "./feed.js";
 import { parts, settingRule, which as whichWeights } from "./options.js";
 import type { WeightTensors } from "./step.js";
 import { compileScores } from "./step.js";
+import { UnderWay } from "./under-way.js";
 
 export type { Trained } from "./answers.js";
 
@@ -47,6 +48,12 @@ const trainedRules: Rules<Trained> = {
 export interface Scored {
   readonly scores: Scores;
   readonly counts: ConfusionCounts | undefined;
+}
+
+/** A batch whose scores are being computed. */
+interface BatchUnderWay {
+  readonly results: ReturnType<ScoreStep>;
+  readonly labels: HostArray["data"];
 }
 
 /** What is scored, and who hears of it. */
@@ -67,27 +74,21 @@ export async function score(
 ): Promise<Scored | undefined> {
   const batches = evaluationBatches(set, data, batchSize);
   const counts = data.classes > mostClasses ? undefined : noCounts(data.classes);
-  const underWay: { readonly results: ReturnType<ScoreStep>; readonly labels: HostArray["data"] }[] = [];
   let [sums, done]: [Sums, number] = [noImages, 0];
-  /** Takes the numbers of batches under way, the oldest first, until at most so many are. */
-  const settle = async (most: number): Promise<void> => {
-    while (underWay.length > most) {
-      const { results, labels } = underWay.shift()!;
+  const underWay = new UnderWay<BatchUnderWay>(
+    state.executor.target.stepsUnderWay,
+    async ({ results, labels }) => {
       const { loss, top1, top5, logits } = await results;
       sums = addBatch(sums, labels.length, loss.data[0], top1.data[0], top5.data[0]);
       if (counts !== undefined) countAnswers(counts, logits, labels);
       onBatch?.(++done, batches.steps);
-    }
-  };
-  const { stepsUnderWay } = state.executor.target;
+    },
+  );
   const complete = await feed(batches, data.shape, 0, 0, async (batch) => {
-    const results = step(state, batch);
-    results.catch(() => undefined); // is told where the numbers are taken
-    underWay.push({ results, labels: batch.labels.data.slice() });
-    await settle(stepsUnderWay - 1);
+    await underWay.add({ results: step(state, batch), labels: batch.labels.data.slice() });
     return isStopped?.() !== true;
   });
-  await settle(0);
+  await underWay.settle();
   return complete ? { scores: scoresOf(sums), counts } : undefined;
 }
 

@@ -48,6 +48,7 @@ import { Pace } from "./progress.js";
 import { warningsAtStart } from "./start.js";
 import type { TrainingTensors } from "./step.js";
 import { compileQuantizedWeights, compileScores, compileStep } from "./step.js";
+import { UnderWay } from "./under-way.js";
 
 /** What is trained, checked and complete. */
 export interface Job extends BatchOptions {
@@ -111,7 +112,7 @@ export class Training {
   private readonly metrics: EpochMetrics[];
   /** Kept here for runs without a directory. */
   private best: Weights | undefined;
-  private readonly underWay: StepUnderWay[] = [];
+  private readonly underWay: UnderWay<StepUnderWay>;
   private stopped = false;
   private nextLook = 0;
 
@@ -120,6 +121,7 @@ export class Training {
     initial: TrainingValues,
   ) {
     const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
+    this.underWay = new UnderWay(executor.target.stepsUnderWay, (step) => this.take(step));
     this.step = compileStep(model, method, optimizer, executor, job);
     this.scores = compileScores(model, method, executor, job.ties);
     this.quantized = compileQuantizedWeights(model, method, executor);
@@ -203,12 +205,11 @@ export class Training {
       this.epoch,
       this.stepInEpoch,
       async (batch, step) => {
-        this.beginStep(batch, step);
-        await this.settle(this.job.executor.target.stepsUnderWay - 1);
+        await this.underWay.add(this.beginStep(batch, step));
         return !this.isInterrupted();
       },
     );
-    await this.settle(0);
+    await this.underWay.settle();
     // A signal during the last step is seen here too.
     if (!trained || this.isInterrupted()) return false;
     const scores = await this.evaluate();
@@ -239,17 +240,11 @@ export class Training {
     return true;
   }
 
-  private beginStep(batch: ImageBatch, step: number): void {
+  private beginStep(batch: ImageBatch, step: number): StepUnderWay {
     const number = this.epoch * this.batches.steps + step + 1;
     const { state, results } = this.step.begin(this.state, this.batchOf(batch, number));
     this.state = state;
-    results.catch(() => undefined); // is told where the step is taken
-    this.underWay.push({ step, count: batch.labels.data.length, results });
-  }
-
-  /** Takes the numbers of the steps under way, the oldest first, until at most so many are. */
-  private async settle(most: number): Promise<void> {
-    while (this.underWay.length > most) await this.take(this.underWay.shift()!);
+    return { step, count: batch.labels.data.length, results };
   }
 
   private async take({ step, count, results }: StepUnderWay): Promise<void> {
