@@ -40,6 +40,23 @@ export function registryOf<Entry>(
 }
 
 /**
+ * What a user's file made, with functions whose failures are told as the file's.
+ *
+ * @param field the setting that names the file.
+ */
+export function guarded<T extends object>(path: string, field: string, made: T): T {
+  const entries = Object.entries(made).map(([name, value]: [string, unknown]) => {
+    if (typeof value !== "function") return [name, value];
+    const own = value as (...given: unknown[]) => unknown;
+    return [
+      name,
+      (...given: unknown[]) => resultOf(`${name}() of ${path}`, field, () => own.apply(made, given)),
+    ];
+  });
+  return Object.fromEntries(entries) as T;
+}
+
+/**
  * What a function of a user's file gives.
  *
  * @param what the function, such as "create() of ./pact.mjs".

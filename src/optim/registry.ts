@@ -2,7 +2,7 @@
 import { counted, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, isObject, optional, text } from "../errors/options.js";
-import { registryOf, resultOf } from "../errors/registry.js";
+import { guarded, registryOf, resultOf } from "../errors/registry.js";
 import { adam } from "./adam.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizer } from "./optimizer.js";
@@ -83,20 +83,9 @@ function inFile(path: string, exported: unknown): OptimizerEntry {
     if (optimizerRegistry.names.includes(made.name)) {
       throw mistake(`the optimizer of ${path} must have a name of its own, got "${made.name}"`);
     }
-    return guarded(path, { ...made, options: { ...settings, ...made.options } });
+    return guarded(path, "optimizer", { ...made, options: { ...settings, ...made.options } });
   };
   return { title: title ?? path, options, create };
-}
-
-/** An optimizer of a file, whose mistakes are told as the file's. */
-function guarded(path: string, optimizer: Optimizer): Optimizer {
-  const result = <T>(name: string, call: () => T): T => resultOf(`${name}() of ${path}`, "optimizer", call);
-  return {
-    ...optimizer,
-    initial: (...given) => result("initial", () => optimizer.initial(...given)),
-    scalars: (...given) => result("scalars", () => optimizer.scalars(...given)),
-    update: (...given) => result("update", () => optimizer.update(...given)),
-  };
 }
 
 /** The optimizer of a configuration's settings. @throws UserError for one out of range. */

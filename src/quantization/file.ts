@@ -1,7 +1,7 @@
 /** The registry of methods as settings name them: those that ship, and those in a user's file. */
 import { UserError } from "../errors.js";
 import type { Registry } from "../errors/registry.js";
-import { resultOf } from "../errors/registry.js";
+import { guarded, resultOf } from "../errors/registry.js";
 import type { Method } from "./method.js";
 import { uniformBits } from "./options.js";
 import type { MethodEntry, NewMethod } from "./registry.js";
@@ -52,20 +52,7 @@ function made(file: string, checksum: string, create: () => Method): Method {
     if (typeof method?.[part as keyof typeof parts] === type) continue;
     throw mistake(`create() of ${file} must return a Method, but its "${part}" is no ${type}`);
   }
-  return guarded(file, { ...method, options: { ...method.options, file: checksum } });
-}
-
-/** A method of a file, whose mistakes are told as the file's. */
-function guarded(file: string, method: Method): Method {
-  const entries = Object.entries(method).map(([name, value]: [string, unknown]) => {
-    if (typeof value !== "function") return [name, value];
-    const hook = value as (...given: unknown[]) => unknown;
-    return [
-      name,
-      (...given: unknown[]) => resultOf(`${name}() of ${file}`, "method", () => hook.apply(method, given)),
-    ];
-  });
-  return Object.fromEntries(entries) as unknown as Method;
+  return guarded(file, "method", { ...method, options: { ...method.options, file: checksum } });
 }
 
 const mistake = (message: string): UserError => new UserError(message, "method");
