@@ -54,6 +54,12 @@ export interface DataSetEntry {
   load(options: LoadOptions): Promise<Dataset>;
 }
 
+/** Loads a data set whose own images decide their shape. */
+const fromFiles =
+  (load: typeof mnist) =>
+  ({ directory, mirrors, onProgress, onWarning }: LoadOptions): Promise<Dataset> =>
+    load({ directory, mirrors, onProgress, onWarning });
+
 const entries = {
   digits: {
     title: "the shipped digits",
@@ -71,24 +77,21 @@ const entries = {
     namesakes: ["fashion-mnist", "kmnist"],
     counts: [60_000, 10_000],
     download: { files: "four", network: "lenet5", load: downloadMnist },
-    load: ({ directory, mirrors, onProgress, onWarning }) =>
-      mnist({ directory, mirrors, onProgress, onWarning }),
+    load: fromFiles(mnist),
   },
   "fashion-mnist": {
     title: "Fashion-MNIST",
     files: "downloaded",
     counts: [60_000, 10_000],
     download: { files: "four", network: "lenet5", load: downloadFashionMnist },
-    load: ({ directory, mirrors, onProgress, onWarning }) =>
-      fashionMnist({ directory, mirrors, onProgress, onWarning }),
+    load: fromFiles(fashionMnist),
   },
   kmnist: {
     title: "KMNIST",
     files: "downloaded",
     counts: [60_000, 10_000],
     download: { files: "four", network: "lenet5", load: downloadKmnist },
-    load: ({ directory, mirrors, onProgress, onWarning }) =>
-      kmnist({ directory, mirrors, onProgress, onWarning }),
+    load: fromFiles(kmnist),
   },
   // The published rates do not suit it: 0.01 blows up in the 13 steps that its 1,600 images have where the whole has 390.
   "cifar10-sample": {
@@ -106,8 +109,7 @@ const entries = {
     },
     counts: [50_000, 10_000],
     download: { files: "six", network: "resnet20", load: downloadCifar10 },
-    load: ({ directory, mirrors, onProgress, onWarning }) =>
-      cifar10({ directory, mirrors, onProgress, onWarning }),
+    load: fromFiles(cifar10),
   },
   images: {
     title: "the folder of images",

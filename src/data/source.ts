@@ -16,7 +16,7 @@ export interface ImageSet {
 /** Images of one shape, wherever they are. What decides them is part of their data set's checksum. */
 export interface ImageSource {
   readonly count: number;
-  /** One an image, each below the data set's number of classes. */
+  /** The label of each image, below the data set's number of classes. */
   readonly labels: Uint8Array | Int32Array;
   /**
    * Writes the images at `indices`, each by its placement, or whole where there are no placements. A source that has its
