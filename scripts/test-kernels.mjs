@@ -43,6 +43,9 @@ const { values, positionals } = parseArgs({
 });
 const unknown = positionals.find((name) => !tests.includes(name));
 if (unknown !== undefined) fail(`a test of kernels must be one of ${tests.join(", ")}, got ${unknown}`);
+if (values.bench && positionals.length > 0) fail("--bench takes no names of tests; leave them out");
+if (!values.bench && end < raw.length)
+  fail("what follows -- is for --bench alone; leave it out, or add --bench");
 const compiler = findCompiler();
 if (!compiler) fail(noCompiler());
 
