@@ -64,7 +64,11 @@ describe("a run that is resumed has the same bits as an unbroken one,", () => {
 
   test("at its end, and then it stays as it is, whatever the process has otherwise", async () => {
     const before = listing(join(folder, "whole"));
-    await succeeds("train --resume whole --threads 1");
+    const { code, stdout, stderr } = await fewbit(folder, "train --resume whole --threads 1");
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout.trimEnd().split("\n").at(-1)).toBe(
+      "whole was done already, after its 3 epochs; to train it longer, add --epochs with a number above 3",
+    );
     expect(listing(join(folder, "whole"))).toEqual(before);
     await succeeds("train --resume whole --log tensorboard");
     const added = listing(join(folder, "whole")).filter((line) => !before.includes(line));

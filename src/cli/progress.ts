@@ -21,10 +21,15 @@ function epochLine(trained: TrainProgress | undefined, ended: TrainProgress, wat
     ended.secondsLeft === undefined || ended.epoch === ended.epochs
       ? ""
       : `  ${duration(ended.secondsLeft)} left`;
+  // A run that goes on after an epoch's last step has only its scores left to do.
+  const speed =
+    ended.imagesPerSecond > 0
+      ? `  ${Math.round(ended.imagesPerSecond).toLocaleString("en-US")} images/s`
+      : "";
   return (
     `epoch ${String(ended.epoch).padStart(width)}/${ended.epochs}` +
     `  loss ${(trained?.loss ?? NaN).toFixed(4)}  train ${percent(trained?.accuracy ?? NaN)}  ${watched} ${percent(ended.accuracy)}` +
-    `  ${Math.round(ended.imagesPerSecond).toLocaleString("en-US")} images/s${left}`
+    `${speed}${left}`
   );
 }
 
@@ -32,8 +37,8 @@ function lines(watched: string): Display {
   let trained: TrainProgress | undefined;
   return {
     update(progress) {
-      if (progress.phase === "train") trained = progress;
-      if (progress.phase === "epoch") print(epochLine(trained, progress, watched));
+      if (progress.phase !== "epoch") trained = progress;
+      else print(epochLine(trained, progress, watched));
     },
     stop: () => {},
   };
@@ -62,8 +67,8 @@ function bars(watched: string): Display {
   });
   return {
     update(progress) {
+      if (progress.phase !== "epoch") trained = progress;
       if (progress.phase === "train") {
-        trained = progress;
         if (!active) bar.start(progress.steps, 0, payload(progress));
         active = true;
         bar.update(progress.step, payload(progress));

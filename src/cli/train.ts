@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { quoted, shown, UserError } from "../errors.js";
+import { counted, quoted, shown, UserError } from "../errors.js";
 import { dataSetOf, refuseNamesakes } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
 import { optimizerTitle } from "../optim/index.js";
@@ -72,7 +72,7 @@ export async function trainCommand(model: string | undefined, command: Command):
     print(JSON.stringify({ ...resultObject(run, firstStepSeconds), profile }));
   } else {
     if (profile !== undefined) print(profileLines(profile, options.batchSize).join("\n"));
-    report(run);
+    report(run, firstStepSeconds === undefined);
   }
   if (run.interrupted) process.exitCode = exitCodes.interrupted;
 }
@@ -250,19 +250,23 @@ function resultObject(run: Run, firstStepSeconds: number | undefined) {
   };
 }
 
-function report(run: Run): void {
+function report(run: Run, wasDone: boolean): void {
   print(resultLines(run).join("\n"));
-  if (run.interrupted) {
-    print(interruptedLine(run));
-    return;
-  }
-  const speed = Math.round(run.imagesPerSecond).toLocaleString("en-US");
-  print(
-    pc.dim(
-      `${duration(run.seconds)}, ${speed} images/s on the ${run.config.executor} executor; kept in ${run.directory}`,
-    ),
-  );
+  if (run.interrupted) print(interruptedLine(run));
+  else if (wasDone) print(doneLine(run));
+  else print(pc.dim(costLine(run)));
 }
+
+/** How long a run took and how fast it was, which nobody knows where only an epoch's scores were left to do. */
+function costLine({ seconds, imagesPerSecond, config, directory }: Run): string {
+  const speed =
+    imagesPerSecond > 0 ? `, ${Math.round(imagesPerSecond).toLocaleString("en-US")} images/s` : "";
+  return `${duration(seconds)}${speed} on the ${config.executor} executor; kept in ${directory}`;
+}
+
+/** What a run that had nothing left to train says, and how it trains longer. */
+const doneLine = ({ directory, config: { epochs } }: Run): string =>
+  `${directory} was done already, after its ${counted(epochs, "epoch")}; to train it longer, add --epochs with a number above ${epochs}`;
 
 /** What became of a run that ended before its time, and how to go on. */
 export function interruptedLine({ stopped, directory }: Run): string {
