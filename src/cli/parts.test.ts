@@ -1,5 +1,13 @@
 /** Data sets, optimizers and losses in files: trained with, resumed, swept, and refused where they are wrong. */
-import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadRun } from "../training/index.js";
@@ -70,6 +78,33 @@ test("a run with all of them goes on with the bits of an unbroken one", async ()
     "waves",
   ]);
   expect(Object.keys(code ?? {}).sort()).toEqual(["data", "loss", "optimizer"]);
+});
+
+test("data that is not what it was is told by how it was named", async () => {
+  const shared = files["data.mjs"].replace(
+    "export default",
+    'import { step } from "./step.mjs";\nexport default',
+  );
+  writeFileSync(at("imports.mjs"), shared.replace("* 37)", "* step)"));
+  writeFileSync(at("step.mjs"), "export const step = 37;");
+  expect(await train("--data ./imports.mjs --epochs 1 --out imported")).toMatchObject({ code: 0 });
+  writeFileSync(at("step.mjs"), "export const step = 41;");
+  await expectRefusal(
+    folder,
+    "train --resume imported --data ./imports.mjs --epochs 2",
+    "data ./imports.mjs is not the data that imported was begun with; let it load the same, or begin another run (from --data)",
+  );
+  expect(await train("--epochs 1 --out shipped")).toMatchObject({ code: 0 });
+  const path = at("shipped", "config.json");
+  writeFileSync(
+    path,
+    readFileSync(path, "utf8").replace(/"checksum": "\w+"/, `"checksum": "${"0".repeat(64)}"`),
+  );
+  await expectRefusal(
+    folder,
+    "train --resume shipped --epochs 2",
+    "data digits is not the data that shipped was begun with; resume it with the fewbit that it was begun with, or begin another run (from shipped/config.json)",
+  );
 });
 
 test("a trained network is scored and asked without the optimizer and the loss", async () => {

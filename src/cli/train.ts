@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { counted, quoted, shown, UserError } from "../errors.js";
-import { dataSetOf, refuseNamesakes } from "../data/index.js";
+import { refuseNamesakes } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
 import { optimizerTitle } from "../optim/index.js";
 import type { PublishedRow } from "../published/index.js";
@@ -29,6 +29,7 @@ import { readConfig, watchedImages } from "../run-folder/index.js";
 import type { Given } from "./given.js";
 import { given, overStored, parse, withSource, withSourceAsync } from "./flags.js";
 import { exitCodes } from "./exit.js";
+import { explained } from "./explained.js";
 import { onInterrupt } from "./interrupt.js";
 import { showLoading } from "./loading.js";
 import { createDisplay } from "./progress.js";
@@ -140,33 +141,6 @@ async function inFreeFolder(trainIn: (directory: string) => Promise<Run>, name: 
       if (!isTaken) throw error;
     }
   }
-}
-
-/** Errors that read better with what only the command line knows: its flags, and the data's folder. */
-function explained(error: unknown, directory: string, { data, dataDir }: RunOptions): unknown {
-  if (!(error instanceof UserError)) return error;
-  if (error.code === "holdsRun") {
-    return new UserError(
-      `${directory} holds a run already; go on with --resume ${quoted(directory)}, replace it with --overwrite, or choose another --out`,
-      undefined,
-      error.code,
-    );
-  }
-  if (error.code === "unwritten") {
-    return new UserError(
-      error.message.replace(/resume the run$/, `go on with --resume ${quoted(directory)}`),
-    );
-  }
-  const { title, isFitted } = dataSetOf(data);
-  // Such data decides its network's classes.
-  const decided = isFitted === true ? ["data", "preparation", "model"] : ["data", "preparation"];
-  if (decided.includes(error.field ?? "")) {
-    return new UserError(
-      `${dataDir ?? title} is not the data that ${directory} was begun with; resume it with the same, or begin another run`,
-      "dataDir",
-    );
-  }
-  return error;
 }
 
 /** A stored run's settings, with the flags that may change. */
