@@ -10,7 +10,7 @@ import { listed, quoted, shown, UserError } from "../errors.js";
 import { largest, readBytes } from "../files/read.js";
 import { codeSettings, isKnown, recordedChecksum, registerCode, titleOf } from "../training/code.js";
 import type { RunConfig } from "../training/index.js";
-import { isCodeFile } from "../training/setting.js";
+import { codeEndings, isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import type { Given, RunCode } from "./given.js";
 import { importModule, reasonOf } from "./module.js";
@@ -20,10 +20,12 @@ import { warn } from "./text.js";
  * Loads the file of code that a setting names, if it does: that file, or for a stored run the one that the command
  * names.
  *
- * @throws UserError for a file that has not what the setting names, or is not the run's.
+ * @throws UserError for a file that has not what the setting names, or is not the run's, and for the name of a file
+ * without its ending.
  */
 export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode): Promise<void> {
-  if (!isCodeFile(value) || isKnown(key, value)) return;
+  if (isKnown(key, value)) return;
+  if (!isCodeFile(value)) return refuseNameOfFile(key, value);
   const path = stored?.path ?? value;
   const what = `cannot load the ${titleOf(key)}`;
   if (!existsSync(path)) {
@@ -37,6 +39,19 @@ export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode
     throw new UserError(`${what} ${value}: ${reasonOf(error)}`, key);
   }
   registerCode(key, value, module.default, checksum);
+}
+
+/**
+ * Refuses a name that nothing has, but that is a file's without its ending. Only plain names are looked for: a path may
+ * lead to another machine.
+ *
+ * @throws UserError that names the file.
+ */
+function refuseNameOfFile(key: SettingKey, value: unknown): void {
+  if (typeof value !== "string" || !/^[\w-]+$/.test(value)) return;
+  const file = codeEndings.map((ending) => `./${value}.${ending}`).find((path) => existsSync(path));
+  if (file === undefined) return;
+  throw new UserError(`there is no ${titleOf(key)} "${value}"; did you mean the file ${file}?`, key);
 }
 
 /** The checksum by which a run knows its code again: the first 16 digits of the SHA-256 of the file, without what it imports. */

@@ -285,6 +285,22 @@ test.each([
   expect(existsSync(at("none"))).toBe(false);
 });
 
+test.each([
+  ["optimizer", "train lenet5 --optimizer optimizer", "--optimizer"],
+  ["loss", "train lenet5 --loss loss", "--loss"],
+  ["data set", "train lenet5 --data data", "--data"],
+  ["network", "train loss", "the command line"],
+  ["network", "summary loss", "the command line"],
+  ["method", "train lenet5 --method loss", "--method"],
+])("a %s named without its file's ending: fewbit %s", async (title, command, source) => {
+  const name = command.split(" ").at(-1);
+  await expectRefusal(
+    folder,
+    command,
+    `there is no ${title} "${name}"; did you mean the file ./${name}.mjs? (from ${source})`,
+  );
+});
+
 test("names that are none are refused with those that there are", async () => {
   await expectRefusal(
     folder,

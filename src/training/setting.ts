@@ -86,10 +86,12 @@ export const fraction = field("a number from 0 to below 1", z.number().min(0).lt
 export const text = field("a text that is not empty", z.string().regex(/^[^\0]+$/));
 export const oneOf = <T extends string>(...names: readonly T[]) =>
   field(`one of ${names.join(", ")}`, z.enum(names) as unknown as z.ZodType<T>, names);
+/** How the path of a file of code may end. */
+export const codeEndings = ["mjs", "js", "cjs", "ts", "mts", "cts"] as const;
+const codeFile = /\.[cm]?[jt]s$/;
 /** Whether a value is the path of a file of code. */
 export const isCodeFile = (value: unknown): value is string =>
   typeof value === "string" && codeFile.test(value);
-const codeFile = /\.[cm]?[jt]s$/;
 
 /** What a setting has that names an entry of a registry: one that ships, or a file that is loaded. */
 export const ofRegistry = <R extends Registry>(registry: R) => ({
