@@ -136,6 +136,10 @@ describe("commands and flags that do not exist", () => {
       "train lenet5 --mehtod dorefa",
       "unknown option '--mehtod' (Did you mean --method?); see fewbit train --help",
     ],
+    [
+      "summary --model lenet5",
+      "fewbit summary takes the network as an argument: give lenet5 in place of --model lenet5",
+    ],
     ["train lenet5 --method", "option '--method <name>' argument missing; see fewbit train --help"],
     [
       "train lenet5 lenet6",

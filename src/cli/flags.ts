@@ -64,6 +64,16 @@ function collectLayer(text: string, layers: Record<string, Record<string, unknow
   return { ...layers, [layer]: { ...layers[layer], [key]: number(bits) } };
 }
 
+/** Refuses --model where the network is an argument, which `eval` and `predict` do not have, and says what to give. */
+export function refuseModelFlag(command: Command): Command {
+  const option = new Option("--model <name>").hideHelp().argParser((name: string) => {
+    throw new UserError(
+      `fewbit ${command.name()} takes the network as an argument: give ${quoted(name)} in place of --model ${quoted(name)}`,
+    );
+  });
+  return command.addOption(option);
+}
+
 /** Adds the flag of the commands that take a stored run. */
 export function codeFlags(command: Command): Command {
   return command.option(

@@ -80,9 +80,13 @@ test("parts of its own are named, and then loaded", async () => {
 });
 
 test("a run from code goes on where it began", async () => {
+  const there =
+    "shipped was trained from code: resume it there, with train({ resume: true }); fewbit eval and fewbit predict take it here";
+  await expectRefusal(folder, "train --resume shipped", there);
+  await expectRefusal(folder, "train lenet5 --resume shipped", there);
   await expectRefusal(
     folder,
-    "train --resume shipped",
-    "shipped was trained from code; resume it there, with train({ resume: true })",
+    "train --resume mixed --model ./net.mjs",
+    "fewbit train takes the network as an argument: give ./net.mjs in place of --model ./net.mjs",
   );
 });

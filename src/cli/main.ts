@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
-import { codeFlags, number, outputFlags, settingFlags, storedCodeFlags, studyFlags } from "./flags.js";
+import {
+  codeFlags,
+  number,
+  outputFlags,
+  refuseModelFlag,
+  settingFlags,
+  storedCodeFlags,
+  studyFlags,
+} from "./flags.js";
 import { say } from "./text.js";
 
 const exitText = `
@@ -68,7 +76,7 @@ function build(): Command {
     )
     .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
     .option("--overwrite", "replace a run that is in the folder already");
-  codeFlags(settingFlags(train, "executor"));
+  codeFlags(settingFlags(refuseModelFlag(train), "executor"));
   outputFlags(settingFlags(train, "log"))
     .option("--profile", "then show where the time of a step goes")
     .action(async (model: string | undefined, _: unknown, command: Command) =>
@@ -236,7 +244,7 @@ function build(): Command {
     .command("summary")
     .description("show a network layer by layer: bits, parameters, multiply-accumulates, memory")
     .argument("<model>", modelHelp);
-  settingFlags(summary, "network")
+  settingFlags(refuseModelFlag(summary), "network")
     .option("--json", "print one JSON object")
     .action(async (model: string, _: unknown, command: Command) =>
       (await import("./summary.js")).summaryCommand(model, command),

@@ -149,7 +149,9 @@ function resumed(directory: string, flags: Given): Given {
     readConfig(directory),
   );
   if (stored.options === undefined) {
-    throw new UserError(`${directory} was trained from code; resume it there, with train({ resume: true })`);
+    throw new UserError(
+      `${directory} was trained from code: resume it there, with train({ resume: true }); fewbit eval and fewbit predict take it here`,
+    );
   }
   for (const [key, value] of Object.entries(flags.values)) {
     const before = key === "out" ? directory : stored.options[key];
