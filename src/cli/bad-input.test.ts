@@ -103,6 +103,8 @@ const damagedRuns: Readonly<Record<string, (run: string) => void>> = {
 const methodFiles: Record<string, string> = {
   "empty.mjs": "export const method = 1;",
   "broken.mjs": "export default #",
+  "bare.mjs": 'import { quant } from "fewbit"; export default quant;',
+  "bare.ts": 'import { quant } from "fewbit/web"; export default quant;',
   "hollow.mjs":
     "export default { weightBits: [32], activationBits: [32], create: () => ({ name: 'hollow' }) };",
   "angry.mjs":
@@ -304,6 +306,10 @@ describe("networks and methods", () => {
       "summary lenet5 --method ./broken.mjs",
       "cannot load the method ./broken.mjs: Invalid or unexpected token (from --method)",
     ],
+    ...["./bare.mjs", "./bare.ts"].map((file): [string, string] => [
+      `summary lenet5 --method ${file}`,
+      `cannot load the method ${file}: it imports fewbit, which is not installed there; in its folder, run npm install fewbit, or npm install PATH/TO/fewbit for a clone (from --method)`,
+    ]),
     [
       "summary lenet5 --method ./greedy.mjs",
       "./greedy.mjs must list in weightBits the bits that it allows, each an integer from 1 to 8 or 32 (from --method)",

@@ -14,8 +14,14 @@ export async function importModule(path: string): Promise<object> {
   return settled(jiti.import<object>(href));
 }
 
+/** The package of this program, as Node and jiti name what a module imports and they do not find. */
+const lacksFewbit = /^Cannot find (package|module) 'fewbit[/']/;
+
 /** Why a module could not be loaded, with the line where it could not be parsed, which jiti says in its second line. */
 export function reasonOf(error: unknown): string {
+  if (lacksFewbit.test(firstLineOf(error))) {
+    return "it imports fewbit, which is not installed there; in its folder, run npm install fewbit, or npm install PATH/TO/fewbit for a clone";
+  }
   const line = /\n .*:(\d+):\d+$/.exec(error instanceof Error ? error.message : "")?.[1];
   return `${firstLineOf(error).trim()}${line === undefined ? "" : ` (line ${line})`}`;
 }
