@@ -1,13 +1,11 @@
 /** docs/adding-a-data-set.md, followed to the letter by a user who has fewbit in node_modules. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { root, userFolder } from "./documents.test.fixture.js";
 import { loadRun } from "./training/index.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const text = readFileSync(join(root, "docs/adding-a-data-set.md"), "utf8");
 const [stripes, maps] = [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
 const [, commands] = /```sh\n([^]*?)```/.exec(text)!;
@@ -18,10 +16,7 @@ const run = (command: string): string =>
   execFileSync("sh", ["-c", command], { cwd: folder, encoding: "utf8" });
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "fewbit-data-"));
-  mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
-  symlinkSync(root, join(folder, "node_modules/fewbit"));
-  symlinkSync("../fewbit/bin/fewbit.js", join(folder, "node_modules/.bin/fewbit"));
+  folder = userFolder();
   writeFileSync(join(folder, /save this as `([\w.]+)`/.exec(text)![1]), stripes);
 });
 afterAll(() => rmSync(folder, { recursive: true }));

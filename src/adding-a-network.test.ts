@@ -1,22 +1,17 @@
 /** docs/adding-a-network.md, followed to the letter by a user who has fewbit in node_modules. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { root, userFolder } from "./documents.test.fixture.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const text = readFileSync(join(root, "docs/adding-a-network.md"), "utf8");
 const [network, training] = [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
 const [, commands] = /```sh\n([^]*?)```/.exec(text)!;
 
 let folder: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "fewbit-network-"));
-  mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
-  symlinkSync(root, join(folder, "node_modules/fewbit"));
-  symlinkSync("../fewbit/bin/fewbit.js", join(folder, "node_modules/.bin/fewbit"));
+  folder = userFolder();
   const [, file] = /Save it as `([\w.]+)`/.exec(text)!;
   writeFileSync(join(folder, file), network);
   writeFileSync(join(folder, "train.mjs"), training);

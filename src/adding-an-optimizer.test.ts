@@ -1,13 +1,11 @@
 /** docs/adding-an-optimizer.md, followed to the letter by a user who has fewbit in node_modules. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { root, userFolder } from "./documents.test.fixture.js";
 import { loadRun } from "./training/index.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const text = readFileSync(join(root, "docs/adding-an-optimizer.md"), "utf8");
 const block = (language: string): string => new RegExp("```" + language + "\n([^]*?)```").exec(text)![1];
 
@@ -15,10 +13,7 @@ let folder: string;
 const outputs: string[] = [];
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "fewbit-optimizer-"));
-  mkdirSync(join(folder, "node_modules/.bin"), { recursive: true });
-  symlinkSync(root, join(folder, "node_modules/fewbit"));
-  symlinkSync("../fewbit/bin/fewbit.js", join(folder, "node_modules/.bin/fewbit"));
+  folder = userFolder();
   const [, file] = /Save this as\s+`([\w.]+)`/.exec(text)!;
   writeFileSync(join(folder, file), block("js"));
   for (const line of block("sh").trim().split("\n")) {
