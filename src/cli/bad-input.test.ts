@@ -296,7 +296,7 @@ describe("networks and methods", () => {
     ],
     [
       "train lenet5 --method ./gone.mjs",
-      "cannot load the method ./gone.mjs: there is no such file; its path begins in the current folder (from --method)",
+      "cannot load the method ./gone.mjs: there is no such file (from --method)",
     ],
     [
       "train lenet5 --method ./empty.mjs",

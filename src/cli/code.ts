@@ -29,7 +29,7 @@ export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode
   const path = stored?.path ?? value;
   const what = `cannot load the ${titleOf(key)}`;
   if (!existsSync(path)) {
-    throw new UserError(`${what} ${path}: there is no such file; its path begins in the current folder`, key);
+    throw new UserError(`${what} ${path}: there is no such file`, key);
   }
   const checksum = stored === undefined ? checksumOfCode(path) : checkedCode(key, stored);
   let module: { default?: unknown };

@@ -63,8 +63,8 @@ export async function reproduceCommand(name: string, flags: ReproduceFlags): Pro
 }
 
 export async function sweepCommand(file: string, flags: SweepFlags): Promise<void> {
-  const study = await readStudy(file);
-  const { name = basename(file, extname(file)), runs } = runsOf(study, file);
+  const { study, unloaded } = await readStudy(file);
+  const { name = basename(file, extname(file)), runs } = runsOf(study, file, unloaded);
   const folder = flags.out ?? join("runs", name);
   const index = wholeNumber("index", flags.index, 0);
   if (index !== undefined && index >= runs.length) {

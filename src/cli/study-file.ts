@@ -1,34 +1,39 @@
 /** Reads a study's file, with the code that it names. */
 import { dirname, isAbsolute, join } from "node:path";
 import { firstLineOf, UserError } from "../errors.js";
-import type { PlannedRun } from "../experiments/index.js";
+import type { PlannedRun, UnloadedCode } from "../experiments/index.js";
 import { placedStudy } from "../experiments/index.js";
 import { largest, readBytes } from "../files/read.js";
 import { settled } from "../machine.js";
-import { codeFilesOf } from "../training/code.js";
+import { codeFilesOf, placeOf } from "../training/code.js";
 import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import { loadCode } from "./code.js";
 import { readJson } from "./json-file.js";
 import { importModule, reasonOf } from "./module.js";
 
-/**
- * A study from JSON, or what a module exports as its default, with the files of code that it names loaded, and their
- * paths those of the current folder. What it holds is not checked.
- */
-export async function readStudy(file: string): Promise<unknown> {
+/** What a study's file holds, which is not checked. */
+export interface StudyFile {
+  /** With the paths of its files of code as those of the current folder. */
+  readonly study: unknown;
+  readonly unloaded: UnloadedCode;
+}
+
+/** A study from JSON, or what a module exports as its default. The files of code that it names are loaded. */
+export async function readStudy(file: string): Promise<StudyFile> {
   const named: (readonly [key: SettingKey, path: string])[] = [];
   const study = placedStudy(await contentOf(file), (path, key) => {
     const placed = belowFolder(dirname(file), path);
     named.push([key, placed]);
     return placed;
   });
+  const unloaded = new Map<string, string>();
   for (const [key, path] of named) {
     await loadCode(key, path).catch((error: Error) => {
-      throw new UserError(`${error.message} (from ${file})`);
+      unloaded.set(placeOf(key, path), `${error.message} (from ${file})`);
     });
   }
-  return study;
+  return { study, unloaded };
 }
 
 /** The files of code that a study is made of: itself, if it is a module, and those that its runs name. */

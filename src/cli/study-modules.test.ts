@@ -171,7 +171,7 @@ test("a method in a file is swept as it is trained; its path begins in the study
   await expectRefusal(
     folder,
     "sweep moved/study.json --out out",
-    "cannot load the method ./moved/method.mjs: there is no such file; its path begins in the current folder (from moved/study.json)",
+    "cannot load the method ./moved/method.mjs: there is no such file (from moved/study.json)",
   );
   expect(readdirSync(join(folder, "out"))).toHaveLength(5); // three runs, logs, picked.json
 });

@@ -26,5 +26,5 @@ export type { WorkerOptions } from "./worker.js";
 export { work } from "./worker.js";
 export type { Standing, State } from "./standing.js";
 export { epochSeconds, isOpen, paceOf, secondsLeft, standingOf } from "./standing.js";
-export type { PlannedRun, Study } from "./study.js";
+export type { PlannedRun, Study, UnloadedCode } from "./study.js";
 export { identityOf, placedStudy, runsOf } from "./study.js";

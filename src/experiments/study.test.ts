@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
 import { published } from "../published/index.js";
 import { identityOf, publishedRows, reproduction, runsOf, secondsLeft, tables } from "./index.js";
-import type { Standing } from "./index.js";
+import type { Standing, UnloadedCode } from "./index.js";
 
 const named = (study: unknown): string[] =>
   runsOf(study, "study.json").runs.map(({ name }) => name.slice(0, -7));
 
 /** The lines of the error. */
-function problemsOf(study: unknown): string[] {
+function problemsOf(study: unknown, unloaded?: UnloadedCode): string[] {
   try {
-    runsOf(study, "study.json");
+    runsOf(study, "study.json", unloaded);
   } catch (error) {
     return (error as Error).message.split("\n  ");
   }
@@ -95,6 +95,22 @@ test("all problems of a study are told at once", () => {
       /^model must be one of .*, got "lenet6"; did you mean lenet5\? \(from study.json, runs\[0\]\)$/,
     ),
     expect.stringMatching(/^weightBits is needed for method dorefa; .* \(from study.json, runs\[1\]\)$/),
+  ]);
+});
+
+test("files that could not be loaded are told once, with what else is wrong in their runs and in others", () => {
+  const unloaded = new Map([["method ./gone.mjs", "cannot load the method ./gone.mjs (from study.json)"]]);
+  const study = {
+    defaults: { model: "lenet5" },
+    grids: [{ method: ["./gone.mjs"], seed: [1, -2] }],
+    runs: [{ epochs: 0 }, { method: "./other.mjs" }],
+  };
+  expect(problemsOf(study, unloaded)).toEqual([
+    "4 mistakes; nothing has been started:",
+    "cannot load the method ./gone.mjs (from study.json)",
+    expect.stringMatching(/^seed must be .* got -2 \(from study.json, grids\[0\]\)$/),
+    expect.stringMatching(/^epochs must be .* got 0 \(from study.json, runs\[0\]\)$/),
+    expect.stringMatching(/^method must be one of .* got "\.\/other\.mjs" \(from study.json, runs\[1\]\)$/),
   ]);
 });
 

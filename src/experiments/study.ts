@@ -8,9 +8,10 @@ import { dataSetNamed } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
-import { checksumsOf, placedCode } from "../training/code.js";
+import { checksumsOf, placedCode, placeOf } from "../training/code.js";
 import { parseRunOptions, plainName, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import { revisionOf } from "../run-folder/index.js";
+import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import { isIdentifying, keysWhere, runKeys } from "../training/settings.js";
 
@@ -47,13 +48,21 @@ export function hashOf(settings: Readonly<Record<string, unknown>>): string {
   return createHash("sha256").update(JSON.stringify(deciding)).digest("hex").slice(0, 16);
 }
 
+/** Why files of code could not be loaded, by setting and path: see `placeOf`. */
+export type UnloadedCode = ReadonlyMap<string, string>;
+
 /**
  * Checks all configurations, and leaves out repetitions.
  *
  * @param found problems that are known already.
+ * @param unloaded files of code that are among those problems.
  * @throws UserError with every problem at once.
  */
-export function plannedRuns(wanted: readonly Wanted[], found: Iterable<string> = []): PlannedRun[] {
+export function plannedRuns(
+  wanted: readonly Wanted[],
+  found: Iterable<string> = [],
+  unloaded: UnloadedCode = new Map(),
+): PlannedRun[] {
   const problems = new Set(found);
   const runs = new Map<string, PlannedRun>();
   for (const { values, source } of wanted) {
@@ -67,6 +76,9 @@ export function plannedRuns(wanted: readonly Wanted[], found: Iterable<string> =
       runs.set(identity, { options, identity, name });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
+      const { field = "" } = error;
+      const value = values[field];
+      if (isCodeFile(value) && unloaded.has(placeOf(field, value))) continue;
       problems.add(error.message.includes("(from ") ? error.message : `${error.message} (from ${source})`);
     }
   }
@@ -129,15 +141,19 @@ export function placedStudy(study: unknown, place: (file: string, key: SettingKe
   };
 }
 
-/** Checks a study and gives its runs. @throws UserError that lists every problem. */
-export function runsOf(value: unknown, source: string): { name: string | undefined; runs: PlannedRun[] } {
+/** Checks a study and gives its runs. @throws UserError that lists every problem, also those of `unloaded`. */
+export function runsOf(
+  value: unknown,
+  source: string,
+  unloaded: UnloadedCode = new Map(),
+): { name: string | undefined; runs: PlannedRun[] } {
   const { data: study, error } = studySchema.safeParse(value);
   if (study === undefined) {
     refuse(error.issues.flatMap((issue) => shapeProblems(issue, source)));
     throw error;
   }
   const { name, defaults, grids, runs, exclude } = study;
-  const problems = new Set<string>();
+  const problems = new Set(unloaded.values());
   const place = (list: string, i: number): string => `${source}, ${list}[${i}]`;
   const known = (values: Settings, at: string): boolean => {
     const unknown = Object.keys(values).filter((key) => !allowedKeys.includes(key));
@@ -201,7 +217,7 @@ export function runsOf(value: unknown, source: string): { name: string | undefin
   }
   const kept = wanted.filter(({ values }) => !rules.some((rule) => agrees(values, rule.values)));
   if (kept.length === 0 && problems.size === 0) problems.add(`exclude leaves no run of ${source}`);
-  return { name, runs: plannedRuns(sound ? kept : [], problems) };
+  return { name, runs: plannedRuns(sound ? kept : [], problems, unloaded) };
 }
 
 function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {

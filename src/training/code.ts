@@ -24,9 +24,10 @@ export const titleOf = (key: SettingKey): string => registryOf(key).title;
 export const isKnown = (key: SettingKey, value: unknown): boolean =>
   registryOf(key).find(value) !== undefined;
 
-/** The checksums of the files that are loaded, by setting and path. */
+/** What tells a file that a setting names from others. */
+export const placeOf = (key: string, path: string): string => `${key} ${path}`;
+/** The checksums of the files that are loaded, by `placeOf`. */
 const checksums = new Map<string, string>();
-const placeOf = (key: SettingKey, path: string): string => `${key} ${path}`;
 
 /** Makes what a file exports known under the path of the file. @throws UserError for what is no entry */
 export function registerCode(key: SettingKey, path: string, exported: unknown, checksum: string): void {

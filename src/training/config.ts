@@ -18,6 +18,7 @@ import { bitsKey, withBits } from "./bits.js";
 import { recordedCode } from "./code.js";
 import type { Loss } from "../optim/losses.js";
 import { lossOf } from "../optim/losses.js";
+import { isCodeFile } from "./setting.js";
 import type { CodeKey } from "./settings.js";
 import { codeKeys, runKeys, runSchema, without } from "./settings.js";
 import type { TrainOptions } from "./train.js";
@@ -43,8 +44,11 @@ export function parseRunOptions(
   const result = runSchema.safeParse({ data, ...dataSetNamed(data)?.defaults, ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
-  // A misspelt key is the cause of what seems to be missing.
-  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
+  // A misspelt key is the cause of what seems to be missing. A file that could not be loaded may be told already.
+  const issue =
+    issues.find(({ code }) => code === "unrecognized_keys") ??
+    issues.find(({ path }) => !isCodeFile(raw[String(path[0])])) ??
+    issues[0];
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
     const allowed = [...runKeys, bitsKey];
