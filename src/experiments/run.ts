@@ -6,8 +6,8 @@ import { decodeRules, rulesOf } from "../data/rules.js";
 import { readConfig } from "../run-folder/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import type { Run, TrainProgress } from "../training/index.js";
-import { train } from "../training/index.js";
 import { fittedTo, settingsOf } from "../training/config.js";
+import { trainFromQueue } from "../training/train.js";
 import { RunLog } from "./log.js";
 import type { Standing } from "./standing.js";
 
@@ -32,10 +32,10 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
   try {
     const { model: named, method } = resolveNetwork(run.options);
     const dataset = await data.load(standing);
-    const result = await train({
+    const result = await trainFromQueue(queue, {
       ...settingsOf(run.options),
       ...{ model: fittedTo(dataset, named), method, data: dataset },
-      ...{ threads, directory, signal, queue, resume: state === "begun" },
+      ...{ threads, directory, signal, resume: state === "begun" },
       onProgress(progress) {
         log.progress(progress);
         onProgress(progress);

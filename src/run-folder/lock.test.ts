@@ -15,7 +15,7 @@ import { UserError } from "../errors.js";
 import { lockDirectory, releaseStale } from "./lock.js";
 import { loadRun } from "./run.js";
 import { base } from "../training/tiny.test.fixture.js";
-import { train } from "../training/train.js";
+import { train, trainFromQueue } from "../training/train.js";
 
 let directory: string;
 let lock: string;
@@ -110,9 +110,9 @@ test("a training whose directory has been taken over stops before it writes agai
   const checkpoint = join(run, "checkpoint.safetensors");
   let taken: ReturnType<typeof lockDirectory> | undefined;
   let bytes: Buffer | undefined;
-  const training = train({
+  const training = trainFromQueue("study", {
     ...base,
-    ...{ directory: run, queue: "study" },
+    directory: run,
     onProgress({ phase, epoch, step }) {
       if (phase !== "train" || epoch !== 2 || step !== 1) return;
       taken = lockDirectory(run, "study");

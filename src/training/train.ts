@@ -81,8 +81,6 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Replaces a run that is in the directory. */
   readonly overwrite?: boolean;
-  /** The queue that has given the run to this process alone, so that an earlier owner's lock is taken over. */
-  readonly queue?: string;
   readonly executor?: ExecutorName;
   /** The bits of the result do not depend on it. */
   readonly threads?: number;
@@ -138,7 +136,6 @@ const trainRules: Rules<TrainOptions> = {
   directory: optional(text),
   resume: optional(flag),
   overwrite: optional(flag),
-  queue: optional(text),
   onProgress: optional(callback),
   signal: optional(abortSignal),
   options: optional(plain),
@@ -151,11 +148,16 @@ const trainRules: Rules<TrainOptions> = {
  * @throws UserError for options that do not go together, a directory in use, a run that is another one.
  * @throws DivergenceError when the loss is no longer a number; the last checkpoint is kept.
  */
-export async function train(options: TrainOptions): Promise<Run> {
+export function train(options: TrainOptions): Promise<Run> {
+  return trainFromQueue(undefined, options);
+}
+
+/** Trains a run that a queue, if any, has given to this process alone: the lock of its earlier owner is taken over. */
+export async function trainFromQueue(queue: string | undefined, options: TrainOptions): Promise<Run> {
   checkOptions<TrainOptions>("train", options, trainRules);
   const settings = withDefaults(options);
   check(settings);
-  const { training, job, config } = await begin(settings);
+  const { training, job, config } = await begin(settings, queue);
   const { model, method, data, layers, validation, directory } = job;
   try {
     const { metrics, best, last, interrupted, stopped, imagesPerSecond } = await training.run();
@@ -185,7 +187,7 @@ function withDefaults(options: TrainOptions): Settings {
 }
 
 /** All that comes before the first step. What it returns does not hold the initial values, which are as large as the state. */
-async function begin(settings: Settings) {
+async function begin(settings: Settings, queue: string | undefined) {
   const { model, method, optimizer, gradients, batchSize, seed, epochs } = settings;
   const { directory: path, onWarning = emitWarning, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
@@ -226,7 +228,7 @@ async function begin(settings: Settings) {
     RunDirectory.open(directory, {
       resume: settings.resume ?? false,
       overwrite: settings.overwrite ?? false,
-      queue: settings.queue,
+      queue,
       identity: identityOf(model, method),
       refuseOtherRules: refuse,
       ...{ config, expected, events, onWarning },
