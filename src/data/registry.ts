@@ -1,8 +1,8 @@
 /** The data sets by name: what a configuration's `data` may be, and what follows from it. */
 import { firstLineOf, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { callback, checkOptions, count, flag, isObject, optional, text } from "../errors/options.js";
-import { registryOf } from "../errors/registry.js";
+import { callback, count, flag, optional, text } from "../errors/options.js";
+import { exportedEntry, refuseShippedName, registryOf } from "../errors/registry.js";
 import { settled } from "../machine.js";
 import type { PublishedRow } from "../published/index.js";
 import { cifar10Sample } from "./cifar10-sample.js";
@@ -158,15 +158,12 @@ export const dataRegistry = registryOf<DataSetEntry>("data set", entries, inFile
 
 /** The data set that a file exports. @throws UserError for what is none */
 function inFile(path: string, exported: unknown): DataSetEntry {
-  if (!isObject(exported) || typeof exported.load !== "function") {
-    throw new UserError(`${path} must have a default export { title, load }`, "data");
-  }
-  try {
-    checkOptions<NewDataSet>(path, exported, rules, `${path}: `);
-  } catch (error) {
-    throw new UserError((error as Error).message, "data");
-  }
-  const { title = path, needsFolder = false, isFitted, counts } = exported;
+  const entry = exportedEntry<NewDataSet>(path, exported, {
+    field: "data",
+    members: ["title", "load"],
+    rules,
+  });
+  const { title = path, needsFolder = false, isFitted, counts } = entry;
   return {
     ...{ title, counts },
     files: needsFolder ? "folder" : "code",
@@ -177,7 +174,7 @@ function inFile(path: string, exported: unknown): DataSetEntry {
       const what = `load() of ${path}`;
       let data: unknown;
       try {
-        data = await settled(Promise.resolve(exported.load(options)));
+        data = await settled(Promise.resolve(entry.load(options)));
       } catch (error) {
         throw new UserError(`${what} fails: ${firstLineOf(error)}`, "data");
       }
@@ -186,12 +183,7 @@ function inFile(path: string, exported: unknown): DataSetEntry {
       } catch (error) {
         throw new UserError(`${what} must return a data set: ${(error as Error).message}`, "data");
       }
-      if (dataRegistry.names.includes(data.name)) {
-        throw new UserError(
-          `the data set of ${path} must have a name of its own, got "${data.name}"`,
-          "data",
-        );
-      }
+      refuseShippedName(path, data.name, dataRegistry, "data");
       return data;
     },
   };

@@ -1,5 +1,7 @@
 /** Registries: what there is of a kind by name, such as the networks, and what a user's file adds to it. */
 import { firstLineOf, UserError } from "../errors.js";
+import type { Rules } from "./options.js";
+import { checkOptions, isObject } from "./options.js";
 
 /** What there is of a kind. */
 export interface Registry<Entry = unknown> {
@@ -37,6 +39,44 @@ export function registryOf<Entry>(
     find,
     register: (path, exported) => void added.set(path, entryOf(path, exported)),
   };
+}
+
+/** What the default export of a user's file must be. */
+export interface ExportRules<New extends object> {
+  /** The setting that names the file. */
+  readonly field: string;
+  /** What a message says that it has; the last is the function that makes what the file is for. */
+  readonly members: readonly string[];
+  /** Rules of all that it may have, unless the registry checks that itself. */
+  readonly rules?: Rules<New>;
+}
+
+/** The default export of a user's file. @throws UserError for what is no entry. */
+export function exportedEntry<New extends object>(
+  path: string,
+  exported: unknown,
+  { field, members, rules }: ExportRules<New>,
+): New {
+  if (!isObject(exported) || typeof exported[members[members.length - 1]] !== "function") {
+    throw new UserError(`${path} must have a default export { ${members.join(", ")} }`, field);
+  }
+  try {
+    if (rules !== undefined) checkOptions<New>(path, exported, rules, `${path}: `);
+  } catch (error) {
+    throw new UserError((error as Error).message, field);
+  }
+  return exported as New;
+}
+
+/** Refuses what a user's file made under the name of one that ships, for which its runs would be taken. @throws UserError */
+export function refuseShippedName(
+  path: string,
+  name: string,
+  { title, names }: Pick<Registry, "title" | "names">,
+  field: string,
+): void {
+  if (!names.includes(name)) return;
+  throw new UserError(`the ${title} of ${path} must have a name of its own, got "${name}"`, field);
 }
 
 /**

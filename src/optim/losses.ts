@@ -2,7 +2,7 @@
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, isObject, optional, plain, text } from "../errors/options.js";
-import { registryOf, resultOf } from "../errors/registry.js";
+import { exportedEntry, refuseShippedName, registryOf, resultOf } from "../errors/registry.js";
 import type { Tensor } from "../graph/index.js";
 import { softmaxCrossEntropy } from "../graph/index.js";
 
@@ -48,32 +48,26 @@ export function checkLoss(loss: unknown): asserts loss is Loss {
 
 /** The loss that a file exports. @throws UserError for what is none */
 function inFile(path: string, exported: unknown): LossEntry {
-  const mistake = (message: string): UserError => new UserError(message, "loss");
-  if (!isObject(exported) || typeof exported.create !== "function") {
-    throw mistake(`${path} must have a default export { title, create }`);
-  }
-  try {
-    checkOptions<NewLoss>(path, exported, entryRules, `${path}: `);
-  } catch (error) {
-    throw mistake((error as Error).message);
-  }
+  const entry = exportedEntry<NewLoss>(path, exported, {
+    field: "loss",
+    members: ["title", "create"],
+    rules: entryRules,
+  });
   const create = (): Loss => {
     const what = `create() of ${path}`;
-    const made: unknown = resultOf(what, "loss", () => exported.create());
+    const made: unknown = resultOf(what, "loss", () => entry.create());
     try {
       checkLoss(made);
     } catch (error) {
-      throw mistake(`${what}: ${(error as Error).message}`);
+      throw new UserError(`${what}: ${(error as Error).message}`, "loss");
     }
-    if (lossRegistry.names.includes(made.name)) {
-      throw mistake(`the loss of ${path} must have a name of its own, got "${made.name}"`);
-    }
+    refuseShippedName(path, made.name, lossRegistry, "loss");
     return {
       ...made,
       value: (...given) => resultOf(`value() of ${path}`, "loss", () => made.value(...given)),
     };
   };
-  return { title: exported.title ?? path, create };
+  return { title: entry.title ?? path, create };
 }
 
 /** The loss of a configuration. */

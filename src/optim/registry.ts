@@ -1,8 +1,8 @@
 /** The optimizers and schedules by name: what a configuration may name, and how reports call it. */
 import { counted, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { callback, checkOptions, isObject, optional, text } from "../errors/options.js";
-import { guarded, registryOf, resultOf } from "../errors/registry.js";
+import { callback, optional, text } from "../errors/options.js";
+import { exportedEntry, guarded, refuseShippedName, registryOf, resultOf } from "../errors/registry.js";
 import { adam } from "./adam.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizer } from "./optimizer.js";
@@ -58,18 +58,15 @@ const rules: Rules<OptimizerEntry> = {
 /** The optimizer that a file exports. @throws UserError for what is none */
 function inFile(path: string, exported: unknown): OptimizerEntry {
   const mistake = (message: string): UserError => new UserError(message, "optimizer");
-  if (!isObject(exported) || typeof exported.create !== "function") {
-    throw mistake(`${path} must have a default export { title, options, create }`);
-  }
-  try {
-    checkOptions<NewOptimizer>(path, exported, rules, `${path}: `);
-  } catch (error) {
-    throw mistake((error as Error).message);
-  }
-  const { title, options = [] } = exported;
+  const entry = exportedEntry<NewOptimizer>(path, exported, {
+    field: "optimizer",
+    members: ["title", "options", "create"],
+    rules,
+  });
+  const { title, options = [] } = entry;
   const create = (settings: OptimizerSettings): Optimizer => {
     const what = `create() of ${path}`;
-    const made: unknown = resultOf(what, "optimizer", () => exported.create(settings));
+    const made: unknown = resultOf(what, "optimizer", () => entry.create(settings));
     try {
       checkOptimizer(made);
     } catch (error) {
@@ -80,9 +77,7 @@ function inFile(path: string, exported: unknown): OptimizerEntry {
         `${what} must return the learningRate that it is given, ${settings.learningRate}, got ${made.learningRate}`,
       );
     }
-    if (optimizerRegistry.names.includes(made.name)) {
-      throw mistake(`the optimizer of ${path} must have a name of its own, got "${made.name}"`);
-    }
+    refuseShippedName(path, made.name, optimizerRegistry, "optimizer");
     return guarded(path, "optimizer", { ...made, options: { ...settings, ...made.options } });
   };
   return { title: title ?? path, options, create };

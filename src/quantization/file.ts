@@ -1,7 +1,7 @@
 /** The registry of methods as settings name them: those that ship, and those in a user's file. */
 import { UserError } from "../errors.js";
 import type { Registry } from "../errors/registry.js";
-import { guarded, resultOf } from "../errors/registry.js";
+import { exportedEntry, guarded, resultOf } from "../errors/registry.js";
 import type { Method } from "./method.js";
 import { uniformBits } from "./options.js";
 import type { MethodEntry, NewMethod } from "./registry.js";
@@ -22,12 +22,10 @@ export const methodRegistry: Registry<MethodEntry> = {
 };
 
 function checkedEntry(path: string, exported: unknown): NewMethod {
-  const entry = exported as Record<string, unknown> | undefined;
-  if (typeof entry !== "object" || entry === null || typeof entry.create !== "function") {
-    throw mistake(`${path} must have a default export { title, weightBits, activationBits, create }`);
-  }
-  for (const field of ["weightBits", "activationBits"]) {
-    const allowed = entry[field];
+  const members = ["title", "weightBits", "activationBits", "create"];
+  const entry = exportedEntry<NewMethod>(path, exported, { field: "method", members });
+  for (const field of ["weightBits", "activationBits"] as const) {
+    const allowed: unknown = entry[field];
     if (
       !Array.isArray(allowed) ||
       allowed.length === 0 ||
@@ -36,7 +34,7 @@ function checkedEntry(path: string, exported: unknown): NewMethod {
       throw mistake(`${path} must list in ${field} the bits that it allows, each ${bitsText(uniformBits)}`);
     }
   }
-  return entry as unknown as NewMethod;
+  return entry;
 }
 
 /** What a method must have, and of which type. */
