@@ -145,7 +145,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     for (const row of rows(followed)) expect(row).toMatchObject({ state: "done" });
     await Promise.all([second, third].map(stop));
     for (const name of names) expect(contents("many", name)).toEqual(contents("whole", name));
-    const { runs, warnings } = collectRuns([join(folder, "many")]);
+    const { runs, warnings } = await collectRuns([join(folder, "many")]);
     expect([runs.map(({ name }) => name).sort(), warnings]).toEqual([[...names].sort(), []]);
 
     expect(readdirSync(join(folder, "many", "logs")).sort()).toEqual(

@@ -16,7 +16,7 @@ interface ReportFlags {
 
 export async function reportCommand(folders: readonly string[], flags: ReportFlags): Promise<void> {
   const { out = folders[0], title } = flags;
-  const collection = collectRuns(folders);
+  const collection = await collectRuns(folders);
   const report = buildReport(collection, { title: title ?? "Trained runs and the published table" });
   report.warnings.forEach((warning) => warn(warning));
   if (report.runs.length === 0) {

@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** What the report and the dashboard find: names of runs, and warnings. */
 async function found(): Promise<[string[], readonly string[]]> {
-  const collected = collectRuns([runs]);
+  const collected = await collectRuns([runs]);
   const names = collected.runs.map(({ name }) => name);
   const watch = new Watch(runs);
   await watch.look();
@@ -38,7 +38,7 @@ test("one that leads to a run elsewhere is told in a line", async () => {
     ],
   ]);
   // Given by its name it is the user's word.
-  expect(collectRuns([join(runs, "linked")]).runs).toHaveLength(1);
+  expect((await collectRuns([join(runs, "linked")])).runs).toHaveLength(1);
 });
 
 test("several, to runs and to folders of runs, are told in one", async () => {

@@ -8,10 +8,9 @@ import { basename, relative } from "node:path";
 import { firstLineOf, printable, quoted, UserError } from "../errors.js";
 import { whyUnread } from "../files/reasons.js";
 import type { Collection, FoundFolders } from "../experiments/index.js";
-import { linkWarnings } from "../experiments/index.js";
+import { findRuns, linkWarnings } from "../experiments/index.js";
 import type { RunUpdate, Snapshot } from "./api.js";
 import { Feed } from "./feed.js";
-import { findRuns } from "./find.js";
 import { WatchedRun } from "./watched-run.js";
 
 /** Runs looked at side by side. */

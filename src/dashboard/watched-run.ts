@@ -4,11 +4,10 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../errors.js";
 import type { FoundRun } from "../experiments/index.js";
-import { cellOfRun } from "../experiments/index.js";
+import { cellOfRun, isThere } from "../experiments/index.js";
 import { bestEpoch, fileNames, LockWatch, parseMetrics, readConfig, tieRuleOf } from "../run-folder/index.js";
 import type { EpochMetrics, RunConfig } from "../training/index.js";
 import type { Curves, RunState, RunUpdate } from "./api.js";
-import { isThere } from "./find.js";
 import { LineFollower } from "./follow.js";
 
 export class WatchedRun {

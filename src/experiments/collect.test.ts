@@ -36,7 +36,7 @@ function writeRun(
   return directory;
 }
 
-test("runs are found below folders, each once, and what cannot be read is told", () => {
+test("runs are found below folders, each once, and what cannot be read is told", async () => {
   const dorefa = { name: "dorefa", options: { weightBits: 1, activationBits: 2, preset: "redbit" } };
   const first = writeRun("study/a", dorefa);
   writeRun("study/b", { name: "baseline", options: {} }, "digits");
@@ -52,7 +52,7 @@ test("runs are found below folders, each once, and what cannot be read is told",
   mkdirSync(join(folder, "study", "empty"));
   symlinkSync(first, join(folder, "again"));
 
-  const { runs, warnings } = collectRuns([join(folder, "study"), first, join(folder, "again")]);
+  const { runs, warnings } = await collectRuns([join(folder, "study"), first, join(folder, "again")]);
   expect(
     runs.map(({ dataset, method, weightBits, activationBits, metrics, published }) => ({
       ...{
@@ -77,20 +77,22 @@ test("runs are found below folders, each once, and what cannot be read is told",
   ]);
 });
 
-test("a method in a file stands in no published cell, whatever it is called", () => {
+test("a method in a file stands in no published cell, whatever it is called", async () => {
   const options = { weightBits: 1, activationBits: 2, file: "0123456789abcdef" };
   writeRun("filed/run", { name: "dorefa", options });
-  expect(collectRuns([join(folder, "filed")]).runs).toMatchObject([
+  expect((await collectRuns([join(folder, "filed")])).runs).toMatchObject([
     { dataset: "MNIST", method: "dorefa", published: undefined },
   ]);
 });
 
-test("a run whose layers have bits of their own stands in no published cell", () => {
+test("a run whose layers have bits of their own stands in no published cell", async () => {
   const options = { weightBits: 1, activationBits: 2, layers: { fc2: { weightBits: 8 } } };
   const directory = writeRun("layers", { name: "dorefa", options });
-  expect(collectRuns([directory]).runs[0].published).toBeUndefined();
+  expect((await collectRuns([directory])).runs[0].published).toBeUndefined();
 });
 
-test("a folder that is not there is a mistake", () => {
-  expect(() => collectRuns([join(folder, "nowhere")])).toThrow(/nowhere is not a folder; give run folders/);
+test("a folder that is not there is a mistake", async () => {
+  await expect(collectRuns([join(folder, "nowhere")])).rejects.toThrow(
+    /nowhere is not a folder; give run folders/,
+  );
 });

@@ -1,16 +1,15 @@
-/** Finds the runs under folders and says which cell of the published table each stands in. */
-import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+/** Reads the runs under folders and says which cell of the published table each stands in. */
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { dataSetNamed } from "../data/index.js";
 import { firstLineOf, UserError } from "../errors.js";
-import { leadsOut } from "../files/links.js";
-import { whyUnread } from "../files/reasons.js";
 import type { PublishedRow } from "../published/index.js";
 import { publishedRow } from "../published/index.js";
 import { methods } from "../quantization/index.js";
 import type { EpochMetrics } from "../training/index.js";
 import type { RunConfig } from "../run-folder/index.js";
 import { fileNames, readConfig, readMetrics } from "../run-folder/index.js";
+import { findRuns, linkWarnings } from "./find.js";
 
 /** What a run was trained on and how, in the words of the published table where it knows them. */
 export interface Cell {
@@ -43,21 +42,18 @@ export interface Collection {
   readonly warnings: readonly string[];
 }
 
-/** How deep runs may lie below a folder. */
-export const runDepth = 4;
-
 /**
  * Finds runs: the folders themselves and what lies in them. A run that is damaged or of another
  * program is left out with a warning. @throws UserError for a folder that is not there.
  */
-export function collectRuns(folders: readonly string[]): Collection {
+export async function collectRuns(folders: readonly string[]): Promise<Collection> {
   const runs = new Map<string, FoundRun>();
   const warnings: string[] = [];
   for (const folder of folders) {
     if (!existsSync(folder) || !statSync(folder).isDirectory()) {
       throw new UserError(`${folder} is not a folder; give run folders, or folders that hold some`);
     }
-    const found = runFolders(folder, runDepth);
+    const found = await findRuns(folder);
     for (const directory of found.runs) {
       try {
         const name = relative(folder, directory) || basename(realpathSync(directory));
@@ -76,67 +72,6 @@ export function readFound(name: string, directory: string): FoundRun {
   const config = readConfig(directory);
   const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
   return { name, directory, config, metrics, ...cellOf(config) };
-}
-
-/** What lies below a folder. */
-export interface FoundFolders {
-  /** With a `config.json`, in the order of their paths; what lies below one is its own. */
-  readonly runs: string[];
-  /** That lead to runs, or to folders of runs, outside the folder. They are not followed: no run is read there. */
-  readonly links: string[];
-  /** Why folders could not be looked into. */
-  readonly unread: string[];
-}
-
-function runFolders(folder: string, levels: number): FoundFolders {
-  const found: FoundFolders = { runs: [], links: [], unread: [] };
-  const look = (directory: string, depth: number): void => {
-    if (existsSync(join(directory, fileNames.config))) return void found.runs.push(directory);
-    if (depth === 0) return;
-    let entries;
-    try {
-      entries = readdirSync(directory, { withFileTypes: true });
-    } catch (error) {
-      return void found.unread.push(unreadText(directory, error));
-    }
-    for (const entry of entries.sort(byName)) {
-      const path = join(directory, entry.name);
-      if (entry.isDirectory()) look(path, depth - 1);
-      else if (entry.isSymbolicLink() && leadsToRuns(path, folder)) found.links.push(path);
-    }
-  };
-  look(folder, levels);
-  return found;
-}
-
-/** Whether a link leads to a run, or to a folder that holds one, outside of a folder. */
-export function leadsToRuns(link: string, outside: string): boolean {
-  const isRun = (path: string): boolean => existsSync(join(path, fileNames.config));
-  try {
-    if (!leadsOut(link, outside)) return false;
-    const target = realpathSync(link);
-    return isRun(target) || readdirSync(target).some((name) => isRun(join(target, name)));
-  } catch {
-    return false; // to nowhere, to a file, or to what is not ours to read
-  }
-}
-
-/** Orders the entries of a folder. */
-export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
-  a.name < b.name ? -1 : 1;
-
-/** A line for a folder that cannot be looked into. */
-export const unreadText = (folder: string, error: unknown): string =>
-  `left out: cannot read ${folder}: ${whyUnread(error)}`;
-
-/** A line where there are links to runs. */
-export function linkWarnings(links: readonly string[]): string[] {
-  if (links.length === 0) return [];
-  const what =
-    links.length === 1
-      ? `${links[0]}, which is a link`
-      : `${links.length} links to runs, such as ${links[0]}`;
-  return [`left out: ${what}; links are not followed, so give the folder that it leads to`];
 }
 
 /** The cell of a run's configuration. */

@@ -1,15 +1,8 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
-export type { Cell, Collection, FoundFolders, FoundRun } from "./collect.js";
-export {
-  byName,
-  cellOf as cellOfRun,
-  collectRuns,
-  leadsToRuns,
-  linkWarnings,
-  readFound,
-  runDepth,
-  unreadText,
-} from "./collect.js";
+export type { Cell, Collection, FoundRun } from "./collect.js";
+export { cellOf as cellOfRun, collectRuns, readFound } from "./collect.js";
+export type { FoundFolders } from "./find.js";
+export { findRuns, isThere, linkWarnings } from "./find.js";
 export { grouped } from "./grouped.js";
 export { measureEpoch } from "./estimate.js";
 export type { Choice, Trial } from "./pick.js";
