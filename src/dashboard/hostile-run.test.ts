@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { detailsOf } from "./details.js";
-import { writeRun } from "./runs.test.fixture.js";
+import { writeRun } from "../runs.test.fixture.js";
 import { Tables } from "./tables.js";
 import { Watch } from "./watch.js";
 

@@ -9,7 +9,7 @@ import { build, listing } from "../cli/cli.test.fixture.js";
 import { lockDirectory } from "../run-folder/index.js";
 import type { Snapshot } from "./api.js";
 import { mostStreams } from "./app.js";
-import { writeRun } from "./runs.test.fixture.js";
+import { writeRun } from "../runs.test.fixture.js";
 import type { Dashboard } from "./server.js";
 import { startDashboard } from "./server.js";
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { writeRun } from "./runs.test.fixture.js";
+import { writeRun } from "../runs.test.fixture.js";
 import { Watch } from "./watch.js";
 import { collectRuns } from "../experiments/index.js";
 

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { launchChromium, openWindow } from "../browser.test.fixture.js";
 import { build } from "../cli/cli.test.fixture.js";
 import { lockDirectory } from "../run-folder/index.js";
-import { endEpoch, metricsLine, writeRun } from "./runs.test.fixture.js";
+import { endEpoch, metricsLine, writeRun } from "../runs.test.fixture.js";
 import type { Dashboard } from "./server.js";
 import { startDashboard } from "./server.js";
 

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { build } from "../cli/cli.test.fixture.js";
 import { lockDirectory } from "../run-folder/index.js";
 import type { RunDetails, Snapshot } from "./api.js";
-import { endEpoch, writeRun } from "./runs.test.fixture.js";
+import { endEpoch, writeRun } from "../runs.test.fixture.js";
 import type { Dashboard, DashboardOptions } from "./server.js";
 import { startDashboard } from "./server.js";
 

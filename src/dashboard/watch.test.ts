@@ -6,7 +6,7 @@ import { formatLines, lockDirectory } from "../run-folder/index.js";
 import type { Change } from "./api.js";
 import { detailsOf } from "./details.js";
 import { Feed } from "./feed.js";
-import { endEpoch, metricsLine, writeRun } from "./runs.test.fixture.js";
+import { endEpoch, metricsLine, writeRun } from "../runs.test.fixture.js";
 import { Watch } from "./watch.js";
 
 let folder: string;

@@ -3,52 +3,28 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { dataSetNamed } from "../data/index.js";
+import type { RunShape } from "../runs.test.fixture.js";
+import { metricsLine, writeRun } from "../runs.test.fixture.js";
 import { collectRuns } from "./index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "fewbit-collect-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const scores = { loss: 0.1, top1: 98, top5: 100 };
-const line = (epoch: number) =>
-  `${JSON.stringify({
-    ...{ epoch, step: epoch, seconds: 1, learningRate: 0.1, trainLoss: 0.2, trainTop1: 97, split: "test" },
-    ...{ ...scores, test: scores },
-  })}\n`;
-
-function writeRun(
-  name: string,
-  method: { name: string; options: object },
-  data = "mnist",
-  more: object = {},
-) {
-  const directory = join(folder, name);
-  mkdirSync(directory, { recursive: true });
-  const config = {
-    ...{ formatVersion: 1, fewbit: "0.1.0", method, schedule: null, batchSize: 128, seed: 1, validation: 0 },
-    model: { name: "lenet5", input: [28, 28, 1], classes: 10 },
-    optimizer: { name: "adam", options: { learningRate: 0.01 } },
-    data: { name: data, checksum: dataSetNamed(data)?.published?.checksum ?? "0", augmentation: null },
-    ...{ epochs: 3, executor: "native", instructionSet: "avx2", threads: 2, cpu: "x", ...more },
-  };
-  writeFileSync(join(directory, "config.json"), JSON.stringify(config));
-  writeFileSync(join(directory, "metrics.jsonl"), line(1) + line(2));
-  return directory;
-}
+/** A run of two epochs. */
+const run = (name: string, shape: RunShape = {}) => writeRun(folder, name, { epochs: 2, ...shape });
 
 test("runs are found below folders, each once, and what cannot be read is told", async () => {
-  const dorefa = { name: "dorefa", options: { weightBits: 1, activationBits: 2, preset: "redbit" } };
-  const first = writeRun("study/a", dorefa);
-  writeRun("study/b", { name: "baseline", options: {} }, "digits");
-  writeRun("study/c", { name: "mine", options: {} });
-  const cut = writeRun("study/deep/cut", { name: "ttq", options: { weightBits: 2 } });
+  const first = run("study/a");
+  run("study/b", { method: "baseline", options: {}, data: "digits" });
+  run("study/c", { method: "mine", options: {} });
+  const cut = run("study/deep/cut", { method: "ttq", options: { weightBits: 2 } });
   appendFileSync(join(cut, "metrics.jsonl"), '{"epoch":3');
-  const lost = writeRun("study/foreign", dorefa, "mnist", { formatVersion: 7 });
-  writeFileSync(join(writeRun("study/torn", dorefa), "metrics.jsonl"), `nonsense\n${line(1)}`);
-  const pipe = writeRun("study/pipe", dorefa);
+  const lost = run("study/foreign", { config: { formatVersion: 7 } });
+  writeFileSync(join(run("study/torn"), "metrics.jsonl"), `nonsense\n${metricsLine(1)}`);
+  const pipe = run("study/pipe");
   rmSync(join(pipe, "metrics.jsonl"));
   execFileSync("mkfifo", [join(pipe, "metrics.jsonl")]);
-  const none = writeRun("study/none", dorefa, "mnist", { epochs: 0 });
+  const none = run("study/none", { planned: 0 });
   mkdirSync(join(folder, "study", "empty"));
   symlinkSync(first, join(folder, "again"));
 
@@ -79,7 +55,7 @@ test("runs are found below folders, each once, and what cannot be read is told",
 
 test("a method in a file stands in no published cell, whatever it is called", async () => {
   const options = { weightBits: 1, activationBits: 2, file: "0123456789abcdef" };
-  writeRun("filed/run", { name: "dorefa", options });
+  run("filed/run", { options });
   expect((await collectRuns([join(folder, "filed")])).runs).toMatchObject([
     { dataset: "MNIST", method: "dorefa", published: undefined },
   ]);
@@ -87,7 +63,7 @@ test("a method in a file stands in no published cell, whatever it is called", as
 
 test("a run whose layers have bits of their own stands in no published cell", async () => {
   const options = { weightBits: 1, activationBits: 2, layers: { fc2: { weightBits: 8 } } };
-  const directory = writeRun("layers", { name: "dorefa", options });
+  const directory = run("layers", { options });
   expect((await collectRuns([directory])).runs[0].published).toBeUndefined();
 });
 

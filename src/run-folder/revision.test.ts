@@ -1,8 +1,7 @@
 /** A run says by which rules it was made, and is not read by others. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { network } from "../nn/index.js";
 import { models } from "../models/index.js";
 import { adam, sgd } from "../optim/index.js";
@@ -14,16 +13,15 @@ import { loadRun } from "./run.js";
 import { revisionOf } from "./revision.js";
 import { base } from "../training/tiny.test.fixture.js";
 import { train } from "../training/train.js";
+import { trainedRun } from "../training/trained.test.fixture.js";
 
-const folder = mkdtempSync(join(tmpdir(), "fewbit-revision-"));
+const folder = trainedRun();
 const config = join(folder, "config.json");
 let made: string;
 
-beforeAll(async () => {
-  await train({ ...base, epochs: 1, directory: folder });
+beforeAll(() => {
   made = readFileSync(config, "utf8");
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Writes into config.json by which revision the run was made. */
 const revise = (revision: object): void =>

@@ -1,19 +1,13 @@
 /** Scoring a run on data that were prepared otherwise than it was. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Dataset } from "../data/index.js";
 import { evaluateRun } from "./evaluate.js";
 import { base, data as plain } from "./tiny.test.fixture.js";
-import { train } from "./train.js";
+import { trainedRun } from "./trained.test.fixture.js";
 
-const folder = mkdtempSync(join(tmpdir(), "fewbit-preparation-"));
 const data: Dataset = { ...plain, classNames: ["a", "b", "c", "d"] };
 const { model, method, executor } = base;
-
-beforeAll(() => train({ ...base, data, epochs: 2, directory: folder }));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = trainedRun({ data, epochs: 2 });
 
 const score = (given: Dataset) => evaluateRun(folder, { model, method, executor, data: given });
 

@@ -1,8 +1,7 @@
 /** docs/runs.md lists exactly what is in the files. `python.test.ts` runs its example. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
   configSchema,
@@ -12,8 +11,7 @@ import {
   layersSchema,
   metricsSchema,
 } from "../run-folder/index.js";
-import { base } from "./tiny.test.fixture.js";
-import { train } from "./train.js";
+import { trainedRun } from "./trained.test.fixture.js";
 
 const text = readFileSync(new URL("../../docs/runs.md", import.meta.url), "utf8");
 
@@ -35,9 +33,7 @@ function keysOf(schema: unknown, path = ""): string[] {
   );
 }
 
-const folder = mkdtempSync(join(tmpdir(), "fewbit-document-"));
-beforeAll(() => train({ ...base, epochs: 1, directory: folder }));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = trainedRun();
 
 describe("the document has the keys of", () => {
   test.each([

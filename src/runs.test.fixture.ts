@@ -1,7 +1,7 @@
 /** Run directories as a training leaves them, written in no time. */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { dataSetNamed } from "../data/index.js";
+import { dataSetNamed } from "./data/index.js";
 
 export interface RunShape {
   readonly model?: string;
@@ -24,6 +24,8 @@ export interface RunShape {
   readonly confusion?: boolean;
   /** Whether it was begun before equal logits counted by rank. */
   readonly isOlder?: boolean;
+  /** What its configuration says otherwise. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 const digits = (value: number): number => Number(value.toFixed(4));
@@ -90,6 +92,7 @@ export function writeRun(folder: string, name: string, shape: RunShape = {}): st
     ...(shape.isOlder === true ? {} : { revision: { scoring: 2 } }),
     ...{ batchSize: 128, seed, validation: 0, epochs: planned },
     ...{ executor: "native", instructionSet: "avx2", threads: 2, cpu: "x" },
+    ...shape.config,
   };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));
   const all = Array.from({ length: epochs }, (_, i) => i + 1);
