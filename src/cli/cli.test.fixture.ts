@@ -125,6 +125,12 @@ export function newFolder(): string {
   return folder;
 }
 
+/** Damages a file: changes its bytes, or gives others. */
+export function rewrite(file: string, change: (bytes: Buffer) => Buffer | void): void {
+  const bytes = readFileSync(file);
+  writeFileSync(file, change(bytes) ?? bytes);
+}
+
 /** Trains on `mnist` in 4 steps an epoch. */
 export const training = "train lenet5 --data mnist --data-dir mnist --batch-size 64";
 
