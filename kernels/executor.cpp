@@ -58,7 +58,7 @@ void Executable::run(const Memory& memory, char* work, Pool& pool, double* nanos
     const Step& step = steps_[i];
     for (int32_t phase = 0; phase < step.plan.phases; phase++) {
       pool.run(step.plan.chunks[phase], [&](int64_t chunk, int thread) {
-        kernels_.run(step.instruction, memory, phase, chunk, Work{work, work + sharedBytes_ + thread * ownBytes_});
+        kernels_.run(step.instruction, memory, {phase, chunk, {work, work + sharedBytes_ + thread * ownBytes_}});
       });
     }
     if (nanoseconds) {

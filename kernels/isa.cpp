@@ -19,12 +19,12 @@ static Plan plan(const Instruction& instruction) {
   }
 }
 
-static void run(const Instruction& instruction, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+static void run(const Instruction& instruction, const Memory& memory, const Chunk& chunk) {
   switch (instruction.kind) {
-    case MAP: return runChunkOf(instruction.map, memory, phase, chunk, work);
-    case PRODUCT: return runChunkOf(instruction.product, memory, phase, chunk, work);
-    case WINDOW: return runWindow(instruction.window, memory, phase, chunk, work);
-    case MOVE: return runMove(instruction.move, memory, phase, chunk, work);
+    case MAP: return runChunkOf(instruction.map, memory, chunk);
+    case PRODUCT: return runChunkOf(instruction.product, memory, chunk);
+    case WINDOW: return runWindow(instruction.window, memory, chunk);
+    case MOVE: return runMove(instruction.move, memory, chunk);
     default: return;
   }
 }

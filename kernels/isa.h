@@ -8,8 +8,8 @@ namespace FEWBIT_ISA {
 
 Plan planOf(const MapInstruction&);
 Plan planOf(const ProductInstruction&);
-void runChunkOf(const MapInstruction&, const Memory&, int32_t phase, int64_t chunk, Work);
-void runChunkOf(const ProductInstruction&, const Memory&, int32_t phase, int64_t chunk, Work);
+void runChunkOf(const MapInstruction&, const Memory&, const Chunk&);
+void runChunkOf(const ProductInstruction&, const Memory&, const Chunk&);
 size_t codeOf(const MapInstruction&, unsigned char* to, size_t room);
 
 }  // namespace FEWBIT_ISA

@@ -12,9 +12,7 @@ namespace FEWBIT_ISA {
 
 Plan planOf(const MapInstruction& map) { return planMap(map); }
 
-void runChunkOf(const MapInstruction& map, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
-  runMap(map, memory, phase, chunk, work);
-}
+void runChunkOf(const MapInstruction& map, const Memory& memory, const Chunk& chunk) { runMap(map, memory, chunk); }
 
 #ifdef __wasm__
 size_t codeOf(const MapInstruction&, unsigned char*, size_t) { return 0; }

@@ -9,8 +9,8 @@ namespace FEWBIT_ISA {
 
 Plan planOf(const ProductInstruction& product) { return planProduct(product); }
 
-void runChunkOf(const ProductInstruction& product, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
-  runProduct(product, memory, phase, chunk, work);
+void runChunkOf(const ProductInstruction& product, const Memory& memory, const Chunk& chunk) {
+  runProduct(product, memory, chunk);
 }
 
 }  // namespace FEWBIT_ISA

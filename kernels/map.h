@@ -390,11 +390,11 @@ static void mergeChunks(const MapInstruction& map, const Memory& memory, int64_t
   }
 }
 
-static void runMap(const MapInstruction& map, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
-  if (phase == 0) {
-    runChunk(map, memory, chunk, work);
+static void runMap(const MapInstruction& map, const Memory& memory, const Chunk& chunk) {
+  if (chunk.phase == 0) {
+    runChunk(map, memory, chunk.index, chunk.work);
   } else {
-    mergeChunks(map, memory, chunk, work);
+    mergeChunks(map, memory, chunk.index, chunk.work);
   }
 }
 

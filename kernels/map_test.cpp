@@ -19,8 +19,16 @@ static int64_t countOf(int32_t axes, const Place& extents) {
 
 static Counts counts;
 
+// Values with some of the axes.
+struct Input {
+  Values values;
+  int32_t axes;
+};
+
 // out = a + b, each in a storage and with axes of its own; and out = a where `copies`.
-static void test(const Place& extents, Values a, int32_t aAxes, Values b, int32_t bAxes, Storage to, bool copies) {
+static void test(const Place& extents, Input first, Input second, Storage to, bool copies) {
+  Values &a = first.values, &b = second.values;
+  const int32_t aAxes = first.axes, bAxes = second.axes;
   const Operand operands[] = {{CONSTANTS, a.storage, aAxes, 0}, {STATE, b.storage, bAxes, 0}};
   const MapOperation operation = {ADD, 2, 0, 1, 0};
   const MapResult result = {{OUTPUTS, to, 7, 0}, copies ? 0 : 2, NONE};
@@ -41,8 +49,8 @@ static void test(const Place& extents, Values a, int32_t aAxes, Values b, int32_
       for (int64_t p = 0; p < extents[1]; p++)
         for (int64_t c = 0; c < extents[2]; c++, i++) {
           const Place place = {n, p, c};
-          const double first = a.get(indexIn(aAxes, extents, place)), second = b.get(indexIn(bAxes, extents, place));
-          right = right && out.get(i) == (copies ? first : first + second);
+          const double x = a.get(indexIn(aAxes, extents, place)), y = b.get(indexIn(bAxes, extents, place));
+          right = right && out.get(i) == (copies ? x : x + y);
         }
     if (counts.fails(right))
       printf("FAILED %s: %s axes %d %s %s axes %d -> %s, %ldx%ldx%ld\n", set.name, storageNames[a.storage], aAxes,
@@ -61,7 +69,7 @@ int main() {
         Values a(from, countOf(aAxes, extents)), b(storages[random() % 6], countOf(bAxes, extents));
         a.fillLattice(random, from == U8 || to == U8 ? 0 : -64, 63);
         b.fillLattice(random, b.storage == U8 || to == U8 ? 0 : -64, 63);
-        test(extents, a, aAxes, b, bAxes, to, false);
+        test(extents, {a, aAxes}, {b, bAxes}, to, false);
       }
   };
   for (int64_t channels = 1; channels <= 50; channels++) {
@@ -78,9 +86,9 @@ int main() {
     Values a(storage, countOf(7, extents)), b(F32, 1);
     for (int64_t i = 0; i < a.count; i++) a.set(i, low + i);
     b.fillLattice(random, 0, 0);
-    test(extents, a, 7, b, 0, storage, false);
-    test(extents, a, 7, b, 0, storage, true);
-    test(extents, a, 7, b, 0, F32, true);
+    test(extents, {a, 7}, {b, 0}, storage, false);
+    test(extents, {a, 7}, {b, 0}, storage, true);
+    test(extents, {a, 7}, {b, 0}, F32, true);
   }
   // Every bfloat16 that is a number, as it is.
   const Place all = {1, 65536 - 256, 1};
@@ -88,7 +96,7 @@ int main() {
   for (int64_t i = 0, bits = 0; bits < 65536; bits++)
     if ((bits & 0x7f80) != 0x7f80) halves.as<uint16_t>()[i++] = uint16_t(bits);
   zero.set(0, 0);
-  test(all, halves, 7, zero, 0, BF16, true);
-  test(all, halves, 7, zero, 0, F32, true);
+  test(all, {halves, 7}, {zero, 0}, BF16, true);
+  test(all, {halves, 7}, {zero, 0}, F32, true);
   return counts.report("map_test");
 }

@@ -157,11 +157,11 @@ static Plan planMove(const MoveInstruction& move) {
   return {1, {Cut(l.tiles, l.elements).chunks}, 0, 0};
 }
 
-static void runMove(const MoveInstruction& move, const Memory& memory, int32_t, int64_t chunk, Work) {
+static void runMove(const MoveInstruction& move, const Memory& memory, const Chunk& chunk) {
   if (move.op == RANDOM) {
-    randomChunk(move, memory, chunk);
+    randomChunk(move, memory, chunk.index);
   } else {
-    copyChunk(move, memory, chunk);
+    copyChunk(move, memory, chunk.index);
   }
 }
 

@@ -7,7 +7,7 @@
 #pragma once
 #include "product_bf16_filter_gradient.h"
 #include "product_bf16_input_gradient.h"
-#include "product_filter_gradient.h"
+#include "product_f32_filter_gradient.h"
 #include "product_forward.h"
 #include "product_input_gradient.h"
 #include "product_integer.h"
@@ -70,20 +70,19 @@ static Plan planBf16(const ProductInstruction& p) {
   if (p.op == CONVOLUTION_INPUT_GRADIENT) return planInputGradientBf16(matrix ? asColumn(p.geometry) : p.geometry);
   return planFilterBf16(matrix ? asRow(p.geometry) : p.geometry);
 }
-static void runBf16(const ProductInstruction& p, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+static void runBf16(const ProductInstruction& p, const Memory& memory, const Chunk& chunk) {
   const bool matrix = isMatrix(p.geometry);
   float* const out = memory.f32(p.out);
   if (p.op == CONVOLUTION_INPUT_GRADIENT) {
-    runInputGradientBf16(matrix ? asColumn(p.geometry) : p.geometry, (const Bf16*)memory.at(p.a), memory.f32(p.b), out,
-                         phase, chunk, work);
-  } else {
-    runFilterBf16(matrix ? asRow(p.geometry) : p.geometry, {memory.at(p.a), p.a.storage}, (const Bf16*)memory.at(p.b), out,
-                  phase, chunk, work);
+    const Geometry g = matrix ? asColumn(p.geometry) : p.geometry;
+    return runInputGradientBf16(g, (const Bf16*)memory.at(p.a), memory.f32(p.b), out, chunk);
   }
+  const Geometry g = matrix ? asRow(p.geometry) : p.geometry;
+  runFilter(Pairs{g, {memory.at(p.a), p.a.storage}, (const Bf16*)memory.at(p.b)}, out, chunk);
 }
 #else
 static Plan planBf16(const ProductInstruction&) { return {}; }
-static void runBf16(const ProductInstruction&, const Memory&, int32_t, int64_t, Work) {}
+static void runBf16(const ProductInstruction&, const Memory&, const Chunk&) {}
 #endif
 
 static Plan planProduct(const ProductInstruction& p) {
@@ -99,23 +98,26 @@ static Plan planProduct(const ProductInstruction& p) {
   }
 }
 
-static void runProduct(const ProductInstruction& p, const Memory& memory, int32_t phase, int64_t chunk, Work work) {
+static void runProduct(const ProductInstruction& p, const Memory& memory, const Chunk& chunk) {
   const Geometry& g = p.geometry;
-  if (isBf16(p)) return runBf16(p, memory, phase, chunk, work);
+  if (isBf16(p)) return runBf16(p, memory, chunk);
   if (isInteger(p))
     return runInteger(integerProduct(p), (const uint8_t*)memory.at(p.a), (const int8_t*)memory.at(p.b), memory.at(p.out),
-                      phase, chunk, work);
+                      chunk);
   const float *a = memory.f32(p.a), *b = memory.f32(p.b);
   float* out = memory.f32(p.out);
   switch (p.op) {
     case CONVOLUTION:
-      if (isMatrix(g)) return runMatrix(forwardMatrix(g), a, b, out, chunk, work);
-      return runForward({g, false}, a, b, out, phase, chunk, work);
+      if (isMatrix(g)) return runMatrix(forwardMatrix(g), a, b, out, chunk);
+      return runForward({g, false}, a, b, out, chunk);
     case CONVOLUTION_INPUT_GRADIENT:
-      if (isMatrix(g)) return runMatrix(inputGradientMatrix(g), a, b, out, chunk, work);
-      if (flips(g)) return runForward({flippedGeometry(g), true}, a, b, out, phase, chunk, work);
-      return runGather(g, a, b, out, phase, chunk, work);
-    default: return runFilter(isMatrix(g) ? asColumn(g) : g, {memory.at(p.a), p.a.storage}, b, out, phase, chunk, work);
+      if (isMatrix(g)) return runMatrix(inputGradientMatrix(g), a, b, out, chunk);
+      if (flips(g)) return runForward({flippedGeometry(g), true}, a, b, out, chunk);
+      return runGather(g, a, b, out, chunk);
+    default: {
+      const Geometry images = isMatrix(g) ? asColumn(g) : g;
+      return runFilter(Floats{images, {memory.at(p.a), p.a.storage}, b}, out, chunk);
+    }
   }
 }
 

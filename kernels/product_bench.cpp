@@ -90,28 +90,28 @@ int main(int count, char** arguments) {
     const auto run = [&](const char* name, const Geometry& g, bool input = true) {
       if (std::string(name).find(only) != std::string::npos) bench(name, g, input, set);
     };
-    run("LeNet conv1", square(128, 28, 1, 20, 5, 1, 0), false);
-    run("LeNet conv2", square(128, 12, 20, 50, 5, 1, 0));
+    run("LeNet conv1", square({128, 28, 1, 20}, 5, 1, 0), false);
+    run("LeNet conv2", square({128, 12, 20, 50}, 5, 1, 0));
     run("LeNet 800-500", matrix(128, 800, 500));
     run("LeNet 500-250", matrix(128, 500, 250));
     run("LeNet 250-10", matrix(128, 250, 10));
-    run("ResNet 3-16", square(128, 32, 3, 16, 3, 1, 1), false);
-    run("ResNet 16-16", square(128, 32, 16, 16, 3, 1, 1));
-    run("ResNet 16-32 /2", square(128, 32, 16, 32, 3, 2, 1));
-    run("ResNet 32-32", square(128, 16, 32, 32, 3, 1, 1));
-    run("ResNet 32-64 /2", square(128, 16, 32, 64, 3, 2, 1));
-    run("ResNet 64-64", square(128, 8, 64, 64, 3, 1, 1));
-    run("ResNet 16-32 1x1 /2", square(128, 32, 16, 32, 1, 2, 0));
-    run("VGG 64-64", square(128, 32, 64, 64, 3, 1, 1));
-    run("VGG 64-128", square(128, 16, 64, 128, 3, 1, 1));
-    run("VGG 128-128", square(128, 16, 128, 128, 3, 1, 1));
-    run("VGG 256-256", square(128, 8, 256, 256, 3, 1, 1));
-    run("VGG 512-512 4x4", square(128, 4, 512, 512, 3, 1, 1));
-    run("VGG 512-512 2x2", square(128, 2, 512, 512, 3, 1, 1));
+    run("ResNet 3-16", square({128, 32, 3, 16}, 3, 1, 1), false);
+    run("ResNet 16-16", square({128, 32, 16, 16}, 3, 1, 1));
+    run("ResNet 16-32 /2", square({128, 32, 16, 32}, 3, 2, 1));
+    run("ResNet 32-32", square({128, 16, 32, 32}, 3, 1, 1));
+    run("ResNet 32-64 /2", square({128, 16, 32, 64}, 3, 2, 1));
+    run("ResNet 64-64", square({128, 8, 64, 64}, 3, 1, 1));
+    run("ResNet 16-32 1x1 /2", square({128, 32, 16, 32}, 1, 2, 0));
+    run("VGG 64-64", square({128, 32, 64, 64}, 3, 1, 1));
+    run("VGG 64-128", square({128, 16, 64, 128}, 3, 1, 1));
+    run("VGG 128-128", square({128, 16, 128, 128}, 3, 1, 1));
+    run("VGG 256-256", square({128, 8, 256, 256}, 3, 1, 1));
+    run("VGG 512-512 4x4", square({128, 4, 512, 512}, 3, 1, 1));
+    run("VGG 512-512 2x2", square({128, 2, 512, 512}, 3, 1, 1));
     run("VGG 512-4096", matrix(128, 512, 4096));
     run("VGG 4096-4096", matrix(128, 4096, 4096));
-    run("Other 64-64 56x56", square(1, 56, 64, 64, 3, 1, 1));
-    run("Other 256-256 13x13", square(8, 13, 256, 256, 3, 1, 1));
+    run("Other 64-64 56x56", square({1, 56, 64, 64}, 3, 1, 1));
+    run("Other 256-256 13x13", square({8, 13, 256, 256}, 3, 1, 1));
     run("Other 1024^3", matrix(1024, 1024, 1024));
   }
 }

@@ -1,9 +1,8 @@
 // The filter gradient from inputs that are exact in bfloat16 and output gradients in bfloat16.
 //
-// As in product_filter_gradient.h, with pairs of adjacent output columns: a word of the gradient's
-// panel holds (g[2p], g[2p + 1]) of a channel, one of the input's panel (x[j], x[j + stride]), for every
-// column j, so that each tap finds its pair whatever its column. A last pair without a second gradient
-// gets zero. The columns of a matrix product are its rows, cut into units.
+// Columns come in pairs: a word of the gradient's panel holds (g[2p], g[2p + 1]) of a channel, one of the input's
+// panel (x[j], x[j + stride]), for every column j, so that each tap finds its pair whatever its column. A last pair
+// without a second gradient gets zero. The columns of a matrix product are its rows, cut into units.
 #pragma once
 #include "product_bf16.h"
 #include "product_filter_gradient.h"
@@ -13,231 +12,151 @@
 namespace fewbit {
 namespace FEWBIT_ISA {
 
-// Words of a unit's two panels (they should stay in the second-level cache).
+// Words of a unit's two panels (they should stay in the second-level cache), and pairs of columns of a unit, at least.
 enum { PANEL_PAIRS = 32 << 10, UNIT_PAIRS = 128 };
 
-struct PairsCut {
-  FilterCut f;
-  int64_t columns, panelColumns, pairs;  // of a unit at most: output columns, words along a row of both panels
+// Output columns of a unit at most, and words along a row of both panels.
+struct PairColumns {
+  int64_t columns, pairs, panelColumns;
 };
 
-static int64_t panelColumns(const Geometry& g, int64_t pairs) { return 2 * (pairs - 1) * g.strideWidth + g.kernelWidth; }
+// One long row is a matrix product.
+static bool isOneRow(const Geometry& g) { return g.images == 1 && g.outHeight == 1; }
 
-static PairsCut cutPairs(const Geometry& g) {
-  const int64_t length = g.kernelWidth * g.channels, weights = g.kernelHeight * length * g.outChannels;
+static PairColumns pairColumns(const Geometry& g) {
+  const int64_t columns = isOneRow(g) ? least(g.outWidth, 2 * UNIT_PAIRS) : g.outWidth, pairs = ceilDivide(columns, 2);
+  return {columns, pairs, 2 * (pairs - 1) * g.strideWidth + g.kernelWidth};
+}
+
+static FilterCut cutFilterBf16(const Geometry& g) {
+  const int64_t weights = g.kernelHeight * g.kernelWidth * g.channels * g.outChannels;
   const int64_t wanted = wantedChunks(g.images * g.outHeight * g.outWidth * weights / 2);
-  PairsCut cut;
-  FilterCut& f = cut.f;
-  f.alongTaps = tileCost(length, g.outChannels) * 20 < tileCost(g.outChannels, length) * 19;
-
-  // One long row is a matrix product.
-  const bool matrix = g.images == 1 && g.outHeight == 1;
-  cut.columns = matrix ? least(g.outWidth, 2 * UNIT_PAIRS) : g.outWidth;
-  cut.pairs = ceilDivide(cut.columns, 2);
-  cut.panelColumns = panelColumns(g, cut.pairs);
-  const int64_t row = cut.panelColumns * g.channels * g.strideHeight + cut.pairs * g.outChannels;
-  int64_t rows = most(g.images * g.outHeight / wanted, ceilDivide(UNIT_PAIRS, cut.pairs));
+  const PairColumns c = pairColumns(g);
+  const int64_t row = c.panelColumns * g.channels * g.strideHeight + c.pairs * g.outChannels;
+  int64_t rows = most(g.images * g.outHeight / wanted, ceilDivide(UNIT_PAIRS, c.pairs));
   rows = clamp(least(rows, PANEL_PAIRS / row), 1, g.outHeight);
-  f.bands = matrix ? ceilDivide(g.outWidth, cut.columns) : ceilDivide(g.outHeight, rows);
-  f.unitImages = f.bands > 1 ? 1 : clamp(UNIT_PAIRS / (g.outHeight * cut.pairs), 1, g.images);
-  f.imageUnits = ceilDivide(g.images, f.unitImages);
-
-  const int64_t units = f.imageUnits * f.bands;
-  f.strips = g.kernelHeight * ceilDivide(f.alongTaps ? length : g.outChannels, COLUMNS);
-  f.stripChunks = weights >= LARGE_WEIGHTS ? least(wanted, f.strips) : 1;
-  f.groups = clamp(wanted / f.stripChunks, 1, least(least(units, MOST_GROUPS), PARTIAL_FLOATS / weights));
-  if (f.groups * f.stripChunks < 16) f.stripChunks = clamp(ceilDivide(least(wanted, 16), f.groups), 1, f.strips);
-  f.foldChunks = clamp(f.groups * weights / (4 * PACK_FLOATS), 1, ceilDivide(g.kernelHeight * length, COLUMNS));
+  FilterCut cut{};
+  cut.alongTaps = runsAlongTaps(g);
+  cut.cutsColumns = isOneRow(g);
+  cut.bands = cut.cutsColumns ? ceilDivide(g.outWidth, c.columns) : ceilDivide(g.outHeight, rows);
+  cut.unitImages = cut.bands > 1 ? 1 : clamp(UNIT_PAIRS / (g.outHeight * c.pairs), 1, g.images);
+  divideWork(g, wanted, weights >= LARGE_WEIGHTS ? wanted : 1, cut);
   return cut;
 }
 
-// Words of one image of a unit.
-static int64_t inputWords(const Geometry& g, const PairsCut& cut, int64_t rows) {
-  return panelRows(g, rows) * cut.panelColumns * g.channels;
-}
-static int64_t gradientWords(const Geometry& g, const PairsCut& cut, int64_t rows) {
-  return rows * cut.pairs * g.outChannels;
-}
+// Where a unit's operands are packed. The bytes of `own` hold a line of floats, then both panels.
+struct PairLayout {
+  const PairColumns c;
+  const int64_t line, inputRow, gradientRow, inputImage, gradientImage;  // words; of an image with `rows` output rows
+  PairLayout(const Geometry& g, int64_t rows)
+      : c(pairColumns(g)),
+        line((c.panelColumns + g.strideWidth) * g.channels),
+        inputRow(c.panelColumns * g.channels),
+        gradientRow(c.pairs * g.outChannels),
+        inputImage(panelRows(g, rows) * inputRow),
+        gradientImage(rows * gradientRow) {}
+};
 
-static int64_t unitRows(const Geometry& g, const FilterCut& f) {
-  return g.images == 1 && g.outHeight == 1 ? 1 : ceilDivide(g.outHeight, f.bands);
+// Output rows of a unit at most.
+static int64_t unitRows(const Geometry& g, const FilterCut& cut) {
+  return cut.cutsColumns ? 1 : ceilDivide(g.outHeight, cut.bands);
 }
 
 static Plan planFilterBf16(const Geometry& g) {
-  const PairsCut cut = cutPairs(g);
-  const FilterCut& f = cut.f;
-  const int64_t rows = unitRows(g, f), weights = g.kernelHeight * g.kernelWidth * g.channels * g.outChannels;
-  Plan plan{};
-  plan.phases = isDirect(f) ? 1 : 2;
-  plan.chunks[0] = f.groups * f.stripChunks;
-  plan.chunks[1] = isDirect(f) ? 0 : f.foldChunks;
-  plan.sharedBytes = isDirect(f) ? 0 : f.groups * weights * sizeof(float);
-  const int64_t line = (cut.panelColumns + g.strideWidth) * g.channels;
-  const int64_t words = f.unitImages * (inputWords(g, cut, rows) + gradientWords(g, cut, rows)) + line;
-  plan.ownBytes = (words + 4 * LANES) * sizeof(int32_t);
-  return plan;
+  const FilterCut cut = cutFilterBf16(g);
+  const PairLayout layout(g, unitRows(g, cut));
+  const int64_t words = cut.unitImages * (layout.inputImage + layout.gradientImage) + layout.line;
+  return planUnits(g, cut, (words + 4 * LANES) * sizeof(int32_t));
 }
 
-// The words of one row of inputs, from the column `first` of the padded image on; null gives zeros.
-static void packInputPairs(const Geometry& g, const PairsCut& cut, const Inputs& x, int64_t row, int64_t first, float* line,
-                           int32_t* to) {
-  const int64_t words = cut.panelColumns * g.channels, next = g.strideWidth * g.channels;
-  const int64_t begin = clamp(g.paddingWidth - first, 0, cut.panelColumns + g.strideWidth);
-  const int64_t end = clamp(g.width + g.paddingWidth - first, begin, cut.panelColumns + g.strideWidth);
-  const int64_t from = row * g.width + first + begin - g.paddingWidth, count = (end - begin) * g.channels;
-  zero(line, begin * g.channels);
-  if (count > 0) {
-    if (x.storage == F32)
-      copyAhead(line + begin * g.channels, (const float*)x.data + from * g.channels, count, 0);
-    else
-      readIntegers(line + begin * g.channels, x.data, x.storage, from * g.channels, count);
-  }
-  zero(line + end * g.channels, words + next - end * g.channels);
-  int64_t i = 0;
-  for (; i + LANES <= words; i += LANES) storeInts(to + i, pairUp(load(line + i), load(line + i + next)));
-  if (i < words) {
-    const Mask mask = firstLanes(words - i);
-    storeInts(to + i, pairUp(load(line + i, mask), load(line + i + next, mask)), words - i);
-  }
-}
+struct Pairs {
+  typedef int32_t Word;
+  typedef Ints Vector;
+  enum { GRADIENT_BYTES = sizeof(Bf16) };
+  static inline Ints load(const int32_t* from) { return loadInts(from); }
+  static inline Ints loadLast(const int32_t* from, Mask) { return loadInts(from); }  // panels end in room for a vector
+  static inline Ints splat(int32_t word) { return splatInts(word); }
+  static inline Vec multiplyAdd(Vec sum, Ints a, Ints b) { return dotPairs(sum, a, b); }
 
-// The words of one row of gradients: `columns` columns from `from`.
-static void packGradientPairs(const Geometry& g, const PairsCut& cut, const Bf16* from, int64_t columns, int32_t* to) {
-  const int64_t pairs = columns / 2, channels = g.outChannels;
-  for (int64_t p = 0; p < pairs; p++, from += 2 * channels, to += channels)
-    for (int64_t n = 0; n < channels; n += LANES) {
-      const int64_t lanes = least(LANES, channels - n);
-      storeInts(to + n, pairUp(from + n, from + channels + n, lanes), lanes);
-    }
-  if (columns % 2) {
-    for (int64_t n = 0; n < channels; n += LANES) {
-      const int64_t lanes = least(LANES, channels - n);
-      storeInts(to + n, pairWithZero(from + n, lanes), lanes);
-    }
-    to += channels;
-  }
-  for (int64_t n = ceilDivide(columns, 2) * channels; n < cut.pairs * channels; n++) *to++ = 0;
-}
+  const Geometry& g;
+  const Inputs x;
+  const Bf16* const gradient;
+  const FilterCut cut = cutFilterBf16(g);
 
-// out[t][n] = or += sum over (image, row, pair) of dotPairs(broadcast[t], vector[n]); walks count words.
-struct PairPositions {
-  const int32_t *broadcast, *vector;
-  Walk broadcastWalk, vectorWalk;
-  int64_t images, rows, pairs;
-  float* out;
-  int64_t outRow, lastLanes;
-  bool add;
-  Ahead* ahead;  // asked at every row
-};
-
-template <int T, int V>
-static __attribute__((noinline)) void runTile(const PairPositions& p) {
-  const Mask mask = firstLanes(p.lastLanes);
-  const int64_t aColumn = p.broadcastWalk.column, bColumn = p.vectorWalk.column;
-  Vec sum[T][V];
-#pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
-  for (int64_t image = 0; image < p.images; image++)
-    for (int64_t row = 0; row < p.rows; row++) {
-      const int32_t* a = p.broadcast + image * p.broadcastWalk.image + row * p.broadcastWalk.row;
-      const int32_t* b = p.vector + image * p.vectorWalk.image + row * p.vectorWalk.row;
-      p.ahead->ask();
-      for (int64_t pair = 0; pair < p.pairs; pair++, a += aColumn, b += bColumn) {
-        Ints values[V];
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) values[v] = loadInts(b + v * LANES);
-#pragma GCC unroll 16
-        for (int t = 0; t < T; t++) {
-          const Ints x = splatInts(a[t]);
-#pragma GCC unroll 4
-          for (int v = 0; v < V; v++) sum[t][v] = dotPairs(sum[t][v], x, values[v]);
-        }
-      }
-    }
-  addTile(sum, p.out, p.outRow, mask, p.add);
-}
-
-static inline void advance(PairPositions& tile, int64_t rows) {
-  tile.broadcast += rows;
-  tile.out += rows * tile.outRow;
-}
-
-// Adds one unit, packed, to the strips of `sum`.
-static void runUnitPairs(const Geometry& g, const PairsCut& cut, const int32_t* x, const int32_t* gradient, int64_t images,
-                         int64_t rows, Range strips, float* sum, bool add, Ahead ahead) {
-  const bool alongTaps = cut.f.alongTaps;
-  const int64_t length = g.kernelWidth * g.channels, taps = g.kernelHeight * length;
-  const int64_t vectors = alongTaps ? length : g.outChannels, broadcasts = alongTaps ? g.outChannels : length;
-  const int64_t stripsPerRow = ceilDivide(vectors, COLUMNS), panelRow = cut.panelColumns * g.channels;
-  const Walk alongX{inputWords(g, cut, rows), g.strideHeight * panelRow, 2 * g.strideWidth * g.channels};
-  const Walk alongGradient{gradientWords(g, cut, rows), cut.pairs * g.outChannels, g.outChannels};
-  for (int64_t strip = strips.begin; strip < strips.end; strip++) {
-    const int64_t r = strip / stripsPerRow, n = strip % stripsPerRow * COLUMNS;
-    const int32_t* xr = x + r * panelRow;
-    PairPositions tile{};
-    tile.vector = alongTaps ? xr + n : gradient + n;
-    tile.broadcast = alongTaps ? gradient : xr;
-    tile.vectorWalk = alongTaps ? alongX : alongGradient;
-    tile.broadcastWalk = alongTaps ? alongGradient : alongX;
-    tile.images = images;
-    tile.rows = rows;
-    tile.pairs = cut.pairs;
-    tile.out = alongTaps ? sum + r * length + n : sum + r * length * g.outChannels + n;
-    tile.outRow = alongTaps ? taps : g.outChannels;
-    tile.add = add;
-    tile.ahead = &ahead;
-    runPanel(broadcasts, least(COLUMNS, vectors - n), tile);
-  }
-}
-
-static void runGroupPairs(const Geometry& g, const PairsCut& cut, const Inputs& x, const Bf16* gradient, Range units,
-                          Range strips, char* own, float* sum) {
-  const FilterCut& f = cut.f;
-  const bool matrix = g.images == 1 && g.outHeight == 1;
-  const int64_t most = unitRows(g, f);
-  float* const line = reinterpret_cast<float*>(own);
-  int32_t* const inputs = reinterpret_cast<int32_t*>(own) + (cut.panelColumns + g.strideWidth) * g.channels + LANES;
-  int32_t* const gradients = inputs + f.unitImages * inputWords(g, cut, most) + LANES;
-  for (int64_t unit = units.begin; unit < units.end; unit++) {
-    const Range images = part(g.images, f.imageUnits, unit / f.bands);
-    const Range band = part(matrix ? g.outWidth : g.outHeight, f.bands, unit % f.bands);
-    const Range rows = matrix ? Range{0, 1} : band, columns = matrix ? band : Range{0, g.outWidth};
-    const int64_t count = rows.end - rows.begin, xRows = panelRows(g, count);
-    const bool more = unit + 1 < units.end && !matrix;
-    const Ahead ahead = more ? askFor(g, f, x, gradient, sizeof(Bf16), unit + 1, strips) : Ahead();
-    for (int64_t i = 0; i < images.end - images.begin; i++) {
-      const int64_t image = images.begin + i;
-      int32_t* to = inputs + i * inputWords(g, cut, count);
-      for (int64_t row = 0; row < xRows; row++, to += cut.panelColumns * g.channels) {
-        const int64_t h = rows.begin * g.strideHeight + row - g.paddingHeight;
+  Panels<int32_t> panels(const Unit& unit, char* own) const {
+    const PairLayout most(g, unitRows(g, cut)), layout(g, lengthOf(unit.rows));
+    float* const line = reinterpret_cast<float*>(own);
+    int32_t* const inputs = reinterpret_cast<int32_t*>(own) + layout.line + LANES;
+    int32_t* const gradients = inputs + cut.unitImages * most.inputImage + LANES;
+    for (int64_t i = 0; i < lengthOf(unit.images); i++) {
+      const int64_t image = unit.images.begin + i;
+      int32_t* to = inputs + i * layout.inputImage;
+      for (int64_t row = 0; row < panelRows(g, lengthOf(unit.rows)); row++, to += layout.inputRow) {
+        const int64_t h = unit.rows.begin * g.strideHeight + row - g.paddingHeight;
         if (h < 0 || h >= g.height)
-          zero(reinterpret_cast<float*>(to), cut.panelColumns * g.channels);
+          zero(reinterpret_cast<float*>(to), layout.inputRow);
         else
-          packInputPairs(g, cut, x, image * g.height + h, columns.begin * g.strideWidth, line, to);
+          packInputs(image * g.height + h, unit.columns.begin * g.strideWidth, line, to);
       }
-      to = gradients + i * gradientWords(g, cut, count);
-      for (int64_t row = rows.begin; row < rows.end; row++, to += cut.pairs * g.outChannels)
-        packGradientPairs(g, cut, gradient + ((image * g.outHeight + row) * g.outWidth + columns.begin) * g.outChannels,
-                          columns.end - columns.begin, to);
+      to = gradients + i * layout.gradientImage;
+      for (int64_t row = unit.rows.begin; row < unit.rows.end; row++, to += layout.gradientRow)
+        packGradient((image * g.outHeight + row) * g.outWidth, unit.columns, to);
     }
-    runUnitPairs(g, cut, inputs, gradients, images.end - images.begin, count, strips, sum, unit > units.begin, ahead);
+    Panels<int32_t> to;
+    to.x = inputs;
+    to.gradient = gradients;
+    to.xWalk = {layout.inputImage, g.strideHeight * layout.inputRow, 2 * g.strideWidth * g.channels};
+    to.gradientWalk = {layout.gradientImage, layout.gradientRow, g.outChannels};
+    to.kernelRow = layout.inputRow;
+    to.images = lengthOf(unit.images);
+    to.rows = lengthOf(unit.rows);
+    to.columns = layout.c.pairs;
+    return to;
   }
-}
 
-static void runFilterBf16(const Geometry& g, const Inputs& x, const Bf16* gradient, float* dw, int32_t phase, int64_t chunk,
-                          Work work) {
-  const PairsCut cut = cutPairs(g);
-  const FilterCut& f = cut.f;
-  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
-  float* partial = reinterpret_cast<float*>(work.shared);
-  if (phase == 1) return foldGroups(g, f, partial, columnPart(taps, f.foldChunks, chunk), dw);
-  const int64_t group = chunk % f.groups;
-  const Range units = part(f.imageUnits * f.bands, f.groups, group);
-  const Range strips = part(f.strips, f.stripChunks, chunk / f.groups);
-  runGroupPairs(g, cut, x, gradient, units, strips, work.own, isDirect(f) ? dw : partial + group * taps * g.outChannels);
-}
+  // The words of a row of inputs, counted over all images, from the column `first` of the padded image on.
+  void packInputs(int64_t row, int64_t first, float* line, int32_t* to) const {
+    const int64_t panelColumns = pairColumns(g).panelColumns;
+    const int64_t words = panelColumns * g.channels, next = g.strideWidth * g.channels;
+    const int64_t begin = clamp(g.paddingWidth - first, 0, panelColumns + g.strideWidth);
+    const int64_t end = clamp(g.width + g.paddingWidth - first, begin, panelColumns + g.strideWidth);
+    const int64_t from = row * g.width + first + begin - g.paddingWidth, count = (end - begin) * g.channels;
+    zero(line, begin * g.channels);
+    if (count > 0) {
+      if (x.storage == F32)
+        copyAhead(line + begin * g.channels, (const float*)x.data + from * g.channels, count, 0);
+      else
+        readIntegers(line + begin * g.channels, x.data, x.storage, from * g.channels, count);
+    }
+    zero(line + end * g.channels, words + next - end * g.channels);
+    int64_t i = 0;
+    for (; i + LANES <= words; i += LANES)
+      storeInts(to + i, pairUp(FEWBIT_ISA::load(line + i), FEWBIT_ISA::load(line + i + next)));
+    if (i < words) {
+      const Mask mask = firstLanes(words - i);
+      storeInts(to + i, pairUp(FEWBIT_ISA::load(line + i, mask), FEWBIT_ISA::load(line + i + next, mask)), words - i);
+    }
+  }
+
+  // The words of some columns of the row of gradients that begins at position `row`; zeros follow up to a whole row.
+  void packGradient(int64_t row, Range columns, int32_t* to) const {
+    const int64_t count = lengthOf(columns), pairs = count / 2, channels = g.outChannels;
+    const Bf16* from = gradient + (row + columns.begin) * channels;
+    for (int64_t p = 0; p < pairs; p++, from += 2 * channels, to += channels)
+      for (int64_t n = 0; n < channels; n += LANES) {
+        const int64_t lanes = least(LANES, channels - n);
+        storeInts(to + n, pairUp(from + n, from + channels + n, lanes), lanes);
+      }
+    if (count % 2) {
+      for (int64_t n = 0; n < channels; n += LANES) {
+        const int64_t lanes = least(LANES, channels - n);
+        storeInts(to + n, pairWithZero(from + n, lanes), lanes);
+      }
+      to += channels;
+    }
+    for (int64_t n = ceilDivide(count, 2) * channels; n < pairColumns(g).pairs * channels; n++) *to++ = 0;
+  }
+};
 
 }  // namespace FEWBIT_ISA
 }  // namespace fewbit

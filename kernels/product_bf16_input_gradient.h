@@ -8,6 +8,7 @@
 #pragma once
 #include "cut.h"
 #include "product_bf16.h"
+#include "product_forward.h"
 
 #if defined(__AVX512BF16__)
 
@@ -75,7 +76,7 @@ static Bf16Cut cutBf16(const Geometry& g) {
   return cut;
 }
 
-// Where the packed weights of a pair of phases begin: [pair of phases][block][kernel row][pair][channel].
+// Words of packed weights before those of a pair of phases.
 static int64_t packedBefore(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b) {
   int64_t words = 0;
   for (int64_t i = 0; i <= a; i++)
@@ -97,9 +98,21 @@ static Plan planInputGradientBf16(const Geometry& g) {
   return plan;
 }
 
+// The phases of rows and of columns that make a convolution of stride 1, and where its packed weights begin:
+// [pair of phases][block][kernel row][pair][channel].
+struct PhasePair {
+  int64_t row, column;  // phases
+  Phase rows, columns;
+  int64_t packed;
+};
+static PhasePair phasePair(const Geometry& g, const Bf16Cut& cut, int64_t row, int64_t column) {
+  return {row, column, cut.rows.phase(row), cut.columns.phase(column), packedBefore(g, cut, row, column)};
+}
+
 // Packs the flipped weights of a block of input channels for one pair of phases; `segment` is a row of them.
-static void packBlock(const Geometry& g, const Phase& rows, const Phase& columns, const float* w, int64_t channel,
-                      float* segment, int32_t* to) {
+static void packBlock(const Geometry& g, const PhasePair& phases, const float* w, int64_t channel, float* segment,
+                      int32_t* to) {
+  const Phase &rows = phases.rows, &columns = phases.columns;
   const int64_t lanes = least(LANES, g.channels - channel), length = columns.taps * g.outChannels;
   for (int64_t m = rows.taps - 1; m >= 0; m--) {
     const int64_t r = rows.first + m * g.strideHeight;
@@ -119,11 +132,10 @@ static void packWeightsBf16(const Geometry& g, const Bf16Cut& cut, const float* 
                             int32_t* packed) {
   for (int64_t a = 0; a < cut.rows.phases(); a++)
     for (int64_t b = 0; b < cut.columns.phases(); b++) {
-      const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
-      const int64_t block = rows.taps * pairsOf(g, columns) * LANES;
-      int32_t* const to = packed + packedBefore(g, cut, a, b);
+      const PhasePair phases = phasePair(g, cut, a, b);
+      const int64_t block = phases.rows.taps * pairsOf(g, phases.columns) * LANES;
       for (int64_t n = channels.begin; n < channels.end; n += LANES)
-        packBlock(g, rows, columns, w, n, reinterpret_cast<float*>(own), to + n / LANES * block);
+        packBlock(g, phases, w, n, reinterpret_cast<float*>(own), packed + phases.packed + n / LANES * block);
     }
 }
 
@@ -213,11 +225,12 @@ struct GradientPanel {
   }
 };
 
-// Rows `rows` of one pair of phases; the panel begins at gradient row rows.begin + lowest.
-static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b, GradientPanel& panel,
-                     const int32_t* packed, Range channels, Range band, float* image) {
-  const Phase rows = cut.rows.phase(a), columns = cut.columns.phase(b);
-  const int64_t count = least(band.end, rows.inputs) - band.begin;
+// Computes the rows of a band that belong to one pair of phases. The panel begins at gradient row rows.begin + lowest.
+static void runPhases(const PhasePair& phases, const Bf16Cut& cut, const Band& band, GradientPanel& panel,
+                      const int32_t* packed, float* image) {
+  const Geometry& g = panel.g;
+  const Phase &rows = phases.rows, &columns = phases.columns;
+  const int64_t count = least(band.rows.end, rows.inputs) - band.rows.begin;
   if (count <= 0) return;
   const int64_t panelRow = cut.columns.panel(cut.columns.most()) * g.outChannels;
   const int64_t outRow = g.strideHeight * g.width * g.channels;
@@ -232,12 +245,11 @@ static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b
   const bool none = tile.segments == 0;
   const int64_t top = none ? 0 : rows.shift - rows.taps + 1 - cut.rows.lowest;
   const int64_t left = none ? 0 : columns.shift - columns.taps + 1 - cut.columns.lowest;
-  packed += packedBefore(g, cut, a, b);
-  float* const out = image + ((band.begin * g.strideHeight + a) * g.width + b) * g.channels;
-  for (int64_t n = channels.begin; n < channels.end; n += PAIR_VECTORS * LANES) {
-    const int64_t vectors = least(PAIR_VECTORS, ceilDivide(channels.end - n, LANES));
-    tile.lastLanes = least(channels.end - n - (vectors - 1) * LANES, LANES);
-    tile.b = packed + n / LANES * tile.block;
+  float* const out = image + ((band.rows.begin * g.strideHeight + phases.row) * g.width + phases.column) * g.channels;
+  for (int64_t n = band.channels.begin; n < band.channels.end; n += PAIR_VECTORS * LANES) {
+    const int64_t vectors = least(PAIR_VECTORS, ceilDivide(band.channels.end - n, LANES));
+    tile.lastLanes = least(band.channels.end - n - (vectors - 1) * LANES, LANES);
+    tile.b = packed + phases.packed + n / LANES * tile.block;
     for (int64_t i = 0; i < (column ? 1 : count); i++) {
       tile.a = panel.rows(top + tile.segments + (column ? count - 1 : i)) + (top + i) * panelRow + left * g.outChannels;
       tile.out = out + i * outRow + n;
@@ -246,25 +258,25 @@ static void runPhase(const Geometry& g, const Bf16Cut& cut, int64_t a, int64_t b
   }
 }
 
-static void runInputGradientBf16(const Geometry& g, const Bf16* gradient, const float* w, float* dx, int32_t phase,
-                                 int64_t chunk, Work work) {
+static void runInputGradientBf16(const Geometry& g, const Bf16* gradient, const float* w, float* dx, const Chunk& chunk) {
   const Bf16Cut cut = cutBf16(g);
-  int32_t* packed = reinterpret_cast<int32_t*>(work.shared);
-  if (phase == 0) return packWeightsBf16(g, cut, w, columnPart(g.channels, cut.packChunks, chunk), work.own, packed);
-  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk % cut.bandChunks);
-  const Range channels = columnPart(g.channels, cut.channelChunks, chunk / cut.bandChunks);
-  for (int64_t band = bands.begin; band < bands.end; band++) {
-    const int64_t image = band / cut.bands;
-    const Range rows = part(cut.rows.most(), cut.bands, band % cut.bands);
+  int32_t* const packed = reinterpret_cast<int32_t*>(chunk.work.shared);
+  if (chunk.phase == 0)
+    return packWeightsBf16(g, cut, w, columnPart(g.channels, cut.packChunks, chunk.index), chunk.work.own, packed);
+  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk.index % cut.bandChunks);
+  const Range channels = columnPart(g.channels, cut.channelChunks, chunk.index / cut.bandChunks);
+  for (int64_t index = bands.begin; index < bands.end; index++) {
+    const int64_t image = index / cut.bands;
+    const Band band{part(cut.rows.most(), cut.bands, index % cut.bands), channels};
     GradientPanel panel{g,
                         cut.columns,
                         gradient + image * g.outHeight * g.outWidth * g.outChannels,
-                        rows.begin + cut.rows.lowest,
+                        band.rows.begin + cut.rows.lowest,
                         0,
-                        reinterpret_cast<Bf16*>(work.own)};
+                        reinterpret_cast<Bf16*>(chunk.work.own)};
     for (int64_t a = 0; a < cut.rows.phases(); a++)
       for (int64_t b = 0; b < cut.columns.phases(); b++)
-        runPhase(g, cut, a, b, panel, packed, channels, rows, dx + image * g.height * g.width * g.channels);
+        runPhases(phasePair(g, cut, a, b), cut, band, panel, packed, dx + image * g.height * g.width * g.channels);
   }
 }
 

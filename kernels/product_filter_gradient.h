@@ -5,8 +5,15 @@
 // order. Vectors run over output channels, or over the taps of a kernel row where that leaves
 // fewer lanes idle; partial sums are transposed then.
 //
-// Inputs that are stored as bytes are converted unit by unit into a thread's own panel, as padded ones
-// are copied; the sums are the same.
+// How units are cut, walked and summed stands here once. What an element is, and how a unit's operands come to lie
+// in panels, is an `Elements` policy: product_f32_filter_gradient.h and product_bf16_filter_gradient.h. It has
+//
+//   Word, Vector             an element of a panel (a number, or a pair of them), and a vector of them
+//   load, loadLast, splat    of a vector, of the last vector of a row of outputs, of one word
+//   multiplyAdd              sum + a * b in each lane
+//   GRADIENT_BYTES           of one output gradient in memory
+//   g, cut, x, gradient      the product, how it is cut, and its operands
+//   panels(unit, own)        packs a unit's operands into `own` where need be, and says where they lie
 #pragma once
 #include "product_forward.h"
 #include "simd_integer.h"
@@ -15,17 +22,28 @@ namespace fewbit {
 namespace FEWBIT_ISA {
 
 enum {
-  UNIT_POSITIONS = 64,  // at least, so that adding units costs little
-  MATRIX_UNIT = 256,    // rows of a matrix product, at most
   MOST_GROUPS = 16,
   PARTIAL_FLOATS = 8 << 20,   // of all partial sums
   LARGE_WEIGHTS = 128 << 10,  // of a chunk: its partial sum should stay in the second-level cache
 };
 
 struct FilterCut {
-  bool alongTaps;  // vectors run over taps
+  bool alongTaps;    // vectors run over taps
+  bool cutsColumns;  // of one long row, which is a matrix product; else bands are of rows
   int64_t unitImages, bands, imageUnits, groups, strips, stripChunks, foldChunks;
 };
+
+// The inputs: f32 or integers.
+struct Inputs {
+  const char* data;
+  int32_t storage;
+};
+
+// Images, output rows and output columns.
+struct Unit {
+  Range images, rows, columns;
+};
+static inline int64_t lengthOf(Range range) { return range.end - range.begin; }
 
 // Half cycles per position of one kernel row with 16 lanes: a multiply-add, or a load, each.
 static int64_t tileCost(int64_t vectorLength, int64_t broadcastLength) {
@@ -37,142 +55,155 @@ static int64_t tileCost(int64_t vectorLength, int64_t broadcastLength) {
   }
   return cost;
 }
+static bool runsAlongTaps(const Geometry& g) {
+  const int64_t length = g.kernelWidth * g.channels;
+  return tileCost(length, g.outChannels) * 20 < tileCost(g.outChannels, length) * 19;
+}
 
-static FilterCut cutFilter(const Geometry& g) {
+// Divides the work of a cut whose bands and images of a unit are known: into `strips` parts of the weights, and
+// groups of units, for `wanted` chunks.
+static void divideWork(const Geometry& g, int64_t wanted, int64_t strips, FilterCut& cut) {
   const int64_t length = g.kernelWidth * g.channels, weights = g.kernelHeight * length * g.outChannels;
-  const int64_t positions = g.outHeight * g.outWidth;
-  const int64_t wanted = wantedChunks(g.images * positions * weights);
-  FilterCut cut;
-  cut.alongTaps = tileCost(length, g.outChannels) * 20 < tileCost(g.outChannels, length) * 19;
-
-  int64_t rows = clamp(g.images * g.outHeight / wanted, ceilDivide(UNIT_POSITIONS, g.outWidth), g.outHeight);
-  if (padded(g)) rows = clamp((PANEL_FLOATS / panelRow(g) - g.kernelHeight) / g.strideHeight + 1, 1, rows);
-  if (g.width == 1) rows = least(rows, MATRIX_UNIT);
-  cut.bands = ceilDivide(g.outHeight, rows);
-  cut.unitImages = cut.bands > 1 ? 1 : least(ceilDivide(UNIT_POSITIONS, positions), g.images);
   cut.imageUnits = ceilDivide(g.images, cut.unitImages);
-
-  const int64_t units = cut.imageUnits * cut.bands;
   cut.strips = g.kernelHeight * ceilDivide(cut.alongTaps ? length : g.outChannels, COLUMNS);
-  // Each part of the weights packs the images again; where there is nothing to pack, parts need no partial sums.
-  const int64_t strips = padded(g) || weights < LARGE_WEIGHTS ? ceilDivide(weights, LARGE_WEIGHTS) : wanted;
   cut.stripChunks = least(strips, cut.strips);
+  const int64_t units = cut.imageUnits * cut.bands;
   cut.groups = clamp(wanted / cut.stripChunks, 1, least(least(units, MOST_GROUPS), PARTIAL_FLOATS / weights));
   if (cut.groups * cut.stripChunks < 16) cut.stripChunks = clamp(ceilDivide(least(wanted, 16), cut.groups), 1, cut.strips);
   cut.foldChunks = clamp(cut.groups * weights / (4 * PACK_FLOATS), 1, ceilDivide(g.kernelHeight * length, COLUMNS));
-  return cut;
 }
 
 // Whether the only group's sum is the result as it is.
 static bool isDirect(const FilterCut& cut) { return cut.groups == 1 && !cut.alongTaps; }
 
-// The inputs: f32 or bytes.
-struct Inputs {
-  const char* data;
-  int32_t storage;
-};
-static bool packs(const Geometry& g, int32_t storage) { return padded(g) || storage != F32; }
-
-static Plan planFilter(const Geometry& g, int32_t storage) {
-  const FilterCut cut = cutFilter(g);
+// The plan of a cut whose units need so many bytes of a thread's own.
+static Plan planUnits(const Geometry& g, const FilterCut& cut, int64_t ownBytes) {
   const bool direct = isDirect(cut);
-  const int64_t rows = ceilDivide(g.outHeight, cut.bands);
   Plan plan{};
   plan.phases = direct ? 1 : 2;
   plan.chunks[0] = cut.groups * cut.stripChunks;
   plan.chunks[1] = direct ? 0 : cut.foldChunks;
   const int64_t weights = g.kernelHeight * g.kernelWidth * g.channels * g.outChannels;
   plan.sharedBytes = direct ? 0 : cut.groups * weights * sizeof(float);
-  const int64_t panel = cut.unitImages * panelRows(g, rows) * panelRow(g);
-  plan.ownBytes = packs(g, storage) ? (panel + LANES) * sizeof(float) : 0;
+  plan.ownBytes = ownBytes;
   return plan;
 }
 
-// Rows first ... first + rows of an image, counted from the top of its padding, with their borders, as floats.
-static void packRows(const Geometry& g, const Inputs& x, int64_t image, int64_t first, int64_t rows, float* to) {
-  const int64_t row = g.width * g.channels, border = g.paddingWidth * g.channels;
-  const int64_t start = image * g.height * row;
-  if (x.storage == F32) return padRows(g, (const float*)x.data + start, first, rows, to, 0);
-  if (!padded(g)) return readIntegers(to, x.data, x.storage, start + first * row, rows * row);
-  for (int64_t i = 0; i < rows; i++, to += row + 2 * border) {
-    const int64_t h = first + i - g.paddingHeight;
-    const bool inside = h >= 0 && h < g.height;
-    if (inside) readIntegers(to + border, x.data, x.storage, start + h * row, row);
-    zero(to, inside ? border : border + row);
-    zero(to + border + row, border);
-  }
+static Unit unitOf(const Geometry& g, const FilterCut& cut, int64_t index) {
+  const Range band = part(cut.cutsColumns ? g.outWidth : g.outHeight, cut.bands, index % cut.bands);
+  return {part(g.images, cut.imageUnits, index / cut.bands), cut.cutsColumns ? Range{0, g.outHeight} : band,
+          cut.cutsColumns ? band : Range{0, g.outWidth}};
 }
 
-// Adds one unit, whose inputs start at `x`, to the strips of `sum`.
-static void runUnit(const Geometry& g, bool alongTaps, const float* x, int64_t xImage, const float* gradient, int64_t images,
-                    int64_t rows, Range strips, float* sum, bool add, Ahead ahead) {
+// Words from one image, row and column to the next.
+struct Walk {
+  int64_t image, row, column;
+};
+
+// A unit's operands: words of the inputs that the first tap reads, `kernelRow` words before those of the next row of the
+// kernel, and of the gradient.
+template <class Word>
+struct Panels {
+  const Word *x, *gradient;
+  Walk xWalk, gradientWalk;
+  int64_t kernelRow, images, rows, columns;
+};
+
+// out[t][n] = or += chain over (image, row, column) of broadcast[t] * vector[n].
+template <class Elements>
+struct PositionTile {
+  const typename Elements::Word *broadcast, *vector;
+  Walk broadcastWalk, vectorWalk;
+  int64_t images, rows, columns;
+  float* out;
+  int64_t outRow, lastLanes;
+  bool add;
+  Ahead* ahead;  // asked at every row
+};
+
+template <int T, int V, class Elements>
+static __attribute__((noinline)) void runTile(const PositionTile<Elements>& p) {
+  const Mask mask = firstLanes(p.lastLanes);
+  const int64_t aColumn = p.broadcastWalk.column, bColumn = p.vectorWalk.column;
+  Vec sum[T][V];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
+  for (int64_t image = 0; image < p.images; image++)
+    for (int64_t row = 0; row < p.rows; row++) {
+      const typename Elements::Word* a = p.broadcast + image * p.broadcastWalk.image + row * p.broadcastWalk.row;
+      const typename Elements::Word* b = p.vector + image * p.vectorWalk.image + row * p.vectorWalk.row;
+      p.ahead->ask();
+      for (int64_t column = 0; column < p.columns; column++, a += aColumn, b += bColumn) {
+        typename Elements::Vector values[V];
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++)
+          values[v] = v == V - 1 ? Elements::loadLast(b + v * LANES, mask) : Elements::load(b + v * LANES);
+#pragma GCC unroll 16
+        for (int t = 0; t < T; t++) {
+          const typename Elements::Vector x = Elements::splat(a[t]);
+#pragma GCC unroll 2
+          for (int v = 0; v < V; v++) sum[t][v] = Elements::multiplyAdd(sum[t][v], x, values[v]);
+        }
+      }
+    }
+  addTile(sum, p.out, p.outRow, mask, p.add);
+}
+
+template <class Elements>
+static inline void advance(PositionTile<Elements>& tile, int64_t rows) {
+  tile.broadcast += rows;
+  tile.out += rows * tile.outRow;
+}
+
+// Where a group adds its units: some strips of a partial sum, which the first unit overwrites.
+struct Sum {
+  float* to;
+  Range strips;
+  bool add;
+};
+
+template <class Elements>
+static void addUnit(const Elements& elements, const Panels<typename Elements::Word>& unit, const Sum& sum, Ahead ahead) {
+  const Geometry& g = elements.g;
+  const bool alongTaps = elements.cut.alongTaps;
   const int64_t length = g.kernelWidth * g.channels, taps = g.kernelHeight * length;
   const int64_t vectors = alongTaps ? length : g.outChannels, broadcasts = alongTaps ? g.outChannels : length;
   const int64_t stripsPerRow = ceilDivide(vectors, COLUMNS);
-  int64_t xRow = g.strideHeight * panelRow(g), xColumn = g.strideWidth * g.channels;
-  int64_t gradientRow = g.outWidth * g.outChannels, gradientColumn = g.outChannels, columns = g.outWidth;
-  if (columns == 1) {
-    columns = rows;
-    rows = 1;
-    xColumn = xRow;
-    gradientColumn = gradientRow;
-  }
-  const int64_t gradientImage = g.outHeight * g.outWidth * g.outChannels;
-  for (int64_t strip = strips.begin; strip < strips.end; strip++) {
+  for (int64_t strip = sum.strips.begin; strip < sum.strips.end; strip++) {
     const int64_t r = strip / stripsPerRow, begin = strip % stripsPerRow * COLUMNS;
-    const float* xr = x + r * panelRow(g);
+    const typename Elements::Word* const x = unit.x + r * unit.kernelRow;
     for (int64_t n = begin; n < least(begin + COLUMNS, vectors); n += PANEL) {
-      PositionTile tile{};
-      const Walk alongX{xImage, xRow, xColumn}, alongGradient{gradientImage, gradientRow, gradientColumn};
-      tile.vector = alongTaps ? xr + n : gradient + n;
-      tile.broadcast = alongTaps ? gradient : xr;
-      tile.vectorWalk = alongTaps ? alongX : alongGradient;
-      tile.broadcastWalk = alongTaps ? alongGradient : alongX;
-      tile.images = images;
-      tile.rows = rows;
-      tile.columns = columns;
-      tile.out = alongTaps ? sum + r * length + n : sum + r * length * g.outChannels + n;
+      PositionTile<Elements> tile{};
+      tile.vector = alongTaps ? x + n : unit.gradient + n;
+      tile.broadcast = alongTaps ? unit.gradient : x;
+      tile.vectorWalk = alongTaps ? unit.xWalk : unit.gradientWalk;
+      tile.broadcastWalk = alongTaps ? unit.gradientWalk : unit.xWalk;
+      tile.images = unit.images;
+      tile.rows = unit.rows;
+      tile.columns = unit.columns;
+      tile.out = alongTaps ? sum.to + r * length + n : sum.to + r * length * g.outChannels + n;
       tile.outRow = alongTaps ? taps : g.outChannels;
-      tile.add = add;
+      tile.add = sum.add;
       tile.ahead = &ahead;
       runPanel(broadcasts, least(PANEL, vectors - n), tile);
     }
   }
 }
 
-// What a unit reads of the inputs and of the gradient, of elements of so many bytes.
-static Ahead askFor(const Geometry& g, const FilterCut& cut, const Inputs& x, const void* gradient, int64_t gradientBytes,
-                    int64_t unit, Range strips) {
-  const Range images = part(g.images, cut.imageUnits, unit / cut.bands);
-  const Range rows = part(g.outHeight, cut.bands, unit % cut.bands);
-  const int64_t row = g.width * g.channels * storageBytes(x.storage),
-                gradientRow = g.outWidth * g.outChannels * gradientBytes;
-  const int64_t first = most(rows.begin * g.strideHeight - g.paddingHeight, 0);
-  const int64_t last = least(first + panelRows(g, rows.end - rows.begin), g.height);
-  const int64_t count = images.end - images.begin - 1, outRows = rows.end - rows.begin;
-  return Ahead(x.data + (images.begin * g.height + first) * row, (count * g.height + last - first) * row,
-               (const char*)gradient + (images.begin * g.outHeight + rows.begin) * gradientRow,
-               (count * g.outHeight + outRows) * gradientRow,
-               (g.outWidth == 1 ? 1 : (count + 1) * outRows) * (strips.end - strips.begin));
-}
-
-static void runGroup(const Geometry& g, const FilterCut& cut, const Inputs& x, const float* gradient, Range units,
-                     Range strips, float* own, float* sum) {
-  const int64_t xImage = g.height * g.width * g.channels, gradientRow = g.outWidth * g.outChannels;
-  const bool packed = packs(g, x.storage);
-  for (int64_t unit = units.begin; unit < units.end; unit++) {
-    const Range images = part(g.images, cut.imageUnits, unit / cut.bands);
-    const Range rows = part(g.outHeight, cut.bands, unit % cut.bands);
-    const Ahead ahead = unit + 1 < units.end ? askFor(g, cut, x, gradient, sizeof(float), unit + 1, strips) : Ahead();
-    const int64_t count = images.end - images.begin, first = rows.begin * g.strideHeight;
-    const int64_t xRows = panelRows(g, rows.end - rows.begin), panel = xRows * panelRow(g);
-    if (packed)
-      for (int64_t i = 0; i < count; i++) packRows(g, x, images.begin + i, first, xRows, own + i * panel);
-    const float* from = packed ? own : (const float*)x.data + images.begin * xImage + first * panelRow(g);
-    runUnit(g, cut.alongTaps, from, packed ? panel : xImage,
-            gradient + (images.begin * g.outHeight + rows.begin) * gradientRow, count, rows.end - rows.begin, strips, sum,
-            unit > units.begin, ahead);
-  }
+// What a unit reads of both operands, to be asked for while as many strips of the one before it run.
+template <class Elements>
+static Ahead askFor(const Elements& elements, const Unit& unit, int64_t strips) {
+  const Geometry& g = elements.g;
+  const int64_t row = g.width * g.channels * storageBytes(elements.x.storage);
+  const int64_t gradientRow = g.outWidth * g.outChannels * Elements::GRADIENT_BYTES;
+  const int64_t outRows = lengthOf(unit.rows), count = lengthOf(unit.images) - 1;
+  const int64_t first = most(unit.rows.begin * g.strideHeight - g.paddingHeight, 0);
+  const int64_t last = least(first + panelRows(g, outRows), g.height);
+  return Ahead(elements.x.data + (unit.images.begin * g.height + first) * row, (count * g.height + last - first) * row,
+               (const char*)elements.gradient + (unit.images.begin * g.outHeight + unit.rows.begin) * gradientRow,
+               (count * g.outHeight + outRows) * gradientRow, (g.outWidth == 1 ? 1 : (count + 1) * outRows) * strips);
 }
 
 // Adds the groups' partial sums of a range of taps.
@@ -206,17 +237,22 @@ static void foldGroups(const Geometry& g, const FilterCut& cut, const float* par
     }
 }
 
-static void runFilter(const Geometry& g, const Inputs& x, const float* gradient, float* dw, int32_t phase, int64_t chunk,
-                      Work work) {
-  const FilterCut cut = cutFilter(g);
+template <class Elements>
+static void runFilter(const Elements& elements, float* dw, const Chunk& chunk) {
+  const Geometry& g = elements.g;
+  const FilterCut& cut = elements.cut;
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels;
-  float* partial = reinterpret_cast<float*>(work.shared);
-  if (phase == 1) return foldGroups(g, cut, partial, columnPart(taps, cut.foldChunks, chunk), dw);
-  const int64_t group = chunk % cut.groups;
+  float* const partial = reinterpret_cast<float*>(chunk.work.shared);
+  if (chunk.phase == 1) return foldGroups(g, cut, partial, columnPart(taps, cut.foldChunks, chunk.index), dw);
+  const int64_t group = chunk.index % cut.groups;
   const Range units = part(cut.imageUnits * cut.bands, cut.groups, group);
-  const Range strips = part(cut.strips, cut.stripChunks, chunk / cut.groups);
-  runGroup(g, cut, x, gradient, units, strips, reinterpret_cast<float*>(work.own),
-           isDirect(cut) ? dw : partial + group * taps * g.outChannels);
+  const Range strips = part(cut.strips, cut.stripChunks, chunk.index / cut.groups);
+  Sum sum{isDirect(cut) ? dw : partial + group * taps * g.outChannels, strips, false};
+  for (int64_t unit = units.begin; unit < units.end; unit++, sum.add = true) {
+    const bool asks = unit + 1 < units.end && !cut.cutsColumns;
+    const Ahead ahead = asks ? askFor(elements, unitOf(g, cut, unit + 1), lengthOf(strips)) : Ahead();
+    addUnit(elements, elements.panels(unitOf(g, cut, unit), chunk.work.own), sum, ahead);
+  }
 }
 
 }  // namespace FEWBIT_ISA

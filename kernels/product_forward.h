@@ -82,10 +82,15 @@ static void padRows(const Geometry& g, const float* image, int64_t first, int64_
   }
 }
 
-// Output rows of an image. Where there is padding, `own` gets the rows of its panel one by one, just before
+// Output rows and channels of an image.
+struct Band {
+  Range rows, channels;
+};
+
+// Computes a band of an image. Where there is padding, `own` gets the rows of its panel one by one, just before
 // they are first read: the first-level cache still holds them then, and the rows that follow have time to come.
-static void runBand(const Geometry& g, const float* image, const float* packed, Range channels, Range rows, float* own,
-                    float* out) {
+static void runBand(const Geometry& g, const float* image, const float* packed, const Band& band, float* own, float* out) {
+  const Range rows = band.rows, channels = band.channels;
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels, first = rows.begin * g.strideHeight;
   const float* const from = padded(g) ? own : image + first * panelRow(g);
   int64_t ready = padded(g) ? 0 : panelRows(g, rows.end - rows.begin);
@@ -110,18 +115,18 @@ static void runBand(const Geometry& g, const float* image, const float* packed, 
     }
 }
 
-static void runForward(const Forward& p, const float* x, const float* w, float* y, int32_t phase, int64_t chunk, Work work) {
+static void runForward(const Forward& p, const float* x, const float* w, float* y, const Chunk& chunk) {
   const Geometry& g = p.g;
-  float* packed = reinterpret_cast<float*>(work.shared);
-  if (phase == 0) return packForward(p, w, columnPart(g.outChannels, planForward(p).chunks[0], chunk), packed);
+  float* packed = reinterpret_cast<float*>(chunk.work.shared);
+  if (chunk.phase == 0) return packForward(p, w, columnPart(g.outChannels, planForward(p).chunks[0], chunk.index), packed);
   const ForwardCut cut = cutForward(g);
-  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk % cut.bandChunks);
-  const Range channels = columnPart(g.outChannels, cut.channelChunks, chunk / cut.bandChunks);
+  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk.index % cut.bandChunks);
+  const Range channels = columnPart(g.outChannels, cut.channelChunks, chunk.index / cut.bandChunks);
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(g.outHeight, cut.bands, band % cut.bands);
-    runBand(g, x + image * g.height * g.width * g.channels, packed, channels, rows, reinterpret_cast<float*>(work.own),
-            y + image * g.outHeight * g.outWidth * g.outChannels);
+    runBand(g, x + image * g.height * g.width * g.channels, packed, {rows, channels},
+            reinterpret_cast<float*>(chunk.work.own), y + image * g.outHeight * g.outWidth * g.outChannels);
   }
 }
 

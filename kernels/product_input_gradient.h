@@ -70,14 +70,13 @@ static void gatherImageRow(const Geometry& g, const float* gradient, const float
   gatherRow(g, own, tile.outRow, to);
 }
 
-static void runGather(const Geometry& g, const float* gradient, const float* w, float* dx, int32_t phase, int64_t chunk,
-                      Work work) {
-  float* packed = reinterpret_cast<float*>(work.shared);
-  if (phase == 0) return packGather(g, w, chunk, packed);
-  const Range rows = part(g.images * g.height, planGather(g).chunks[1], chunk);
+static void runGather(const Geometry& g, const float* gradient, const float* w, float* dx, const Chunk& chunk) {
+  float* packed = reinterpret_cast<float*>(chunk.work.shared);
+  if (chunk.phase == 0) return packGather(g, w, chunk.index, packed);
+  const Range rows = part(g.images * g.height, planGather(g).chunks[1], chunk.index);
   for (int64_t row = rows.begin; row < rows.end; row++)
     gatherImageRow(g, gradient + row / g.height * g.outHeight * g.outWidth * g.outChannels, packed, row % g.height,
-                   reinterpret_cast<float*>(work.own), dx + row * g.width * g.channels);
+                   reinterpret_cast<float*>(chunk.work.own), dx + row * g.width * g.channels);
 }
 
 }  // namespace FEWBIT_ISA

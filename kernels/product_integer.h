@@ -200,11 +200,13 @@ struct CodeRows {
 };
 
 // Output rows of an image, from its packed weights. The panel gets its rows one by one, just before they are first read.
-static void runIntegerBand(const IntegerProduct& p, const uint8_t* image, const int32_t* packed, Range channels, Range band,
+static void runIntegerBand(const IntegerProduct& p, const uint8_t* image, const int32_t* packed, const Band& band,
                            Code* panel, char* out) {
+  const Range channels = band.channels;
   const Geometry& g = p.g;
   const int64_t elementBytes = p.isShort ? sizeof(int16_t) : sizeof(int32_t);
-  const int64_t row = g.strideHeight * panelRow(g), rows = band.end - band.begin, first = band.begin * g.strideHeight;
+  const int64_t row = g.strideHeight * panelRow(g), rows = band.rows.end - band.rows.begin,
+                first = band.rows.begin * g.strideHeight;
   const bool column = g.outWidth == 1;  // then pixels follow one another from row to row
   int64_t ready = 0;
   CodeTile tile{};
@@ -232,25 +234,24 @@ static void runIntegerBand(const IntegerProduct& p, const uint8_t* image, const 
   }
 }
 
-static void runInteger(const IntegerProduct& p, const uint8_t* x, const int8_t* w, char* y, int32_t phase, int64_t chunk,
-                       Work work) {
+static void runInteger(const IntegerProduct& p, const uint8_t* x, const int8_t* w, char* y, const Chunk& chunk) {
   const Geometry& g = p.g;
-  int32_t* packed = reinterpret_cast<int32_t*>(work.shared);
-  if (phase == 0) {
-    const Range channels = columnPart(g.outChannels, planInteger(p).chunks[0], chunk);
+  int32_t* packed = reinterpret_cast<int32_t*>(chunk.work.shared);
+  if (chunk.phase == 0) {
+    const Range channels = columnPart(g.outChannels, planInteger(p).chunks[0], chunk.index);
     for (int64_t n = channels.begin; n < channels.end; n += VECTORS * LANES)
       packBlocks(p, w, n, least(VECTORS, ceilDivide(channels.end - n, LANES)), packed);
     return;
   }
   const ForwardCut cut = cutInteger(g);
-  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk % cut.bandChunks);
-  const Range channels = columnPart(g.outChannels, cut.channelChunks, chunk / cut.bandChunks);
-  Code* panel = reinterpret_cast<Code*>(work.own);
+  const Range bands = part(g.images * cut.bands, cut.bandChunks, chunk.index % cut.bandChunks);
+  const Range channels = columnPart(g.outChannels, cut.channelChunks, chunk.index / cut.bandChunks);
+  Code* panel = reinterpret_cast<Code*>(chunk.work.own);
   for (int64_t band = bands.begin; band < bands.end; band++) {
     const int64_t image = band / cut.bands;
     const Range rows = part(g.outHeight, cut.bands, band % cut.bands);
     const int64_t first = (image * g.outHeight + rows.begin) * g.outWidth * g.outChannels;
-    runIntegerBand(p, x + image * g.height * g.width * g.channels, packed, channels, rows, panel,
+    runIntegerBand(p, x + image * g.height * g.width * g.channels, packed, {rows, channels}, panel,
                    y + first * (p.isShort ? sizeof(int16_t) : sizeof(int32_t)));
   }
 }

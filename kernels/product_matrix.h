@@ -25,11 +25,11 @@ static Plan planMatrix(const Matrix& p) {
   return {1, {matrixRowChunks(p) * matrixColumnChunks(p)}, 0, panel};
 }
 
-static void runMatrix(const Matrix& p, const float* a, const float* b, float* out, int64_t chunk, Work work) {
+static void runMatrix(const Matrix& p, const float* a, const float* b, float* out, const Chunk& chunk) {
   const int64_t rowChunks = matrixRowChunks(p);
-  const Range rows = part(p.m, rowChunks, chunk % rowChunks);
-  const Range columns = columnPart(p.n, matrixColumnChunks(p), chunk / rowChunks);
-  float* packed = reinterpret_cast<float*>(work.own);
+  const Range rows = part(p.m, rowChunks, chunk.index % rowChunks);
+  const Range columns = columnPart(p.n, matrixColumnChunks(p), chunk.index / rowChunks);
+  float* packed = reinterpret_cast<float*>(chunk.work.own);
   const int64_t blocks = ceilDivide(p.k, MATRIX_BLOCK);
   for (int64_t n = columns.begin; n < columns.end; n += PANEL) {
     const int64_t width = least(PANEL, columns.end - n);

@@ -140,15 +140,15 @@ static void testCodesOf(const Geometry& g, Random& random) {
 int main() {
   Random random(1);
   const auto pick = [&](std::vector<int64_t> from) { return from[random() % from.size()]; };
-  const std::vector<Geometry> particular = {square(70, 12, 20, 50, 5, 1, 0),
-                                            square(40, 28, 1, 20, 5, 1, 0),
-                                            square(3, 256, 3, 10, 3, 1, 1),
-                                            square(1, 7, 384, 1000, 3, 1, 1),
-                                            square(1, 227, 3, 32, 11, 4, 0),
-                                            square(70, 2, 64, 64, 3, 1, 1),
-                                            square(2, 33, 130, 70, 3, 2, 1),
-                                            square(20, 16, 16, 32, 1, 2, 0),
-                                            square(1, 20, 1000, 8, 3, 1, 1),
+  const std::vector<Geometry> particular = {square({70, 12, 20, 50}, 5, 1, 0),
+                                            square({40, 28, 1, 20}, 5, 1, 0),
+                                            square({3, 256, 3, 10}, 3, 1, 1),
+                                            square({1, 7, 384, 1000}, 3, 1, 1),
+                                            square({1, 227, 3, 32}, 11, 4, 0),
+                                            square({70, 2, 64, 64}, 3, 1, 1),
+                                            square({2, 33, 130, 70}, 3, 2, 1),
+                                            square({20, 16, 16, 32}, 1, 2, 0),
+                                            square({1, 20, 1000, 8}, 3, 1, 1),
                                             matrix(1000, 300, 270),
                                             matrix(1, 2000, 1000)};
   for (int op = 0; op < 5; op++) {  // the fourth: codes; the fifth: gradients in bfloat16
@@ -162,13 +162,14 @@ int main() {
       const int64_t h = std::max<int64_t>(1, kh - 2 * ph) + random() % 14;
       const int64_t w = std::max<int64_t>(1, kw - 2 * pw) + random() % 30;
       const std::vector<int64_t> channels = {1, 2, 3, 7, 8, 10, 16, 17, 20, 32, 33, 50, 64, 80, 130};
-      test(geometry(1 + random() % 5, h, w, pick(channels), pick(channels), kh, kw, sh, sw, ph, pw));
+      const int64_t inChannels = pick(channels), outChannels = pick(channels);
+      test(geometry({1 + int64_t(random() % 5), h, w, inChannels, outChannels}, {{kh, kw}, {sh, sw}, {ph, pw}}));
     }
     for (int i = 0; i < 60; i++) test(matrix(1 + random() % 300, 1 + random() % 1100, 1 + random() % 130));
     for (const Geometry& g : particular) test(g);
   }
   // All codes at their extremes at once: as large as sums get.
-  for (const Geometry& g : {square(2, 9, 130, 40, 5, 1, 2), square(1, 11, 3, 64, 11, 1, 5), matrix(17, 4097, 70)})
+  for (const Geometry& g : {square({2, 9, 130, 40}, 5, 1, 2), square({1, 11, 3, 64}, 11, 1, 5), matrix(17, 4097, 70)})
     for (const int weight : {-128, 127}) {
       testCodes(g, U8, {255, 255}, {weight, weight}, random);
       testCodes(g, S8, {-128, -128}, {weight, weight}, random);

@@ -6,28 +6,39 @@ namespace fewbit {
 
 inline const char* const opNames[] = {"forward", "input gradient", "filter gradient"};
 
-inline Geometry geometry(int64_t images, int64_t height, int64_t width, int64_t channels, int64_t outChannels,
-                         int64_t kernelHeight, int64_t kernelWidth, int64_t strideHeight, int64_t strideWidth,
-                         int64_t paddingHeight, int64_t paddingWidth) {
-  return {images,
-          height,
-          width,
-          channels,
-          kernelHeight,
-          kernelWidth,
-          strideHeight,
-          strideWidth,
-          paddingHeight,
-          paddingWidth,
-          (height + 2 * paddingHeight - kernelHeight) / strideHeight + 1,
-          (width + 2 * paddingWidth - kernelWidth) / strideWidth + 1,
-          outChannels};
+// What a convolution reads, and how many channels it makes of it.
+struct Images {
+  int64_t count, height, width, channels, outChannels;
+};
+// Its kernel as [height, width].
+struct Taps {
+  int64_t kernel[2], stride[2], padding[2];
+};
+
+inline Geometry geometry(const Images& x, const Taps& t) {
+  return {x.count,
+          x.height,
+          x.width,
+          x.channels,
+          t.kernel[0],
+          t.kernel[1],
+          t.stride[0],
+          t.stride[1],
+          t.padding[0],
+          t.padding[1],
+          (x.height + 2 * t.padding[0] - t.kernel[0]) / t.stride[0] + 1,
+          (x.width + 2 * t.padding[1] - t.kernel[1]) / t.stride[1] + 1,
+          x.outChannels};
 }
-inline Geometry square(int64_t images, int64_t size, int64_t channels, int64_t outChannels, int64_t kernel, int64_t stride,
-                       int64_t padding) {
-  return geometry(images, size, size, channels, outChannels, kernel, kernel, stride, stride, padding, padding);
+
+struct SquareImages {
+  int64_t count, size, channels, outChannels;
+};
+inline Geometry square(const SquareImages& x, int64_t kernel, int64_t stride, int64_t padding) {
+  return geometry({x.count, x.size, x.size, x.channels, x.outChannels},
+                  {{kernel, kernel}, {stride, stride}, {padding, padding}});
 }
-inline Geometry matrix(int64_t m, int64_t k, int64_t n) { return square(m, 1, k, n, 1, 1, 0); }
+inline Geometry matrix(int64_t m, int64_t k, int64_t n) { return square({m, 1, k, n}, 1, 1, 0); }
 
 inline int64_t inputs(const Geometry& g) { return g.images * g.height * g.width * g.channels; }
 inline int64_t weights(const Geometry& g) { return g.kernelHeight * g.kernelWidth * g.channels * g.outChannels; }

@@ -147,51 +147,6 @@ struct Ahead {
   }
 };
 
-// Floats from one image, row and column to the next.
-struct Walk {
-  int64_t image, row, column;
-};
-
-// out[t][n] = or += chain over (image, row, column) of broadcast[t] * vector[n].
-struct PositionTile {
-  const float *broadcast, *vector;
-  Walk broadcastWalk, vectorWalk;
-  int64_t images, rows, columns;
-  float* out;
-  int64_t outRow, lastLanes;
-  bool add;
-  Ahead* ahead;  // asked at every row
-};
-
-template <int T, int V>
-static __attribute__((noinline)) void runTile(const PositionTile& p) {
-  const Mask mask = firstLanes(p.lastLanes);
-  const int64_t aColumn = p.broadcastWalk.column, bColumn = p.vectorWalk.column;
-  Vec sum[T][V];
-#pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
-  for (int64_t image = 0; image < p.images; image++)
-    for (int64_t row = 0; row < p.rows; row++) {
-      const float* a = p.broadcast + image * p.broadcastWalk.image + row * p.broadcastWalk.row;
-      const float* b = p.vector + image * p.vectorWalk.image + row * p.vectorWalk.row;
-      p.ahead->ask();
-      for (int64_t column = 0; column < p.columns; column++, a += aColumn, b += bColumn) {
-        Vec values[V];
-#pragma GCC unroll 2
-        for (int v = 0; v < V; v++) values[v] = v == V - 1 ? load(b + v * LANES, mask) : load(b + v * LANES);
-#pragma GCC unroll 16
-        for (int t = 0; t < T; t++) {
-          const Vec x = splat(a[t]);
-#pragma GCC unroll 2
-          for (int v = 0; v < V; v++) sum[t][v] = madd(x, values[v], sum[t][v]);
-        }
-      }
-    }
-  addTile(sum, p.out, p.outRow, mask, p.add);
-}
-
 // A tile of at most T rows. `runTile` and `advance`, which moves a tile down by a number of rows, are overloaded
 // for each kind of tile.
 template <int T, int V, class Tile>
@@ -220,10 +175,6 @@ static void runVectors(int64_t vectors, int64_t rows, const Tile& tile) {
 }
 static inline void advance(PixelTile& tile, int64_t rows) {
   tile.a += rows * tile.aRow;
-  tile.out += rows * tile.outRow;
-}
-static inline void advance(PositionTile& tile, int64_t rows) {
-  tile.broadcast += rows;
   tile.out += rows * tile.outRow;
 }
 // `columns` columns (at most PANEL).

@@ -115,9 +115,16 @@ struct Plan {
   int64_t sharedBytes, ownBytes;  // may be more than WebAssembly can address
 };
 
+// A chunk of a phase, and the memory that it works in.
+struct Chunk {
+  int32_t phase;
+  int64_t index;
+  Work work;
+};
+
 struct Kernels {
   Plan (*plan)(const Instruction&);
-  void (*run)(const Instruction&, const Memory&, int32_t phase, int64_t chunk, Work);
+  void (*run)(const Instruction&, const Memory&, const Chunk&);
   // Writes machine code for a map that may lie at any address. Gives its bytes, or 0 where the map must be
   // interpreted or `room` is too little.
   size_t (*compile)(const MapInstruction&, unsigned char* to, size_t room);

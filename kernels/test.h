@@ -100,7 +100,7 @@ class Runner {
       for (int64_t i = 0; i < plan_.chunks[phase]; i++) {
         if (backwards) memset(own_, 0xff, plan_.ownBytes);
         const int64_t chunk = backwards ? plan_.chunks[phase] - 1 - i : i;
-        kernels_.run(instruction_, memory_, phase, chunk, {shared_, own_});
+        kernels_.run(instruction_, memory_, {phase, chunk, {shared_, own_}});
       }
   }
 

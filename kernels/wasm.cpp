@@ -99,7 +99,7 @@ EXPORT(run) void run(int32_t index) {
   const Work parts{work, work + static_cast<size_t>(sharedBytes)};
   for (int32_t phase = 0; phase < step.plan.phases; phase++) {
     for (int64_t chunk = 0; chunk < step.plan.chunks[phase]; chunk++) {
-      simd128Kernels.run(step.instruction, memory, phase, chunk, parts);
+      simd128Kernels.run(step.instruction, memory, {phase, chunk, parts});
     }
   }
 }

@@ -27,16 +27,22 @@ static inline void storeChannels(float* p, int64_t n, Vec v) {
   }
 }
 
+// Rows and columns of an image of `width` columns.
+struct Area {
+  int64_t width, channels;
+  Range rows, columns;
+};
+
 // to[channel] = combination of from[row][column][channel] over rows and columns, in their order.
-// `from` has `width` columns.
 template <typename Combine>
-static inline void combineArea(const float* from, int64_t width, int64_t channels, Range rows, Range columns, Vec start,
-                               float* to, Combine combine) {
+static inline void combineArea(const float* from, const Area& area, Vec start, float* to, Combine combine) {
+  const int64_t channels = area.channels;
+  const Range rows = area.rows, columns = area.columns;
   for (int64_t c = 0; c < channels; c += LANES) {
     const int64_t n = channels - c;
     Vec sum = start;
     for (int64_t row = rows.begin; row < rows.end; row++) {
-      const float* p = from + (row * width + columns.begin) * channels + c;
+      const float* p = from + (row * area.width + columns.begin) * channels + c;
       for (int64_t column = columns.begin; column < columns.end; column++, p += channels) {
         sum = combine(loadChannels(p, n), sum);
       }
@@ -56,9 +62,9 @@ static void windowRow(const WindowInstruction& window, const Memory& memory, int
   for (int64_t column = 0; column < g.outWidth; column++, y += g.channels) {
     const Range columns = tapsOf(column, g.kernelWidth, g.strideWidth, g.paddingWidth, g.width);
     if (window.op == WINDOW_SUM) {
-      combineArea(x, g.width, g.channels, rows, columns, splat(0), y, addTo);
+      combineArea(x, {g.width, g.channels, rows, columns}, splat(0), y, addTo);
     } else {
-      combineArea(x, g.width, g.channels, rows, columns, splat(-__builtin_inff()), y, maximum);
+      combineArea(x, {g.width, g.channels, rows, columns}, splat(-__builtin_inff()), y, maximum);
     }
   }
 }
@@ -71,7 +77,7 @@ static void windowSumGradientRow(const WindowInstruction& window, const Memory& 
   float* dx = memory.f32(window.out) + index * g.width * g.channels;
   const Range rows = windowsOver(index % g.height, g.kernelHeight, g.strideHeight, g.paddingHeight, g.outHeight);
   for (int64_t column = 0; column < g.width; column++, dx += g.channels) {
-    combineArea(gradient, g.outWidth, g.channels, rows, windowsOverColumn[column], splat(0), dx, addTo);
+    combineArea(gradient, {g.outWidth, g.channels, rows, windowsOverColumn[column]}, splat(0), dx, addTo);
   }
 }
 
@@ -128,25 +134,25 @@ static Plan planWindow(const WindowInstruction& window) {
   return {1, {cutWindow(window).chunks}, 0, window.geometry.width * int64_t(sizeof(Range))};
 }
 
-static void runWindow(const WindowInstruction& window, const Memory& memory, int32_t, int64_t chunk, Work work) {
+static void runWindow(const WindowInstruction& window, const Memory& memory, const Chunk& chunk) {
   const Geometry& g = window.geometry;
   const Cut cut = cutWindow(window);
   if (window.op == WINDOW_MAX_GRADIENT) {
     const int64_t together = channelsTogether(g), parts = ceilDivide(g.channels, together);
-    for (int64_t unit = cut.begin(chunk); unit < cut.end(chunk); unit++) {
+    for (int64_t unit = cut.begin(chunk.index); unit < cut.end(chunk.index); unit++) {
       const int64_t channel = unit % parts * together;
       windowMaxGradientImage(window, memory, unit / parts, {channel, least(channel + together, g.channels)});
     }
   } else if (window.op == WINDOW_SUM_GRADIENT) {
-    Range* const windowsOverColumn = reinterpret_cast<Range*>(work.own);
+    Range* const windowsOverColumn = reinterpret_cast<Range*>(chunk.work.own);
     for (int64_t column = 0; column < g.width; column++) {
       windowsOverColumn[column] = windowsOver(column, g.kernelWidth, g.strideWidth, g.paddingWidth, g.outWidth);
     }
-    for (int64_t row = cut.begin(chunk); row < cut.end(chunk); row++) {
+    for (int64_t row = cut.begin(chunk.index); row < cut.end(chunk.index); row++) {
       windowSumGradientRow(window, memory, row, windowsOverColumn);
     }
   } else {
-    for (int64_t row = cut.begin(chunk); row < cut.end(chunk); row++) windowRow(window, memory, row);
+    for (int64_t row = cut.begin(chunk.index); row < cut.end(chunk.index); row++) windowRow(window, memory, row);
   }
 }
 
