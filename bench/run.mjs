@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
 import { benchCommands } from "./commands.mjs";
+import { benchKernels } from "./kernels.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
 import { benchSteps } from "./steps.mjs";
 import { benchWasm } from "./wasm.mjs";
@@ -16,6 +17,7 @@ const benchmarks = {
   wasm: benchWasm,
   commands: benchCommands,
   steps: benchSteps,
+  kernels: benchKernels,
 };
 
 const { values, positionals } = parseArgs({

@@ -4,21 +4,16 @@
  * medians over rounds. Processor time, since neighbours on a machine move wall time by a fifth.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
+import { turns, withBase } from "./common/base.mjs";
 import { median, root, runParts } from "./common/processes.mjs";
 
-export async function benchSteps({ base, rounds, steps = 200, threads, only, json }) {
-  if (base === undefined) {
-    console.error("steps needs the commit to compare with: --base REVISION");
-    process.exit(2);
-  }
-  const folder = mkdtempSync(join(tmpdir(), "fewbit-bench-"));
-  const clone = join(folder, "clone");
-  const git = (...parts) => execFileSync("git", parts, { stdio: "ignore" });
-  git("clone", "-q", root, clone);
-  git("-C", clone, "checkout", "-q", base);
+export const benchSteps = ({ base, ...options }) =>
+  withBase("steps", base, (clone) => compare({ base, clone, ...options }));
+
+async function compare({ base, clone, rounds, steps = 200, threads, only, json }) {
   execFileSync("npm", ["ci", "--ignore-scripts"], { cwd: clone, stdio: "ignore" });
   execFileSync(process.execPath, ["scripts/setup.mjs"], { cwd: clone, stdio: "ignore" });
   cpSync(join(root, "bench", "ours"), join(clone, "bench", "ours"), { recursive: true });
@@ -33,13 +28,7 @@ export async function benchSteps({ base, rounds, steps = 200, threads, only, jso
   const part = (executor, method) => () => {
     const all = { present: [], base: [] };
     for (let round = 0; round < rounds; round++) {
-      const turns = [
-        ["present", root],
-        ["base", clone],
-      ];
-      // Who goes first takes turns, too.
-      for (const [name, where] of round % 2 === 0 ? turns : turns.reverse())
-        all[name].push(stepOf(where, executor, method));
+      for (const [name, where] of turns(round, clone)) all[name].push(stepOf(where, executor, method));
     }
     const [present, before] = [median(all.present), median(all.base)];
     const ratio = present / before;
@@ -51,9 +40,5 @@ export async function benchSteps({ base, rounds, steps = 200, threads, only, jso
     float: part("native", "baseline"),
     wasm: part("wasm", "dorefa"),
   };
-  try {
-    await runParts(parts, only);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  await runParts(parts, only);
 }
