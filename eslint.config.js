@@ -44,6 +44,13 @@ export default tseslint.config(
       "no-useless-escape": "error",
       "prefer-const": "error",
       eqeqeq: ["error", "smart"],
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: ":matches(ObjectExpression > SpreadElement, JSXSpreadAttribute) > ObjectExpression",
+          message: "Write the properties out: a spread of an object says that it is made elsewhere.",
+        },
+      ],
     },
   },
   {

@@ -43,7 +43,11 @@ async function resultAt(url: string): Promise<string> {
 
 async function viteServer(root: string, config: vite.InlineConfig): Promise<string> {
   const server = await vite.createServer({
-    ...{ root, configFile: false, logLevel: "error", cacheDir: join(root, "cache"), ...config },
+    root,
+    configFile: false,
+    logLevel: "error",
+    cacheDir: join(root, "cache"),
+    ...config,
     server: { host: "127.0.0.1", port: 0, hmr: false, watch: null },
   });
   open.push(() => server.close());
@@ -147,8 +151,13 @@ test.each(["esm", "cjs"] as const)(
     const extension = format === "esm" ? "mjs" : "cjs";
     const outfile = join(root, `dist/server.${extension}`);
     await esbuild.build({
-      ...{ entryPoints: [join(root, "server.mjs")], outfile, bundle: true, platform: "node", format },
-      ...{ logLevel: "silent", logOverride: { "empty-import-meta": "silent" } },
+      entryPoints: [join(root, "server.mjs")],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format,
+      logLevel: "silent",
+      logOverride: { "empty-import-meta": "silent" },
       external: ["sharp"],
       // Packages of CommonJS within a bundle of ES modules ask for it.
       banner: {

@@ -38,10 +38,15 @@ export function metricsLine(epoch: number, shape: RunShape = {}): string {
   const accuracy = (ends: number): number => digits(Math.min(100, ends - (ends - 30) * rest + 0.4 * noise));
   const scores = { loss: digits(0.04 + 2 * rest), top1: accuracy(top1), top5: accuracy(100) };
   return `${JSON.stringify({
-    ...{ epoch, step: epoch * 100, seconds: digits(secondsEach + 0.2 * noise) },
+    epoch,
+    step: epoch * 100,
+    seconds: digits(secondsEach + 0.2 * noise),
     learningRate: epoch > 12 ? learningRate / 10 : learningRate,
-    ...{ trainLoss: digits(0.03 + 2.2 * rest), trainTop1: accuracy(top1 + 0.3), split: "test" },
-    ...{ ...scores, test: scores },
+    trainLoss: digits(0.03 + 2.2 * rest),
+    trainTop1: accuracy(top1 + 0.3),
+    split: "test",
+    ...scores,
+    test: scores,
   })}\n`;
 }
 
@@ -55,12 +60,10 @@ export function layerLine(epoch: number, layer: string, index: number): string {
     return Math.round(400 * (bell(x, apart) + bell(x, -apart)));
   });
   return `${JSON.stringify({
-    ...{
-      epoch,
-      layer,
-      levels: index === 0 ? null : 2 ** index,
-      sparsity: digits(0.1 * index * (1 - 1 / epoch)),
-    },
+    epoch,
+    layer,
+    levels: index === 0 ? null : 2 ** index,
+    sparsity: digits(0.1 * index * (1 - 1 / epoch)),
     signFlips: digits((0.3 - 0.02 * index) / epoch),
     histogram: { lowest: digits(-width), highest: digits(1.1 * width), counts },
   })}\n`;
@@ -83,15 +86,23 @@ export function writeRun(folder: string, name: string, shape: RunShape = {}): st
   const directory = join(folder, name);
   mkdirSync(directory, { recursive: true });
   const config = {
-    ...{ formatVersion: 1, fewbit: "0.1.0", model: { name: model, input: [28, 28, 1], classes } },
+    formatVersion: 1,
+    fewbit: "0.1.0",
+    model: { name: model, input: [28, 28, 1], classes },
     method: { name: method, options },
     optimizer: { name: optimizer, options: { learningRate } },
     schedule: null,
     data: { name: data, checksum: dataSetNamed(data)?.published?.checksum ?? "0", augmentation: null },
     preparation: { mean: [0.13], std: [0.3], ...(classNames === undefined ? {} : { classNames }) },
     ...(shape.isOlder === true ? {} : { revision: { scoring: 2 } }),
-    ...{ batchSize: 128, seed, validation: 0, epochs: planned },
-    ...{ executor: "native", instructionSet: "avx2", threads: 2, cpu: "x" },
+    batchSize: 128,
+    seed,
+    validation: 0,
+    epochs: planned,
+    executor: "native",
+    instructionSet: "avx2",
+    threads: 2,
+    cpu: "x",
     ...shape.config,
   };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));

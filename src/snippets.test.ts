@@ -118,14 +118,12 @@ beforeAll(() => {
   const program = ts.createProgram(
     [...snippets.map(({ file }) => join(folder, file)), join(folder, "bundlers.d.ts")],
     {
-      ...{
-        strict: true,
-        noEmit: true,
-        allowJs: true,
-        checkJs: true,
-        skipLibCheck: true,
-        preserveSymlinks: true,
-      },
+      strict: true,
+      noEmit: true,
+      allowJs: true,
+      checkJs: true,
+      skipLibCheck: true,
+      preserveSymlinks: true,
       module: ts.ModuleKind.NodeNext,
       moduleResolution: ts.ModuleResolutionKind.NodeNext,
       target: ts.ScriptTarget.ES2022,

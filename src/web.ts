@@ -25,8 +25,17 @@ import {
 
 /** Quantization methods, and `quantizer` to write one. */
 export const quant = {
-  ...{ baseline, qnn, dorefa, xnor, twn, ttq },
-  ...{ quantizer, methods, createMethod, registerMethod, withLayers },
+  baseline,
+  qnn,
+  dorefa,
+  xnor,
+  twn,
+  ttq,
+  quantizer,
+  methods,
+  createMethod,
+  registerMethod,
+  withLayers,
 } as const;
 /** Optimizers and learning rate schedules. */
 export const optim = { adam, sgd, stepDecay, constant: constantRate } as const;

@@ -36,7 +36,10 @@ export async function alternate(mine, ways, rounds) {
     ms: median(own.map(({ medianMs }) => medianMs)),
     result: own[0],
     ways: rows.map(({ name, group, ms, tried, failed, times }) => ({
-      ...{ name, group, tried, failed },
+      name,
+      group,
+      tried,
+      failed,
       ms: times.length > 0 ? median(times) : ms,
     })),
   };

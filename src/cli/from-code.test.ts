@@ -27,7 +27,8 @@ beforeAll(async () => {
     method: dorefa({ weightBits: 1, activationBits: 2 }),
     data: await datasets.mnist({ directory: at("mnist") }),
     optimizer: adam({ learningRate: 0.01 }),
-    ...{ epochs: 1, batchSize: 64 },
+    epochs: 1,
+    batchSize: 64,
   };
   own = await train({ ...base, model: models.lenet5, directory: at("shipped") });
   const flat = network("flat", { input: [28, 28, 1], classes: 10 }, (net, images) =>

@@ -247,7 +247,9 @@ function resultObject(outcome: Outcome) {
     ...planObject(outcome),
     failure: failure ?? reason,
     stopped,
-    ...{ bestTop1: best?.test.top1, bestEpoch: best?.epoch, lastTop1: metrics.at(-1)?.test.top1 },
+    bestTop1: best?.test.top1,
+    bestEpoch: best?.epoch,
+    lastTop1: metrics.at(-1)?.test.top1,
   };
 }
 

@@ -93,11 +93,9 @@ function bars(standings: readonly Standing[]): StudyDisplay {
     },
     onEnd: (outcome) =>
       own.get(outcome.run.identity)?.update(outcome.metrics.length, {
-        ...{
-          accuracy: outcome.failure === undefined ? outcome.state : "failed",
-          best: endText(outcome),
-          left: "",
-        },
+        accuracy: outcome.failure === undefined ? outcome.state : "failed",
+        best: endText(outcome),
+        left: "",
       }),
     onWarning: ({ run }, message) => all.log(`warning: ${run.name}: ${message}\n`),
     stop: () => all.stop(),

@@ -107,7 +107,13 @@ export async function runTraining(
   try {
     const job: TrainOptions = {
       ...settings,
-      ...{ model, method, data, resume, overwrite, threads: options.threads, signal: interrupt.signal },
+      model,
+      method,
+      data,
+      resume,
+      overwrite,
+      threads: options.threads,
+      signal: interrupt.signal,
       onProgress(progress) {
         if (steps++ === 0) onFirstStep?.();
         display.update(progress);

@@ -32,7 +32,15 @@ export async function workerCommand(flags: WorkerFlags): Promise<void> {
   const threads = wholeNumber("threads", flags.threads, 1) ?? usableCpus();
   const interrupt = onInterrupt("finishing the steps, then saving and giving the runs back", quiet);
   await work({
-    ...{ queue, study, folder, dataDir, untilEmpty, lockSeconds, jobs, threads, signal: interrupt.signal },
+    queue,
+    study,
+    folder,
+    dataDir,
+    untilEmpty,
+    lockSeconds,
+    jobs,
+    threads,
+    signal: interrupt.signal,
     ...createStudyDisplay(undefined, quiet),
     onReady() {
       if (!quiet) print(`waiting for runs of ${study ?? folder ?? "all studies"} on ${maskedUrl(queue)}`);

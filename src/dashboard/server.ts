@@ -53,7 +53,10 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   server.maxHeadersCount = 100;
   const port = await listen(server, host, options.port);
   const app = createApp({
-    ...{ watch, stoppable, page, signal: over.signal },
+    watch,
+    stoppable,
+    page,
+    signal: over.signal,
     access: accessOf(host, port, token),
   });
   answer = (request) => app.fetch(request);

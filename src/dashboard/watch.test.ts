@@ -174,7 +174,8 @@ test("details: layers as columns, confusion matrices, and a warning for each dam
   writeFileSync(join(run, "layers.jsonl"), "{}\n");
   writeFileSync(join(run, "confusion.jsonl"), '{"epoch":1,"split":"test","counts":[[1]]}\n');
   expect(detailsOf(watched)).toMatchObject({
-    ...{ layers: [], confusion: [] },
+    layers: [],
+    confusion: [],
     warnings: [expect.stringContaining("layers.jsonl"), expect.stringContaining("is not of 4 classes")],
   });
 });

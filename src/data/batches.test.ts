@@ -177,8 +177,15 @@ test("a source of one's own is asked for the images of a step, each with its pla
     },
   };
   const data: Dataset = {
-    ...{ name: "own", classes: 2, shape: [1, 1, 1], mean: [1], std: [2], checksum: "own" },
-    ...{ train: source, test: source, augmentation: { cropPadding: 3 } },
+    name: "own",
+    classes: 2,
+    shape: [1, 1, 1],
+    mean: [1],
+    std: [2],
+    checksum: "own",
+    train: source,
+    test: source,
+    augmentation: { cropPadding: 3 },
   };
   const batches = trainingBatches(data, { batchSize: 5, seed: 1 });
   const [images, given] = [new Float32Array(5), new Int32Array(5)];

@@ -165,7 +165,8 @@ function inFile(path: string, exported: unknown): DataSetEntry {
   });
   const { title = path, needsFolder = false, isFitted, counts } = entry;
   return {
-    ...{ title, counts },
+    title,
+    counts,
     files: needsFolder ? "folder" : "code",
     folder: needsFolder ? "the folder with its files" : undefined,
     isFitted: isFitted === true ? true : undefined,

@@ -70,7 +70,9 @@ test("a study waits for such a run instead of beginning it again and again", asy
   const stop = new AbortController();
   const told: string[] = [];
   await runStudy([run], {
-    ...{ folder: directory, threads: 1, signal: stop.signal },
+    folder: directory,
+    threads: 1,
+    signal: stop.signal,
     onBegin() {
       told.push("begun");
       stop.abort();

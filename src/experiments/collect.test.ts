@@ -31,13 +31,11 @@ test("runs are found below folders, each once, and what cannot be read is told",
   const { runs, warnings } = await collectRuns([join(folder, "study"), first, join(folder, "again")]);
   expect(
     runs.map(({ dataset, method, weightBits, activationBits, metrics, published }) => ({
-      ...{
-        dataset,
-        method,
-        bits: [weightBits, activationBits],
-        epochs: metrics.length,
-        top1: published?.top1,
-      },
+      dataset,
+      method,
+      bits: [weightBits, activationBits],
+      epochs: metrics.length,
+      top1: published?.top1,
     })),
   ).toEqual([
     { dataset: "MNIST", method: "dorefa", bits: [1, 2], epochs: 2, top1: 99.61 },

@@ -37,7 +37,13 @@ export async function measureEpoch(run: PlannedRun, threads: number): Promise<nu
   try {
     await train({
       ...settingsOf(options),
-      ...{ model, method, data, threads, epochs: 1, validation: 0, log: undefined },
+      model,
+      method,
+      data,
+      threads,
+      epochs: 1,
+      validation: 0,
+      log: undefined,
       onProgress: ({ phase }) => phase === "train" && ends.push(performance.now()),
     });
   } catch (error) {

@@ -94,9 +94,15 @@ export function reproduction(options: ReproduceOptions): PlannedRun[] {
     const { data, epochs: inFull, decayEvery } = protocols[row.dataset];
     const epochs = options.epochs ?? inFull;
     return seeds.map((seed) => ({
-      ...{ model: row.model, method: row.method, preset: "redbit" },
-      ...{ weightBits: row.weightBits, activationBits: row.activationBits },
-      ...{ data, dataDir: options.dataDir, epochs, seed },
+      model: row.model,
+      method: row.method,
+      preset: "redbit",
+      weightBits: row.weightBits,
+      activationBits: row.activationBits,
+      data,
+      dataDir: options.dataDir,
+      epochs,
+      seed,
       decayEvery: Math.max(1, Math.round((decayEvery * epochs) / inFull)),
       batchSize: row.batchSize ?? undefined,
     }));

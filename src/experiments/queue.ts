@@ -57,7 +57,9 @@ export async function connect(url: string, onTrouble: (message: string) => void)
   let lost = false;
   let reason = "it does not answer";
   const redis: Redis = new Redis(url, {
-    ...{ lazyConnect: true, connectTimeout: 5_000, maxRetriesPerRequest: null },
+    lazyConnect: true,
+    connectTimeout: 5_000,
+    maxRetriesPerRequest: null,
     // Of copies too, which end with it.
     retryStrategy: (times) =>
       connected && redis.status !== "end" ? Math.min(100 * 2 ** times, 3_000) : null,
@@ -186,7 +188,10 @@ export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: Job
     // A machine that shares the folder of data finds it there, from whatever folder the worker was started in.
     data: { configuration: { ...options, dataDir: dataDir === undefined ? undefined : resolve(dataDir) } },
     opts: {
-      ...{ jobId: jobIdOf(run), attempts, removeOnComplete: false, removeOnFail: false },
+      jobId: jobIdOf(run),
+      attempts,
+      removeOnComplete: false,
+      removeOnFail: false,
       backoff: { type: "exponential", delay: firstRetryMilliseconds },
     },
   };
@@ -219,8 +224,14 @@ export function runOfJob({ id, data }: Pick<Job, "id" | "data">): PlannedRun {
 const trainProgress = z
   .object({
     phase: z.enum(["train", "evaluate", "epoch"]),
-    ...{ epoch: z.int(), epochs: z.int(), step: z.int(), steps: z.int() },
-    ...{ loss: z.number(), accuracy: z.number(), learningRate: z.number(), imagesPerSecond: z.number() },
+    epoch: z.int(),
+    epochs: z.int(),
+    step: z.int(),
+    steps: z.int(),
+    loss: z.number(),
+    accuracy: z.number(),
+    learningRate: z.number(),
+    imagesPerSecond: z.number(),
     secondsLeft: z.number().optional(),
   })
   .transform(({ secondsLeft, ...rest }): TrainProgress => ({ ...rest, secondsLeft }));

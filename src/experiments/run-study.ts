@@ -96,7 +96,10 @@ async function endOf(
 ): Promise<Pick<Outcome, "failure" | "diverged" | "stopped"> | "taken"> {
   try {
     const { stopped } = await trainRun(standing, {
-      ...{ folder, threads, data, signal },
+      folder,
+      threads,
+      data,
+      signal,
       onProgress: (progress) => onProgress?.(standing, progress),
       onWarning: (message) => onWarning?.(standing, message),
     });

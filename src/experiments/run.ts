@@ -34,8 +34,13 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
     const dataset = await data.load(standing);
     const result = await trainFromQueue(queue, {
       ...settingsOf(run.options),
-      ...{ model: fittedTo(dataset, named), method, data: dataset },
-      ...{ threads, directory, signal, resume: state === "begun" },
+      model: fittedTo(dataset, named),
+      method,
+      data: dataset,
+      threads,
+      directory,
+      signal,
+      resume: state === "begun",
       onProgress(progress) {
         log.progress(progress);
         onProgress(progress);

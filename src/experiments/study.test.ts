@@ -228,7 +228,10 @@ test("what is left takes as long as the epochs of the same network have taken", 
   const metrics = (seconds: number[]) =>
     seconds.map((s) => ({ seconds: s })) as unknown as Standing["metrics"];
   const standing = (i: number, state: Standing["state"], seconds: number[]): Standing => ({
-    ...{ run: runs[i], directory: "", state, metrics: metrics(seconds) },
+    run: runs[i],
+    directory: "",
+    state,
+    metrics: metrics(seconds),
   });
   expect(secondsLeft([standing(0, "open", [])])).toBeUndefined();
   expect(secondsLeft([standing(0, "open", [])], new Map([["lenet5 mnist", 3]]))).toBe(30);

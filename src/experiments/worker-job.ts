@@ -104,7 +104,11 @@ async function outcomeOf(job: Job, manner: JobManner, lost: AbortSignal): Promis
     if (standing.state !== "done") {
       onBegin?.(standing);
       const { interrupted, stopped } = await trainRun(standing, {
-        ...{ folder, threads, data, queue: queueName, signal: AbortSignal.any([signal, lost]) },
+        folder,
+        threads,
+        data,
+        queue: queueName,
+        signal: AbortSignal.any([signal, lost]),
         onProgress(progress) {
           reporter.report(progress);
           onProgress?.(standing, progress);

@@ -129,7 +129,9 @@ class Pool {
       }
       const running = runJob(job, token, {
         ...this.options,
-        ...{ queueName: name, folder, data: this.data },
+        queueName: name,
+        folder,
+        data: this.data,
         threads: threadsEach(threads, jobs),
         lockMilliseconds: lockMilliseconds(lockSeconds),
       }).finally(() => {
@@ -183,8 +185,12 @@ class Pool {
     if (this.isClosed) return;
     const milliseconds = lockMilliseconds(lockSeconds);
     const worker = new Worker(name, null, {
-      ...{ connection: this.redis, prefix, autorun: false, maxStalledCount },
-      ...{ lockDuration: milliseconds, stalledInterval: milliseconds },
+      connection: this.redis,
+      prefix,
+      autorun: false,
+      maxStalledCount,
+      lockDuration: milliseconds,
+      stalledInterval: milliseconds,
     });
     worker.on("error", () => {}); // told by the connection
     // It is known before it is ready: one that the server does not answer keeps its connection until it is closed.

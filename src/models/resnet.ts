@@ -29,7 +29,10 @@ export function resnet(depth: number): Network {
   const initial = normalFanOut;
   return network(`resnet${depth}`, { input: [32, 32, 3], classes: 10 }, (net, images) => {
     let x = net.block("conv1", images, {
-      ...{ channels: 16, kernel: 3, padding: 1, initial },
+      channels: 16,
+      kernel: 3,
+      padding: 1,
+      initial,
       norm: { name: "bn1" },
     });
     [16, 32, 64].forEach((channels, stage) => {

@@ -24,7 +24,9 @@ export const vgg16 = network("vgg16", { input: [32, 32, 3], classes: 10 }, (net,
       index++;
       const pool = i === stage.length - 1 ? { kind: "maximum" as const, size: 2 } : undefined;
       x = net.block(`conv${index}`, x, {
-        ...{ channels, kernel: 3, padding: 1 },
+        channels,
+        kernel: 3,
+        padding: 1,
         norm: { name: `bn${index}` },
         pool,
       });

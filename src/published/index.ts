@@ -21,8 +21,17 @@ export const published: readonly PublishedRow[] = rows.map(
     top1,
     top5,
   ]) => ({
-    ...{ dataset, model, method, weightBits, activationBits },
-    ...{ optimizer, learningRate, weightDecay, batchSize, top1, top5 },
+    dataset,
+    model,
+    method,
+    weightBits,
+    activationBits,
+    optimizer,
+    learningRate,
+    weightDecay,
+    batchSize,
+    top1,
+    top5,
   }),
 );
 

@@ -39,8 +39,13 @@ function checkedEntry(path: string, exported: unknown): NewMethod {
 
 /** What a method must have, and of which type. */
 const parts = {
-  ...{ name: "string", options: "object", weightBits: "number", activationBits: "number" },
-  ...{ fullPrecision: "function", weights: "function", activations: "function" },
+  name: "string",
+  options: "object",
+  weightBits: "number",
+  activationBits: "number",
+  fullPrecision: "function",
+  weights: "function",
+  activations: "function",
 } as const;
 
 /** What a file's `create` returns, if it is a method; with the file's checksum, since a stored run belongs to just this one. */

@@ -55,7 +55,11 @@ export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[])
         .map(({ pair, points: ofLine }) => `${pair} ends at ${ofLine.at(-1)![quantity].toFixed(2)}`)
         .join("; ")}.`,
       {
-        ...{ width: 340, height: 190, marginLeft: 44, marginRight: 10, marginBottom: 32 },
+        width: 340,
+        height: 190,
+        marginLeft: 44,
+        marginRight: 10,
+        marginBottom: 32,
         x: {
           label: "epoch",
           domain: scales.epochs,
@@ -65,8 +69,13 @@ export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[])
         y: { label, domain: scales[quantity], nice: true, grid: true, ticks: 5 },
         marks: lines.map(({ pair, colour, dash, points: ofLine }) =>
           pen.marks.line(ofLine, {
-            ...{ x: "epoch", y: quantity, clip: true, title: () => pair },
-            ...{ stroke: colour, strokeDasharray: dash, strokeWidth: 1.6 },
+            x: "epoch",
+            y: quantity,
+            clip: true,
+            title: () => pair,
+            stroke: colour,
+            strokeDasharray: dash,
+            strokeWidth: 1.6,
           }),
         ),
       },

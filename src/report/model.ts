@@ -52,7 +52,8 @@ export function buildReport(
     tables,
     methods: grouped(rows, ({ method }) => method)
       .map(([{ method, title: name }]) => ({
-        ...{ method, title: name },
+        method,
+        title: name,
         ...countsOf(rows.filter((row) => row.method === method).flatMap(({ cells }) => cells)),
       }))
       .filter(({ published: cells }) => cells > 0),
@@ -220,9 +221,13 @@ function tableOf(placed: readonly Placed[], runs: readonly ReportedRun[]): Table
   });
   const { epochs, decayEvery } = ofTable.length > 0 ? protocols[ofTable[0].dataset] : {};
   return {
-    ...{ dataset, model, modelTitle: printable(modelTitle(model)) },
+    dataset,
+    model,
+    modelTitle: printable(modelTitle(model)),
     protocol: epochs === undefined || decayEvery === undefined ? null : { epochs, decayEvery },
-    ...{ columns, rows, counts: countsOf(rows.flatMap(({ cells }) => cells)) },
+    columns,
+    rows,
+    counts: countsOf(rows.flatMap(({ cells }) => cells)),
   };
 }
 
@@ -268,8 +273,11 @@ function cellOf(pair: BitPair, row: PublishedRow | undefined, members: readonly 
   const { optimizer = null, learningRate = null, top5 = null } = row ?? {};
   return {
     ...pair,
-    ...{ state, published: row === undefined ? null : { top1, top5, optimizer, learningRate } },
-    ...{ group, difference, others },
+    state,
+    published: row === undefined ? null : { top1, top5, optimizer, learningRate },
+    group,
+    difference,
+    others,
   };
 }
 

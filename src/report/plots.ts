@@ -81,16 +81,23 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
     `Accuracy against bit width: ${name}`,
     `Best test accuracy of each cell by bits of its weights, one panel per method; the symbol tells the bits of activations. ${told.map(describe).join("; ")}.`,
     {
-      ...{ width: Math.max(480, 70 + 170 * methods.length), height: 300, marginLeft: 50, marginTop: 30 },
+      width: Math.max(480, 70 + 170 * methods.length),
+      height: 300,
+      marginLeft: 50,
+      marginTop: 30,
       fx: { domain: methods, label: null },
       x: {
-        ...{ type: "point", label: "bits of weights", padding: 0.8 },
+        type: "point",
+        label: "bits of weights",
+        padding: 0.8,
         domain: distinct(told.map((point) => point.weightBits!))
           .sort((a, b) => a - b)
           .map(String),
       },
       y: {
-        ...{ label: "test top-1, %", grid: true, nice: true },
+        label: "test top-1, %",
+        grid: true,
+        nice: true,
         domain: accuracyDomain(
           told.flatMap(({ top1, published }) => (published === null ? [top1] : [top1, published])),
         ),
@@ -152,9 +159,17 @@ export function costPlot({ marks, draw }: Pen, dataset: string, all: readonly Po
     `Accuracy against ${title}: ${dataset}`,
     `Best test accuracy of each cell by ${label}, logarithmic. On the Pareto front: ${front.map((point) => point.text).join("; ")}.`,
     {
-      ...{ width: 600, height: 360, marginLeft: 46, marginTop: 30, marginRight: 24 },
+      width: 600,
+      height: 360,
+      marginLeft: 46,
+      marginTop: 30,
+      marginRight: 24,
       x: {
-        ...{ type: "log", label, grid: true, ticks: 6, tickFormat: (value: number) => count(value) },
+        type: "log",
+        label,
+        grid: true,
+        ticks: 6,
+        tickFormat: (value: number) => count(value),
         domain: [Math.min(...values) / 2.2, Math.max(...values) * 1.4],
       },
       y: {
@@ -167,8 +182,12 @@ export function costPlot({ marks, draw }: Pen, dataset: string, all: readonly Po
       color: { domain: methods, range: cycle(colours, methods) },
       marks: [
         marks.line(front, {
-          ...{ x: "x", y: "top1", curve: "step-after" },
-          ...{ stroke: "currentColor", strokeOpacity: 0.5, strokeDasharray: "4 3" },
+          x: "x",
+          y: "top1",
+          curve: "step-after",
+          stroke: "currentColor",
+          strokeOpacity: 0.5,
+          strokeDasharray: "4 3",
         }),
         marks.dot(data, {
           x: "x",
@@ -179,8 +198,16 @@ export function costPlot({ marks, draw }: Pen, dataset: string, all: readonly Po
           title: "text",
         }),
         marks.text(front, {
-          ...{ x: "x", y: "top1", text: "name", textAnchor: "end", dx: -7, dy: -7, fontSize: 10 },
-          ...{ stroke: "var(--fb-surface)", strokeWidth: 3, fill: "currentColor" },
+          x: "x",
+          y: "top1",
+          text: "name",
+          textAnchor: "end",
+          dx: -7,
+          dy: -7,
+          fontSize: 10,
+          stroke: "var(--fb-surface)",
+          strokeWidth: 3,
+          fill: "currentColor",
         }),
       ],
     },

@@ -25,7 +25,14 @@ export function madeRun(
   const { optimizer, schedule } = resolveOptimizer(parsed);
   const { epochs, seed, batchSize, gradients, validation } = parsed;
   const config: RunConfig = {
-    ...{ formatVersion: 1, fewbit: "0.1.0", epochs, seed, batchSize, gradients, validation, options: parsed },
+    formatVersion: 1,
+    fewbit: "0.1.0",
+    epochs,
+    seed,
+    batchSize,
+    gradients,
+    validation,
+    options: parsed,
     model: { name: model.name, input: model.input, classes: model.classes },
     method: {
       name: method.name,
@@ -39,15 +46,23 @@ export function madeRun(
       augmentation: {},
     },
     revision: { scoring: 2 },
-    ...{ executor: "native", instructionSet: "avx2", threads: 2, cpu: "x" },
+    executor: "native",
+    instructionSet: "avx2",
+    threads: 2,
+    cpu: "x",
     ...changes,
   };
   const metrics = top1.map((value, i): EpochMetrics => {
     const test = { loss: 1 - value / 100, top1: value, top5: 100 };
     const chosen = heldOut === undefined ? test : { ...test, top1: heldOut[i] };
     return {
-      ...{ epoch: i + 1, step: 10 * (i + 1), seconds: 2, learningRate: 0.01 },
-      ...{ trainLoss: 2 / (i + 1), trainTop1: value, split: heldOut === undefined ? "test" : "validation" },
+      epoch: i + 1,
+      step: 10 * (i + 1),
+      seconds: 2,
+      learningRate: 0.01,
+      trainLoss: 2 / (i + 1),
+      trainTop1: value,
+      split: heldOut === undefined ? "test" : "validation",
       ...chosen,
       test,
     };

@@ -4,7 +4,10 @@ import { differenceOf, paretoFront, spreadOf } from "./statistics.js";
 
 test("the spread of several values", () => {
   expect(spreadOf([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({
-    ...{ count: 8, mean: 5, least: 2, most: 9 },
+    count: 8,
+    mean: 5,
+    least: 2,
+    most: 9,
     deviation: Math.sqrt(32 / 7),
   });
   expect(spreadOf([3])).toEqual({ count: 1, mean: 3, deviation: null, least: 3, most: 3 });

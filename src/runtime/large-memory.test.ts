@@ -14,7 +14,11 @@ const places = [2 ** 32 + bytes + 4, 2 ** 32 - bytes / 2, 5e9 - bytes];
 /** outputs = 4 · inputs, by way of all places. */
 function program(): Program {
   const at = (segment: Operand["segment"], offset: number): MapOperand => ({
-    ...{ segment, offset, storage: "f32", shape: [count], axes: 7 },
+    segment,
+    offset,
+    storage: "f32",
+    shape: [count],
+    axes: 7,
   });
   const [high, across, end] = places.map((offset) => at("scratch", offset));
   const strides = { extents: [count], fromStrides: [1], toStrides: [1] };

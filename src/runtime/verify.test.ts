@@ -93,25 +93,50 @@ describe("refused", () => {
     return {
       ...product,
       geometry: {
-        ...{ images: 1, height: 4, width: 4, channels: 1, outChannels: 2, outHeight: out, outWidth: out },
-        ...{ kernel: [1, 1], stride: [stride, stride], padding: [padding, padding] },
+        images: 1,
+        height: 4,
+        width: 4,
+        channels: 1,
+        outChannels: 2,
+        outHeight: out,
+        outWidth: out,
+        kernel: [1, 1],
+        stride: [stride, stride],
+        padding: [padding, padding],
       },
     };
   };
   const many: ProductInstruction = {
     ...product,
     geometry: {
-      ...{ images: 2 ** 25, height: 1, width: 1, channels: 2 ** 13 },
-      ...{ outHeight: 1, outWidth: 1, outChannels: 2 ** 13 },
-      ...{ kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
+      images: 2 ** 25,
+      height: 1,
+      width: 1,
+      channels: 2 ** 13,
+      outHeight: 1,
+      outWidth: 1,
+      outChannels: 2 ** 13,
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0],
     },
   };
   const pooled = (size: number): WindowInstruction => ({
-    ...{ kind: "window", op: "windowMaxGradient", out: at("scratch", 0, []) },
+    kind: "window",
+    op: "windowMaxGradient",
+    out: at("scratch", 0, []),
     inputs: [at("inputs", 0, []), at("state", 0, [])],
     geometry: {
-      ...{ images: 1, height: size, width: size, channels: 1, outChannels: 1, outHeight: 1, outWidth: 1 },
-      ...{ kernel: [size, size], stride: [1, 1], padding: [0, 0] },
+      images: 1,
+      height: size,
+      width: size,
+      channels: 1,
+      outChannels: 1,
+      outHeight: 1,
+      outWidth: 1,
+      kernel: [size, size],
+      stride: [1, 1],
+      padding: [0, 0],
     },
   });
   const cases: [string, Instruction, string][] = [

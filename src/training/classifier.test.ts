@@ -35,7 +35,12 @@ const set = (count: number) => {
   return { images, labels };
 };
 const halves = fromArrays({
-  ...{ train: set(24), test: set(9), shape: [size, size, 1], classes: 2, mean: [0.3], std: [0.25] },
+  train: set(24),
+  test: set(9),
+  shape: [size, size, 1],
+  classes: 2,
+  mean: [0.3],
+  std: [0.25],
 });
 const image = (i: number) => halves.test.images.subarray(i * size ** 2, (i + 1) * size ** 2) as Uint8Array;
 
@@ -48,7 +53,10 @@ beforeAll(async () => {
     method: dorefa({ weightBits: 1, activationBits: 2 }),
     data: halves,
     optimizer: adam({ learningRate: 0.01 }),
-    ...{ epochs: 1, batchSize: 8, executor, directory: join(folder, "halves") },
+    epochs: 1,
+    batchSize: 8,
+    executor,
+    directory: join(folder, "halves"),
   });
 });
 
@@ -99,7 +107,8 @@ test("floats are what bytes are when divided by 255, and bytes may be a canvas's
 test("the last weights are asked where they are wanted", async () => {
   const last = await classifier(own, { executor, which: "last" });
   const stored = await classifier(join(folder, "own"), {
-    ...{ executor, which: "last" },
+    executor,
+    which: "last",
     model: tiny,
     method: own.method,
   });

@@ -91,7 +91,9 @@ export async function classifier(run: Run | string, options: ClassifierOptions =
   };
   await ask(imagesOf(new Uint8Array(size), shape, 1)); // so that it is compiled when somebody waits for an answer
   return {
-    ...{ shape, classNames, epoch },
+    shape,
+    classNames,
+    epoch,
     predict: async (pixels) => (await predictAll(pixels, 1))[0],
     predictAll: (pixels) => predictAll(pixels),
   };

@@ -53,8 +53,13 @@ test("a run says its rules, and keeps them", async () => {
   const directory = join(folder, "new");
   await train({ ...base, model, data, epochs: 1, directory });
   expect(stored(directory)).toEqual({
-    ...{ mean: data.mean, std: data.std, classNames: names },
-    ...{ resize: "centred", grey: "rec601", reduce: "accurate", files: "all" },
+    mean: data.mean,
+    std: data.std,
+    classNames: names,
+    resize: "centred",
+    grey: "rec601",
+    reduce: "accurate",
+    files: "all",
   });
   expect(rulesOf(readConfig(directory).preparation)).toEqual(decodeRules);
 });
@@ -82,12 +87,19 @@ test("a run of the first versions goes on, is scored and predicts by its own", a
   expect(stored(directory)).toEqual(preparation);
 
   const scores = await evaluateRun(directory, {
-    ...{ model, method, data: await load({ preparation }), which: "last", executor: "reference" },
+    model,
+    method,
+    data: await load({ preparation }),
+    which: "last",
+    executor: "reference",
   });
   expect([scores.loss, scores.top1]).toEqual([last.test.loss, last.test.top1]);
   const files = names.flatMap((name) => [0, 1, 2, 3].map((i) => picture("test", name, i)));
   const { predictions } = await predictRun(directory, files, {
-    ...{ model, method, which: "last", executor: "reference" },
+    model,
+    method,
+    which: "last",
+    executor: "reference",
   });
   const losses = predictions.map(({ probabilities }, i) => -Math.log(probabilities[i >> 2]));
   expect(losses.reduce((a, b) => a + b) / files.length).toBeCloseTo(scores.loss, 5);

@@ -305,7 +305,8 @@ describe("a reader of the page gives the network's answers", () => {
     ["resnet20", ttq()],
   ];
   const titled = cases.map(([name, method]) => ({
-    ...{ name, method },
+    name,
+    method,
     title: `${name}, ${method.name} ${JSON.stringify(method.options)}`,
   }));
   test.each(titled)("$title", async ({ name, method }) => {
@@ -322,8 +323,15 @@ describe("a reader of the page gives the network's answers", () => {
     };
     const directory = join(folder, "run");
     const { weights } = await train({
-      ...{ model, method, data, directory, overwrite: true, threads: 2 },
-      ...{ optimizer: adam({ learningRate: 0.001 }), epochs: 1, batchSize: 16 },
+      model,
+      method,
+      data,
+      directory,
+      overwrite: true,
+      threads: 2,
+      optimizer: adam({ learningRate: 0.001 }),
+      epochs: 1,
+      batchSize: 16,
     });
 
     const config = JSON.parse(readFileSync(join(directory, "config.json"), "utf8")) as {

@@ -116,7 +116,8 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
   for (let epoch = 0; done < steps; epoch++) {
     await feed(batches, data.shape, epoch, 0, async ({ images, labels }) => {
       const batch = {
-        ...{ images, labels },
+        images,
+        labels,
         random: { data: Int32Array.of(1, 1), shape: [2] },
         scalars: scalarsOf(optimizer, 1, optimizer.learningRate),
       };

@@ -102,7 +102,10 @@ describe.skipIf(python === "")("Python", () => {
     const folder = join(parent, "broken");
     const stop = new AbortController();
     await train({
-      ...{ ...base, directory: folder, log: ["tensorboard"], signal: stop.signal },
+      ...base,
+      directory: folder,
+      log: ["tensorboard"],
+      signal: stop.signal,
       onProgress: ({ phase, epoch, step }) => {
         if (phase === "train" && epoch === 2 && step === 3) stop.abort();
       },

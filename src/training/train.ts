@@ -162,7 +162,15 @@ export async function trainFromQueue(queue: string | undefined, options: TrainOp
   try {
     const { metrics, best, last, interrupted, stopped, imagesPerSecond } = await training.run();
     return {
-      ...{ model, method, data, metrics, layers, imagesPerSecond, interrupted, stopped, config },
+      model,
+      method,
+      data,
+      metrics,
+      layers,
+      imagesPerSecond,
+      interrupted,
+      stopped,
+      config,
       chosenOn: validation === undefined ? "test" : "validation",
       best: bestEpoch(metrics) ?? unmeasured,
       last: metrics.at(-1) ?? unmeasured,
@@ -231,12 +239,19 @@ async function begin(settings: Settings, queue: string | undefined) {
       queue,
       identity: identityOf(model, method),
       refuseOtherRules: refuse,
-      ...{ config, expected, events, onWarning },
+      config,
+      expected,
+      events,
+      onWarning,
     });
   const job: Job = {
     ...settings,
     schedule: settings.schedule,
-    ...{ executor, layers, onProgress, onWarning, signal },
+    executor,
+    layers,
+    onProgress,
+    onWarning,
+    signal,
     ties: tieRuleOf(revision),
     data: split ?? settings.data,
     validation: split?.validation,

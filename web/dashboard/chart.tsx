@@ -82,7 +82,11 @@ export function Chart(props: ChartProps) {
       series: [
         { label: xLabel },
         ...lines.map(({ label, colour, dash, width = 1.75 }) => ({
-          ...{ label, stroke: colour, dash, width, spanGaps: true },
+          label,
+          stroke: colour,
+          dash,
+          width,
+          spanGaps: true,
           ...(stepped ? { paths: uPlot.paths.stepped!({ align: -1 }) } : {}),
           points: { show: points, size: 6, fill: colour },
         })),
@@ -152,9 +156,9 @@ function Numbers({ title, xLabel, x, lines, format }: ChartProps & { format: (va
           <table>
             <caption id={id}>{title}</caption>
             {lines.length <= 4 ? (
-              <ByX {...{ xLabel, x, lines, format }} />
+              <ByX xLabel={xLabel} x={x} lines={lines} format={format} />
             ) : (
-              <ByLine {...{ xLabel, x, lines, format }} />
+              <ByLine xLabel={xLabel} x={x} lines={lines} format={format} />
             )}
           </table>
         </div>

@@ -111,9 +111,9 @@ function Overlaid({ runs, measure }: { runs: readonly Run[]; measure: Measure })
   const xLabel = measure === "epochs" ? "epoch" : unit;
   return (
     <div class="charts">
-      <Chart title="Top-1 accuracy on the test set" {...{ xLabel, ...top1 }} format={percent} />
-      <Chart title="Training loss" {...{ xLabel, ...loss }} />
-      <Chart title="Learning rate" {...{ xLabel, ...rate }} logarithmic stepped />
+      <Chart title="Top-1 accuracy on the test set" xLabel={xLabel} {...top1} format={percent} />
+      <Chart title="Training loss" xLabel={xLabel} {...loss} />
+      <Chart title="Learning rate" xLabel={xLabel} {...rate} logarithmic stepped />
     </div>
   );
 }

@@ -108,7 +108,8 @@ function RunCurves({ run: { curves, epochs } }: { run: Run }) {
   const shared = useMemo(() => {
     const x = Array.from({ length: epochs }, (_, i) => i + 1);
     const line = (label: string, values: readonly number[], index: number) => ({
-      ...{ label, values },
+      label,
+      values,
       colour: lineStyle(index, dark).colour,
     });
     return {

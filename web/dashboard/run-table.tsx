@@ -47,7 +47,10 @@ export function RunTable({ table }: { table: Table<Run> }) {
   const wanted = useRef<{ index: number; part: string } | undefined>(undefined);
   const pinned = focused === undefined ? -1 : rows.findIndex(({ id }) => id === focused);
   const virtual = useVirtual({
-    ...{ count: rows.length, rowHeight, head: headHeight, scroller },
+    count: rows.length,
+    rowHeight,
+    head: headHeight,
+    scroller,
     pinned: pinned < 0 ? undefined : pinned,
   });
 
@@ -65,8 +68,12 @@ export function RunTable({ table }: { table: Table<Run> }) {
     const at = Number(element.closest("tr")?.dataset.index);
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / rowHeight) - 2);
     const steps: Readonly<Record<string, number>> = {
-      ...{ ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page },
-      ...{ Home: 0, End: rows.length - 1 },
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+      Home: 0,
+      End: rows.length - 1,
     };
     if (Number.isNaN(at) || !(event.key in steps)) return;
     event.preventDefault();

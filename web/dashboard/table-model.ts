@@ -64,7 +64,11 @@ let kept: TableState | undefined;
 export function useRunTable(data: Run[]): Table<Run> {
   const [table] = useState(() =>
     createTable<Run>({
-      ...{ data, columns, state: {}, renderFallbackValue: null, onStateChange: () => {} },
+      data,
+      columns,
+      state: {},
+      renderFallbackValue: null,
+      onStateChange: () => {},
       getRowId: (run) => run.id,
       getCoreRowModel: getCoreRowModel(),
       getFilteredRowModel: getFilteredRowModel(),
