@@ -61,13 +61,19 @@ export function initialise(specs: readonly ParameterSpec[], seed: number): Recor
 
 function draw(initial: Initial, count: number, key: readonly [number, number], stream: number): Float32Array {
   if (initial.kind === "constant") return new Float32Array(count).fill(initial.value);
-  if (initial.kind === "uniform") return uniforms(key, stream, count).map((u) => initial.bound * (2 * u - 1));
+  const drawn = new Float32Array(count);
+  if (initial.kind === "uniform") {
+    const random = uniforms(key, stream, count);
+    for (let i = 0; i < count; i++) drawn[i] = initial.bound * (2 * random[i] - 1);
+    return drawn;
+  }
   // Box and Muller: √(-2·ln(1 - u))·cos(2πv) is normal; 1 - u is never 0.
   const pairs = uniforms(key, stream, 2 * count);
-  return Float32Array.from({ length: count }, (_, i) => {
+  for (let i = 0; i < count; i++) {
     const radius = Math.sqrt(-2 * Math.log(1 - pairs[2 * i]));
-    return initial.deviation * radius * Math.cos(2 * Math.PI * pairs[2 * i + 1]);
-  });
+    drawn[i] = initial.deviation * radius * Math.cos(2 * Math.PI * pairs[2 * i + 1]);
+  }
+  return drawn;
 }
 
 /** @throws UserError for what describes no parameters. */

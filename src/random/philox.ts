@@ -47,7 +47,10 @@ export function words(key: Words2, stream: number, count: number): Uint32Array {
 
 /** `count` numbers in [0, 1), multiples of 2^-24: the upper 24 bits of the words of a stream. */
 export function uniforms(key: Words2, stream: number, count: number): Float32Array {
-  return Float32Array.from(words(key, stream, count), (word) => (word >>> 8) * 2 ** -24);
+  const random = words(key, stream, count);
+  const numbers = new Float32Array(count); // a loop: networks have a hundred million weights
+  for (let i = 0; i < count; i++) numbers[i] = (random[i] >>> 8) * 2 ** -24;
+  return numbers;
 }
 
 /** 0, ..., n - 1 in random order, by the shuffle of Fisher and Yates; the bias is below n / 2^32. */
