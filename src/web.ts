@@ -60,6 +60,7 @@ export type {
   OptionName,
   MethodOptions,
   NewMethod,
+  NormPlace,
   Preset,
   QnnOptions,
   QuantizerRule,
@@ -78,7 +79,7 @@ export type {
   SgdOptions,
   StepDecayOptions,
 } from "./optim/index.js";
-export { models } from "./models/index.js";
+export { models, redbitModels } from "./models/index.js";
 export {
   apply,
   describe,

@@ -70,7 +70,7 @@ const configFiles: Readonly<Record<string, string>> = {
   "empty.json": "{}",
 };
 
-const models = "lenet5, resnet, resnet20, resnet50, vgg16";
+const models = "alexnet, lenet5, resnet, resnet18, resnet20, resnet50, vgg16";
 
 const refused = (args: string | readonly string[], message: string) => expectRefusal(folder, args, message);
 
@@ -108,11 +108,11 @@ describe("networks and methods", () => {
     ],
     [
       "summary resnet",
-      "depth is needed for model resnet; give 6n + 2 from 8 to 1202, as 20, 32 or 56 (set it with --depth)",
+      "depth is needed for model resnet; give 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56 (set it with --depth)",
     ],
     ...["30", "2", "1208", "20.5", "deep"].map((depth): [string, string] => [
       `train resnet --depth ${depth}`,
-      `depth must be 6n + 2 from 8 to 1202, as 20, 32 or 56, got ${depth === "deep" ? '"deep"' : depth} (from --depth)`,
+      `depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56, got ${depth === "deep" ? '"deep"' : depth} (from --depth)`,
     ]),
     [
       "summary resnet20 --depth 20",

@@ -25,7 +25,7 @@ const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n${exitText}`;
 
 const modelHelp =
-  "the network: lenet5, resnet20, resnet50, resnet with --depth, vgg16, or a file, as ./net.mjs";
+  "the network: lenet5, alexnet, resnet18, resnet20, resnet50, resnet with --depth, vgg16, or a file, as ./net.mjs";
 
 /** Refuses a name, a path or any other text that is empty. @throws UserError with the argument or the flag */
 function refuseEmpty(command: Command): void {
@@ -89,6 +89,7 @@ function build(): Command {
         "fewbit train lenet5 --data mnist --epochs 20 --out runs/float",
         "fewbit train resnet20 --method dorefa --weight-bits 2 --activation-bits 2 --data cifar10",
         "fewbit train lenet5 --data images --data-dir pets --image-size 64 --channels 3",
+        "fewbit train resnet18 --method xnor --bits 1/1 --data images --data-dir pets --image-size 112",
         "fewbit train --config run.json --seed 2 --out runs/second",
         "fewbit train --resume runs/float --epochs 40",
       ),

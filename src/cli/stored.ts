@@ -2,13 +2,12 @@
 import type { Command } from "commander";
 import { listed, UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
-import { fitted } from "../nn/index.js";
 import type { RunOptions } from "../training/config.js";
 import { resolveNetwork } from "../training/config.js";
 import type { StoredRun, TrainOptions } from "../training/index.js";
 import { loadRun } from "../training/index.js";
 import { titleOf } from "../training/code.js";
-import { configurationOf } from "../training/recreate.js";
+import { asTrained, configurationOf } from "../training/recreate.js";
 import { isCodeFile } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
 import type { Given } from "./given.js";
@@ -51,5 +50,5 @@ export async function storedRun(
   const from = overStored({ ...config, options: settings }, folder, flags, uses);
   const options = await parse(from);
   const { model, method } = withSource(from, () => resolveNetwork(options));
-  return { ...run, from, options, method, model: fitted(model, config.model) };
+  return { ...run, from, options, method, model: asTrained(model, config) };
 }

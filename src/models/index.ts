@@ -4,14 +4,29 @@ import { isObject } from "../errors/options.js";
 import { registryOf, resultOf } from "../errors/registry.js";
 import type { Network } from "../nn/index.js";
 import { checkNetwork } from "../nn/index.js";
+import { alexnet } from "./alexnet.js";
 import { lenet5 } from "./lenet5.js";
-import { depths, isDepth, resnet, resnet20, resnet50 } from "./resnet.js";
+import { imageNetResnet } from "./resnet-imagenet.js";
+import { depths, isDepth, resnet, resnet18, resnet20, resnet50 } from "./resnet.js";
 import { vgg16 } from "./vgg16.js";
 
 /** `resnet` makes one of a given depth. */
-export const models = { lenet5, resnet, resnet20, resnet50, vgg16 } as const satisfies Readonly<
-  Record<string, Network | ((depth: number) => Network)>
->;
+export const models = {
+  alexnet: alexnet("paper"),
+  lenet5,
+  resnet,
+  resnet18,
+  resnet20,
+  resnet50,
+  vgg16,
+} as const satisfies Readonly<Record<string, Network | ((depth: number) => Network)>>;
+
+/** The networks that the framework of the published table has in another form than `models`: what preset "redbit" trains. */
+export const redbitModels = {
+  alexnet: alexnet("redbit"),
+  resnet18: imageNetResnet(18, "redbit"),
+  resnet34: imageNetResnet(34, "redbit"),
+} as const;
 
 export { depths, isDepth } from "./resnet.js";
 
@@ -41,19 +56,32 @@ function inFile(path: string, exported: unknown): Network {
   };
 }
 
-/** The network of fewbit's that goes by a name: "resnet32". */
-export function shippedModel(name: string): Network | undefined {
+/** The network of fewbit's that goes by a name, such as "resnet32", in the form that a preset has of it. */
+export function shippedModel(name: string, preset?: string): Network | undefined {
+  if (preset === "redbit" && Object.hasOwn(redbitModels, name)) {
+    return redbitModels[name as keyof typeof redbitModels];
+  }
   const model = Object.hasOwn(models, name) ? models[name as keyof typeof models] : undefined;
   if (model !== undefined && typeof model !== "function") return model;
   const depth = depthOf(name);
   return isDepth(depth) ? resnet(depth) : undefined;
 }
 
+/** A network in the form that a preset has of it. */
+export function inForm(model: Network, preset?: string): Network {
+  const isThat = (model.preset ?? "paper") === (preset ?? "paper");
+  return isThat ? model : (shippedModel(model.name, preset) ?? model);
+}
+
 /** The depth in the name of a network: 32 of "resnet32"; NaN for another name. */
 export const depthOf = (name: string): number => Number(/^resnet(\d+)$/.exec(name)?.[1]);
 
-/** @throws UserError for an unknown name, and for a depth that is missing, not allowed or too much. */
-export function modelNamed(name: string, depth?: number): Network {
+/**
+ * The network of a configuration, in the form that its preset has of it.
+ *
+ * @throws UserError for an unknown name, and for a depth that is missing, not allowed or too much.
+ */
+export function modelNamed(name: string, depth?: number, preset?: string): Network {
   const model = modelRegistry.find(name);
   if (model === undefined) {
     const { names } = modelRegistry;
@@ -66,10 +94,10 @@ export function modelNamed(name: string, depth?: number): Network {
     if (depth === undefined) {
       throw new UserError(`depth is needed for model ${name}; give ${depths}`, "depth");
     }
-    return model(depth);
+    return inForm(model(depth), preset);
   }
   if (depth !== undefined) {
     throw new UserError(`depth has no effect on model ${name}; it goes with model resnet`, "depth");
   }
-  return model;
+  return inForm(model, preset);
 }

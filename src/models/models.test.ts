@@ -161,6 +161,8 @@ describe("names", () => {
   });
 
   test("a depth that there is not is refused, in code too", () => {
-    expect(() => resnet(18)).toThrow("depth must be 6n + 2 from 8 to 1202, as 20, 32 or 56, got 18");
+    expect(() => resnet(19)).toThrow(
+      "depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56, got 19",
+    );
   });
 });

@@ -1,16 +1,30 @@
-/** Residual networks for CIFAR-10: He et al. 2016, "Deep residual learning for image recognition", arXiv 1512.03385, section 4.2. */
+/**
+ * Residual networks by depth; those for CIFAR-10 are He et al. 2016, "Deep residual learning for image recognition",
+ * arXiv 1512.03385, section 4.2.
+ */
 import { shown, UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
 import { network, normalFanOut } from "../nn/index.js";
+import { imageNetResnet, isImageNetDepth } from "./resnet-imagenet.js";
 
 /** The deepest of section 4.2. */
 const deepest = 1202;
 
 /** The depths that there are, in words. */
-export const depths = `6n + 2 from 8 to ${deepest}, as 20, 32 or 56`;
+export const depths = `18 or 34 for ImageNet, or 6n + 2 from 8 to ${deepest}, as 20, 32 or 56`;
 
-export const isDepth = (depth: unknown): boolean =>
+const isCifarDepth = (depth: unknown): boolean =>
   typeof depth === "number" && depth % 6 === 2 && depth >= 8 && depth <= deepest;
+
+/** Whether there is a network of a depth. */
+export const isDepth = (depth: unknown): boolean => isImageNetDepth(depth) || isCifarDepth(depth);
+
+/** The network of a depth: that for ImageNet of 18 or 34, of 6n + 2 that for CIFAR-10. @throws UserError for another depth */
+export function resnet(depth: number): Network {
+  if (isImageNetDepth(depth)) return imageNetResnet(depth, "paper");
+  if (isCifarDepth(depth)) return cifarResnet(depth);
+  throw new UserError(`depth must be ${depths}, got ${shown(depth)}`, "depth");
+}
 
 /**
  * depth = 6n + 2: a 3x3 convolution to 16 channels; three stages of n residual blocks with 16, 32 and 64
@@ -20,11 +34,8 @@ export const isDepth = (depth: unknown): boolean =>
  *
  * QNN activates once more after the last pooling. That is left out: the mean of values in [-1, 1], or of values
  * not negative, is one, so that it would change neither value nor gradient.
- *
- * @throws UserError for another depth.
  */
-export function resnet(depth: number): Network {
-  if (!isDepth(depth)) throw new UserError(`depth must be ${depths}, got ${shown(depth)}`, "depth");
+function cifarResnet(depth: number): Network {
   const blocks = (depth - 2) / 6;
   const initial = normalFanOut;
   return network(`resnet${depth}`, { input: [32, 32, 3], classes: 10 }, (net, images) => {
@@ -47,5 +58,6 @@ export function resnet(depth: number): Network {
   });
 }
 
+export const resnet18 = resnet(18);
 export const resnet20 = resnet(20);
 export const resnet50 = resnet(50);

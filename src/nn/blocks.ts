@@ -4,27 +4,34 @@
  */
 import type { Tensor } from "../graph/index.js";
 import { add } from "../graph/index.js";
-import type { Method } from "../quantization/index.js";
+import type { Method, NormPlace } from "../quantization/index.js";
 import type { BlockOptions, LayerOptions, NetworkBuilder, ResidualOptions } from "./builder.js";
 
 /** What blocks are built with. */
 export interface BlockContext {
+  /** The network's name. */
+  readonly network: string;
   readonly net: NetworkBuilder;
   readonly method: Method;
   /** Whether the method applies to the layer that is built next. */
   isQuantized(name: string, x: Tensor, options: LayerOptions): boolean;
 }
 
-/** layer, norm, activation, pooling; or norm, layer, activation, pooling. */
+/** layer, norm, activation, pooling; or norm, layer, activation, pooling; or layer, pooling, norm, activation. */
 export function block(
   context: BlockContext,
   name: string,
   x: Tensor,
-  { norm, pool, ...options }: BlockOptions,
+  { norm, pool, activation = true, ...options }: BlockOptions,
 ): Tensor {
-  const { net } = context;
-  const y = net.nonlinearity(normalised(context, name, x, options, norm));
-  return pool === undefined ? y : net.pool(y, pool);
+  const { net, method, network } = context;
+  const pooled = (y: Tensor) => (pool === undefined ? y : net.pool(y, pool));
+  const activated = (y: Tensor) => (activation ? net.nonlinearity(y) : y);
+  const place = method.normPlaces?.[network]?.[name];
+  if (place === "pooled" && norm !== undefined) {
+    return activated(batchNorm(net, pooled(layer(net, name, x, options)), norm));
+  }
+  return pooled(activated(normalised(context, name, x, options, norm, place)));
 }
 
 /**
@@ -65,22 +72,35 @@ export function residual(
   return net.nonlinearity(add(y, shortcut()));
 }
 
+type Norm = NonNullable<BlockOptions["norm"]>;
+
 /** A layer with its norm after it, or before it where the method has it so. */
 function normalised(
   { net, method, isQuantized }: BlockContext,
   name: string,
   x: Tensor,
   options: LayerOptions,
-  norm: BlockOptions["norm"],
+  norm: Norm | undefined,
+  place?: NormPlace,
 ): Tensor {
   const { normalisation = "after", normalisesEveryInput = false } = method;
   const quantized = isQuantized(name, x, options);
-  const batchNorm = (value: Tensor, { name, ...options } = norm!) => net.batchNorm(name, value, options);
-  const layer = (input: Tensor) =>
-    "channels" in options ? net.convolution(name, input, options) : net.linear(name, input, options);
-
   if (norm === undefined) {
-    return layer(quantized && normalisesEveryInput ? net.batchNorm(`${name}.norm`, x) : x);
+    return layer(
+      net,
+      name,
+      quantized && normalisesEveryInput ? net.batchNorm(`${name}.norm`, x) : x,
+      options,
+    );
   }
-  return quantized && normalisation === "before" ? layer(batchNorm(x)) : batchNorm(layer(x));
+  const isBefore = (place ?? (quantized ? normalisation : "after")) === "before";
+  return isBefore
+    ? layer(net, name, batchNorm(net, x, norm), options)
+    : batchNorm(net, layer(net, name, x, options), norm);
 }
+
+const layer = (net: NetworkBuilder, name: string, x: Tensor, options: LayerOptions): Tensor =>
+  "channels" in options ? net.convolution(name, x, options) : net.linear(name, x, options);
+
+const batchNorm = (net: NetworkBuilder, x: Tensor, { name, ...options }: Norm): Tensor =>
+  net.batchNorm(name, x, options);

@@ -38,6 +38,8 @@ export type BlockOptions = LayerOptions & {
   /** The batch norm. Default none; a method that normalises every quantized input adds one, NAME.norm. */
   readonly norm?: BatchNormOptions & { readonly name: string };
   readonly pool?: PoolLayerOptions;
+  /** Whether the activation function follows, as it does but after a network's last layer. Default true. */
+  readonly activation?: boolean;
 };
 
 /** The options of a residual block. */
@@ -55,13 +57,15 @@ export interface ResidualOptions {
 export interface NetworkBuilder {
   /** How many logits the network must return. */
   readonly classes: number;
+  /** The rate of dropout in classifiers that the method has; undefined where it leaves that to the network. */
+  readonly dropoutRate: number | undefined;
   /** x [N, H, W, C] -> [N, H', W', channels]. */
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;
   /** x [N, K] -> [N, features]. */
   linear(name: string, x: Tensor, options: LinearOptions): Tensor;
   /**
    * A convolution (with `channels`) or linear layer (with `features`) as the method orders its parts:
-   * layer, norm, activation, pooling; or norm, layer, activation, pooling.
+   * layer, norm, activation, pooling; or norm, layer, activation, pooling; or layer, pooling, norm, activation.
    */
   block(name: string, x: Tensor, options: BlockOptions): Tensor;
   /**

@@ -107,6 +107,7 @@ const residualRules: Rules<ResidualOptions> = {
 const blockRules = {
   norm: optional(objectOf('an object with a name, such as { name: "bn1" }', { name: "string" })),
   pool: optional(objectOf("an object with a size, such as { size: 2 }")),
+  activation: optional(flag),
 };
 const normRules: Rules<BatchNormOptions & { readonly name: string }> = { name: text, ...batchNormRules };
 
@@ -127,6 +128,10 @@ export class Builder implements NetworkBuilder {
 
   get classes(): number {
     return this.context.classes;
+  }
+
+  get dropoutRate(): number | undefined {
+    return this.context.method.dropout;
   }
 
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor {
@@ -170,6 +175,7 @@ export class Builder implements NetworkBuilder {
   private get blocks(): BlockContext {
     return {
       net: this,
+      network: this.context.network,
       method: this.context.method,
       isQuantized: (name, x, options) => this.isQuantized(this.describe(name, x, options)),
     };
@@ -312,7 +318,7 @@ export class Builder implements NetworkBuilder {
     return reshape(transpose(x, [0, 3, 1, 2]), [count, sizeOf(x.shape) / count]);
   }
 
-  dropout(x: Tensor, rate = this.context.method.dropout ?? 0): Tensor {
+  dropout(x: Tensor, rate = this.dropoutRate ?? 0): Tensor {
     this.expectTensor("dropout", x);
     if (!fraction.test(rate))
       throw this.mistake(`dropout's rate must be ${fraction.allowed}, got ${shown(rate)}`);

@@ -36,6 +36,8 @@ export interface Network {
   /** Height, width and channels of an image. */
   readonly input: readonly [number, number, number];
   readonly classes: number;
+  /** "redbit": the network is as the framework of the published table has it, where that is another than the usual one. */
+  readonly preset?: "redbit";
   /** x [N, height, width, channels] -> logits [N, classes]. */
   build(net: NetworkBuilder, x: Tensor): Tensor;
 }
@@ -61,7 +63,12 @@ const shapeRules: Rules<Pick<Network, "input" | "classes">> = {
   input: imageShape,
   classes: extent,
 };
-const networkRules: Rules<Network> = { name: text, ...shapeRules, build: callback };
+const networkRules: Rules<Network> = {
+  name: text,
+  ...shapeRules,
+  preset: optional(oneOf("redbit")),
+  build: callback,
+};
 const tensors: Rule = objectOf("an object of tensors by name");
 const applyRules: Rules<ApplyOptions> = {
   training: flag,
@@ -107,8 +114,9 @@ export function fitted(original: Network, to: Pick<Network, "input" | "classes">
   checkValue("input", input, shapeRules.input, "fitted: ");
   checkValue("classes", classes, shapeRules.classes, "fitted: ");
   if (original.input.join() === input.join() && original.classes === classes) return original;
-  const { name } = original;
-  const other = network(name, { input, classes }, (net, x) => original.build(net, x));
+  const { name, preset } = original;
+  const made = network(name, { input, classes }, (net, x) => original.build(net, x));
+  const other = preset === undefined ? made : { ...made, preset };
   try {
     countLayers(other, baseline());
   } catch (error) {

@@ -63,6 +63,7 @@ export function dorefa(options: DorefaOptions): Method {
     weightBits,
     activationBits,
     residual: "preactivation",
+    dropout: 0,
     // Section 2.7: the first and the last layer stay as they are.
     fullPrecision: (layer) => isFirst(layer) || isLast(layer),
     weights: (w) => quantizeWeights(w, weightBits, preset),

@@ -3,7 +3,7 @@ export { baseline } from "./baseline.js";
 export { dorefa } from "./dorefa.js";
 export type { DorefaOptions } from "./dorefa.js";
 export { checkMethod, isFirst, isLast, quantizer } from "./method.js";
-export type { Bits, LayerInfo, Method, QuantizerRule } from "./method.js";
+export type { Bits, LayerInfo, Method, NormPlace, QuantizerRule } from "./method.js";
 export { withLayers } from "./layers.js";
 export type { LayerOverrides } from "./layers.js";
 export { centredCodes, signCodes, signedCodes, steps, ternaryCodes, unitCodes } from "./primitives.js";

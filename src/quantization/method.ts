@@ -1,6 +1,6 @@
 /** What a quantization method is, and a quantizer written as in a paper: its forward and its backward. */
 import { shown, UserError } from "../errors.js";
-import type { Rules } from "../errors/options.js";
+import type { Rule, Rules } from "../errors/options.js";
 import {
   callback,
   checkOptions,
@@ -49,6 +49,20 @@ export interface Bits {
   readonly activationBits: number;
 }
 
+/** Where a block has its norm: before its layer, after it, or after the pooling that follows the layer. */
+export type NormPlace = "before" | "after" | "pooled";
+
+const normPlaces: Rule = {
+  allowed: 'an object of "before", "after" or "pooled" by network and layer',
+  test: (value) =>
+    isObject(value) &&
+    Object.values(value).every(
+      (layers) =>
+        isObject(layers) &&
+        Object.values(layers).every((place) => ["before", "after", "pooled"].includes(place as string)),
+    ),
+};
+
 /**
  * A method in the form that a network applies to each of its layers. Weights keep their shape, and
  * activations theirs. A plain object does; one that quantizes nothing is `baseline`.
@@ -94,7 +108,9 @@ export interface Method {
   readonly normalisesEveryInput?: boolean;
   /** Where residual blocks activate: the inner layer and the sum, or each layer's input and not the sum. Default "original". */
   readonly residual?: "original" | "preactivation";
-  /** The rate of dropout in classifiers that leave it to the method. Default 0. */
+  /** Where blocks of single networks have their norm, by network and layer, if it is elsewhere than `normalisation` says. */
+  readonly normPlaces?: Readonly<Record<string, Readonly<Record<string, NormPlace>>>>;
+  /** The rate of dropout in classifiers that leave it to the method. Default: the network's own, which most have not. */
   readonly dropout?: number;
   /** The bits of layers that have bits of their own. */
   bits?(layer: LayerInfo): Bits;
@@ -121,6 +137,7 @@ const rules: Rules<Method> = {
   normalisation: optional(oneOf("before", "after")),
   normalisesEveryInput: optional(flag),
   residual: optional(oneOf("original", "preactivation")),
+  normPlaces: optional(normPlaces),
   dropout: optional(fraction),
   bits: optional(callback),
 };

@@ -45,6 +45,7 @@ export function qnn(options: QnnOptions): Method {
     weightBits,
     activationBits,
     pooling: "maximum",
+    dropout: 0,
     fullPrecision: () => false,
     weights: (w) => quantizeWeights(w, weightBits, preset),
     // The first layer takes the images as they are.

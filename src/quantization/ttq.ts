@@ -35,6 +35,10 @@ export function ttq(options: TtqOptions = {}): Method {
     activationBits: 32,
     pooling: "maximum",
     dropout: 0.5,
+    // AlexNet as the published table has it: its norms are of pooled values, or stand before the layer.
+    normPlaces: {
+      alexnet: { conv1: "pooled", conv2: "pooled", conv3: "before", conv4: "before", conv5: "before" },
+    },
     // Section 5: the first and the last layer stay as they are.
     fullPrecision: (layer: LayerInfo) => isFirst(layer) || isLast(layer),
     weights: (w, _, own) => (weightBits === 32 ? w : ternarize(w, own.positive, own.negative)),

@@ -75,6 +75,8 @@ export function xnor(options: XnorOptions = {}): Method {
     normalisation: "before",
     // Figure 3: a sign is taken of normalised values only.
     normalisesEveryInput: preset === "paper" && activationBits === 1,
+    normPlaces: { alexnet: { conv1: "pooled", fc3: "before" } },
+    dropout: 0,
     fullPrecision,
     weights: (w) => (weightBits === 32 ? w : binarize(w, preset)),
     activations: (x) => (activationBits === 32 ? x : passWithinOne(signCodes(x, preset), x, true)),

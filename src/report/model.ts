@@ -138,7 +138,7 @@ function reportedRun(
 ): ReportedRun {
   const { config, metrics } = run;
   const { cost, missing } = costOf(config);
-  const { preset } = config.method.options;
+  const preset = config.method.options.preset ?? config.model.preset;
   const best = bestEpoch(metrics);
   return {
     name: printable(run.name),

@@ -30,7 +30,7 @@ export interface Named {
 
 /** What decides every bit of a run. It cannot change when the run is resumed. */
 export interface Recipe {
-  readonly model: Pick<Network, "name" | "input" | "classes">;
+  readonly model: Pick<Network, "name" | "input" | "classes" | "preset">;
   readonly method: Named;
   readonly optimizer: Named;
   readonly schedule: Named | null;
@@ -86,7 +86,13 @@ const namedOf = ({ name, options }: Named): Named => ({ name, options });
 /** In the order in which a report names them. */
 export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]> } = {
   model: {
-    schema: z.object({ name: z.string(), input: z.tuple([extent, extent, extent]), classes: extent }),
+    schema: z.object({
+      name: z.string(),
+      input: z.tuple([extent, extent, extent]),
+      classes: extent,
+      preset: z.literal("redbit").optional(),
+    }),
+    words: ({ preset }) => (preset === undefined ? [] : [`network as in preset ${preset}`]),
   },
   optimizer: {
     schema: named,
@@ -203,7 +209,7 @@ export function recipeOf(
   revision: Revision | undefined,
 ): Recipe {
   return {
-    model: { name: model.name, input: model.input, classes: model.classes },
+    model: { name: model.name, input: model.input, classes: model.classes, preset: model.preset },
     method: namedOf(method),
     optimizer: namedOf(optimizer),
     schedule: schedule === undefined ? null : namedOf(schedule),

@@ -177,8 +177,9 @@ export function weightShapes(model: Network, method: Method): Weights {
 }
 
 /** Network and method in words: what stored weights must belong to. */
-export function identityOf({ name, input, classes }: Network, method: Method): string {
-  return `${name} ${input.join("x")} -> ${classes}, ${method.name} ${JSON.stringify(method.options)}`;
+export function identityOf({ name, preset, input, classes }: Network, method: Method): string {
+  const form = preset === undefined ? name : `${name} (${preset})`;
+  return `${form} ${input.join("x")} -> ${classes}, ${method.name} ${JSON.stringify(method.options)}`;
 }
 
 /** The summary of one epoch or more. */

@@ -95,8 +95,8 @@ function optimizerDefaults(options: Parsed): OptimizerOptions {
 }
 
 /** The network named, for images of the size and channels asked for. */
-function modelFor({ model: name, depth, data, imageSize, channels }: RunOptions): Network {
-  const model = modelNamed(name, depth);
+function modelFor({ model: name, depth, preset, data, imageSize, channels }: RunOptions): Network {
+  const model = modelNamed(name, depth, preset);
   if (dataSetOf(data).isFitted !== true) return model;
   const [height, width, colours] = model.input;
   const input = [imageSize ?? height, imageSize ?? width, channels ?? colours] as const;
@@ -202,7 +202,7 @@ export async function resolveData(
 /** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. Names of the user's may have any letters. */
 export function runName(model: Network, method: Method): string {
   const bitsText = method.name === "baseline" ? "" : `-w${method.weightBits}a${method.activationBits}`;
-  const preset = method.options.preset === "redbit" ? "-redbit" : "";
+  const preset = [method.options.preset, model.preset].includes("redbit") ? "-redbit" : "";
   return plainName(`${model.name}-${method.name}${bitsText}${preset}`);
 }
 

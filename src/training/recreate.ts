@@ -1,7 +1,7 @@
 /** The parts of a stored run that are fewbit's own. No code is loaded for them. */
 import { dataSetNamed } from "../data/index.js";
 import { UserError } from "../errors.js";
-import { depthOf, models, shippedModel } from "../models/index.js";
+import { depthOf, inForm, models, shippedModel } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import { fitted } from "../nn/index.js";
 import type { Method, MethodOptions } from "../quantization/index.js";
@@ -29,6 +29,10 @@ export function recreate(
   const { model = ownModel(directory, config), method = ownMethod(directory, config) } = own;
   return { model: fitted(model, { input: config.model.input, classes: config.model.classes }), method };
 }
+
+/** A network for a run's images and classes, in the form in which the run has it, whatever its method's preset. */
+export const asTrained = (model: Network, { model: stored }: RunConfig): Network =>
+  fitted(inForm(model, stored.preset), stored);
 
 /** What the command line was given, if a run was trained there. */
 function commandLine({ options }: RunConfig) {
@@ -58,8 +62,8 @@ export function configurationOf({ model, method, data }: RunConfig): Readonly<Re
 }
 
 function ownModel(directory: string, config: RunConfig): Network {
-  const { name } = config.model;
-  const model = config.code?.model === undefined ? shippedModel(name) : undefined;
+  const { name, preset } = config.model;
+  const model = config.code?.model === undefined ? shippedModel(name, preset) : undefined;
   if (model !== undefined) return model;
   throw new UserError(
     `${directory} was trained with a network of its own, ${name}; give it as model`,

@@ -69,7 +69,7 @@ export const settings = {
     group: "network",
     flag: {
       usage: "--depth <layers>",
-      help: "layers of model resnet: 6n + 2, as 20, 32 or 56",
+      help: "layers of model resnet: 18 or 34 for ImageNet, else 6n + 2, as 20, 32 or 56",
       reads: "number",
     },
     part: "model",
