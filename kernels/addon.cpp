@@ -19,6 +19,7 @@
 #include "executor.h"
 #include "instruction_sets.h"
 #include "pools.h"
+#include "runner.h"
 
 namespace {
 
@@ -295,8 +296,54 @@ struct Run {
   char* work;
   double* nanoseconds = nullptr;
   napi_ref kept[maximumArguments];  // the arguments live until the run has ended
-  napi_async_work task;
   napi_deferred deferred;
+};
+
+// The runs of one environment of Node's. While there are some, it does not end.
+class Runs {
+ public:
+  explicit Runs(napi_env env) : env_(env) {
+    napi_value name;
+    napi_create_string_utf8(env, "fewbit", NAPI_AUTO_LENGTH, &name);
+    napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, end, &ended_);
+    napi_unref_threadsafe_function(env, ended_);
+  }
+  ~Runs() {
+    runner_.reset();
+    napi_release_threadsafe_function(ended_, napi_tsfn_abort);
+  }
+  Runs(const Runs&) = delete;
+  Runs& operator=(const Runs&) = delete;
+
+  void begin(std::unique_ptr<Run> run) {
+    if (underWay_++ == 0) napi_ref_threadsafe_function(env_, ended_);
+    Run* const r = run.release();
+    const auto execute = [r] {
+      const BorrowedPool pool(r->executable->threads());
+      r->executable->run(r->memory, r->work, *pool, r->nanoseconds);
+    };
+    runner_->begin(execute, [this, r] { napi_call_threadsafe_function(ended_, r, napi_tsfn_nonblocking); });
+  }
+
+ private:
+  // On the thread of JavaScript; without an environment where that has ended.
+  static void end(napi_env env, napi_value, void* context, void* data) {
+    const std::unique_ptr<Run> run(static_cast<Run*>(data));
+    if (!env) return;
+    Runs& runs = *static_cast<Runs*>(context);
+    if (--runs.underWay_ == 0) napi_unref_threadsafe_function(env, runs.ended_);
+    for (napi_ref reference : run->kept) {
+      if (reference) napi_delete_reference(env, reference);
+    }
+    napi_value undefined;
+    napi_get_undefined(env, &undefined);
+    napi_resolve_deferred(env, run->deferred, undefined);
+  }
+
+  const napi_env env_;
+  napi_threadsafe_function ended_ = nullptr;
+  size_t underWay_ = 0;
+  std::unique_ptr<Runner> runner_ = std::make_unique<Runner>();
 };
 
 // run(program, [constants, state, inputs, outputs, scratch, work], nanoseconds | undefined): Promise<void>
@@ -324,26 +371,11 @@ napi_value run(const Call& call) {
     if (call.type(i) == napi_object) napi_create_reference(env, call.arguments[i], 1, &run->kept[i]);
   }
 
-  const auto execute = [](napi_env, void* data) {
-    const Run& r = *static_cast<Run*>(data);
-    const BorrowedPool pool(r.executable->threads());
-    r.executable->run(r.memory, r.work, *pool, r.nanoseconds);
-  };
-  const auto complete = [](napi_env e, napi_status, void* data) {
-    const std::unique_ptr<Run> r(static_cast<Run*>(data));
-    for (napi_ref reference : r->kept) {
-      if (reference) napi_delete_reference(e, reference);
-    }
-    napi_delete_async_work(e, r->task);
-    napi_value undefined;
-    napi_get_undefined(e, &undefined);
-    napi_resolve_deferred(e, r->deferred, undefined);
-  };
-  napi_value name, promise;
-  napi_create_string_utf8(env, "fewbit", NAPI_AUTO_LENGTH, &name);
+  void* runs = nullptr;
+  napi_value promise;
+  napi_get_instance_data(env, &runs);
   napi_create_promise(env, &run->deferred, &promise);
-  napi_create_async_work(env, nullptr, name, execute, complete, run.get(), &run->task);
-  napi_queue_async_work(env, run.release()->task);
+  static_cast<Runs*>(runs)->begin(std::move(run));
   return promise;
 }
 
@@ -418,6 +450,12 @@ NAPI_MODULE_INIT() {
     napi_set_named_property(env, exports, name, value);
   }
   beginUsingPools();
-  napi_add_env_cleanup_hook(env, [](void*) { endUsingPools(); }, nullptr);
+  Runs* const runs = new Runs(env);
+  napi_set_instance_data(env, runs, nullptr, nullptr);
+  const auto end = [](void* data) {
+    delete static_cast<Runs*>(data);
+    endUsingPools();
+  };
+  napi_add_env_cleanup_hook(env, end, runs);
   return exports;
 }

@@ -77,6 +77,7 @@ export const units = [
   ["executor", "executor.cpp", ["-O2"]],
   ["pool", "pool.cpp", ["-O2"]],
   ["pools", "pools.cpp", ["-O2"]],
+  ["runner", "runner.cpp", ["-O2"]],
   ["code_memory", "code_memory.cpp", ["-O2"]],
 ];
 

@@ -1,5 +1,7 @@
+import { pbkdf2 } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { createNativeExecutor, instructionSets, measurePeak, nativeProblem } from "./native.js";
@@ -37,6 +39,22 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     expect(order).toEqual([1, 2, 3]);
     expect(turns).toBeGreaterThan(0);
     expect((await floatsIn(executor, buffers.outputs))[123_456]).toBe(123_456.5);
+  });
+
+  test("does not wait behind what Node's own threads do", async () => {
+    const executor = create();
+    const program = executor.load(addition(1000));
+    const order: string[] = [];
+    // More than Node has threads, each of a tenth of a second and more.
+    const others = Array.from({ length: 12 }, async () => {
+      await promisify(pbkdf2)("word", "salt", 200_000, 64, "sha512");
+      order.push("other");
+    });
+    await program.run(buffersFor(executor, 1000));
+    order.push("run");
+    await Promise.all(others);
+    expect(order.indexOf("run")).toBeLessThan(4);
+    expect(order).toHaveLength(13);
   });
 
   test("adds each instruction's time", async () => {

@@ -103,7 +103,7 @@ export function allowsMachineCode(): boolean {
 }
 
 export interface NativeOptions {
-  /** 1 to `mostThreads`, with the one that Node lends for the run. The executor has fewer where the system makes no more. */
+  /** 1 to `mostThreads`. The executor has fewer where the system makes no more. */
   readonly threads: number;
   /** Default: FEWBIT_INSTRUCTION_SET, else the fastest. */
   readonly instructionSet?: InstructionSet;
