@@ -1,0 +1,148 @@
+/** The options of `train`: what they are, their defaults, and what does not go together. */
+import type { Dataset } from "../data/dataset.js";
+import { UserError } from "../errors.js";
+import type { Rule, Rules } from "../errors/options.js";
+import {
+  abortSignal,
+  callback,
+  checkedBy,
+  checkOptions,
+  flag,
+  optional,
+  plain,
+  text,
+} from "../errors/options.js";
+import type { GradientType, Network } from "../nn/index.js";
+import { hasCodes } from "../nn/index.js";
+import type { Optimizer, Schedule } from "../optim/index.js";
+import { checkSchedule, rateOf, scalarsOf } from "../optim/index.js";
+import type { Loss } from "../optim/losses.js";
+import { crossEntropy } from "../optim/losses.js";
+import type { Method } from "../quantization/index.js";
+import { executorRules } from "../runtime/choose.js";
+import type { ExecutorName } from "../runtime/executor.js";
+import { checkFits } from "./feed.js";
+import { parts, settingRule, training } from "./options.js";
+import type { TrainProgress } from "./progress.js";
+import type { Setting } from "./setting.js";
+import type { CodeKey, LogKind } from "./settings.js";
+import { codeKeys, settings as settingsTable } from "./settings.js";
+
+/** The options of `train`. */
+export interface TrainOptions {
+  readonly model: Network;
+  readonly method: Method;
+  readonly data: Dataset;
+  readonly optimizer: Optimizer;
+  /** Scales the optimizer's rate epoch by epoch; by default it stays. */
+  readonly schedule?: Schedule;
+  /** What is minimised. Default: the cross-entropy, which the scores of images are in any case. */
+  readonly loss?: Loss;
+  readonly epochs: number;
+  /** "bf16": the gradients that layers on codes multiply are rounded to bfloat16. Default "f32". */
+  readonly gradients?: GradientType;
+  /** Images a step. Default 128. */
+  readonly batchSize?: number;
+  /** What becomes of the images of an epoch that do not fill a batch: "keep" takes them in a smaller last step. Default "keep". */
+  readonly lastBatch?: "keep" | "drop";
+  /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
+  readonly seed?: number;
+  /** Where the run is kept; without it nothing is written. */
+  readonly directory?: string;
+  /** Training images to hold out and choose the best epoch on. Default 0: it is chosen on the test set. */
+  readonly validation?: number;
+  /** Goes on from the directory's checkpoint; the result has the same bits as one run without a break. */
+  readonly resume?: boolean;
+  /** Replaces a run that is in the directory. */
+  readonly overwrite?: boolean;
+  readonly executor?: ExecutorName;
+  /** The bits of the result do not depend on it. */
+  readonly threads?: number;
+  readonly onProgress?: (progress: TrainProgress) => void;
+  /** Hears what the user should know. Default: Node's own warnings, on standard error. */
+  readonly onWarning?: (message: string) => void;
+  /**
+   * When raised, the running step is finished and the run is kept, to be resumed in the middle of the
+   * epoch. So it is within a second when a file named `stop` is put into the directory.
+   */
+  readonly signal?: AbortSignal;
+  /** What else is written into the directory: "tensorboard" for an event file. */
+  readonly log?: readonly LogKind[];
+  /** Kept in `config.json` as `options`. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Checksums of files of code that parts of the run come from, by part. Kept in `config.json`: the run goes on with the same alone. */
+  readonly code?: Readonly<Record<string, string>>;
+}
+
+const trainRules: Rules<TrainOptions> = {
+  ...executorRules,
+  ...parts,
+  ...training,
+  schedule: optional(checkedBy(checkSchedule)),
+  ...(Object.fromEntries(codeKeys.map((key) => [key, optional(settingRule(key))])) as Record<CodeKey, Rule>),
+  epochs: settingRule("epochs"),
+  directory: optional(text),
+  resume: optional(flag),
+  overwrite: optional(flag),
+  onProgress: optional(callback),
+  signal: optional(abortSignal),
+  options: optional(plain),
+  code: optional(plain),
+};
+
+/** Checks options of `train`. @throws UserError for what is wrong by itself or with the others. */
+export function checkedOptions(options: TrainOptions): CheckedOptions {
+  checkOptions<TrainOptions>("train", options, trainRules);
+  const settings = withDefaults(options);
+  check(settings);
+  return settings;
+}
+
+/** Options that go together, with defaults for what was not given. */
+export type CheckedOptions = TrainOptions &
+  Required<Pick<TrainOptions, "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
+
+/** The options with what is not given, or undefined, as a configuration's default has it. */
+function withDefaults(options: TrainOptions): CheckedOptions {
+  const rows: Readonly<Record<CodeKey, Setting>> = settingsTable;
+  const defaults = Object.fromEntries(codeKeys.map((key) => [key, options[key] ?? rows[key].default]));
+  return { ...options, loss: options.loss ?? crossEntropy, ...defaults } as CheckedOptions;
+}
+
+function check({
+  model,
+  method,
+  data,
+  optimizer,
+  schedule,
+  gradients,
+  epochs,
+  validation,
+  resume,
+  overwrite,
+  directory,
+  log,
+}: CheckedOptions): void {
+  const most = data.train.count - 1;
+  if (validation > most) {
+    throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
+  }
+  checkFits(model, data);
+  if (gradients === "bf16" && !hasCodes(model, method)) {
+    throw new UserError(
+      `gradients bf16 has no effect with ${method.name} at these bits: no layer multiplies codes; use gradients f32`,
+      "gradients",
+    );
+  }
+  for (let epoch = 0; epoch < epochs; epoch++) rateOf(schedule, optimizer.learningRate, epoch);
+  scalarsOf(optimizer, 1, rateOf(schedule, optimizer.learningRate, 0));
+  if (resume === true && overwrite === true) {
+    throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
+  }
+  if (log !== undefined && directory === undefined) {
+    throw new UserError("log needs a directory", "log");
+  }
+  if ((resume === true || overwrite === true) && directory === undefined) {
+    throw new UserError(`${resume === true ? "resume" : "overwrite"} needs a directory`, "directory");
+  }
+}
