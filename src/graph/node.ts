@@ -6,6 +6,16 @@ import { sizeOf } from "./tensor.js";
 
 let nodes = 0;
 
+/** What JavaScript makes of a tensor where it needs a number or a text: operators would give NaN without a word. */
+const conversion = {
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === "string") return shown(this);
+    throw new UserError(
+      `operators such as + and * do not work on ${shown(this)}: write add(x, y) for x + y, mul(x, 2) for x * 2, lt(x, y) for x < y`,
+    );
+  },
+};
+
 /** Records a node of the graph. Throws a UserError where the op does not take these inputs. */
 export function node(op: OpName, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {
   checkTensors(op, ...inputs);
@@ -15,7 +25,8 @@ export function node(op: OpName, inputs: readonly Tensor[], attributes: Attribut
       `${op}: a value of the shape [${inferred.shape.join(", ")}] has more than 2^50 elements`,
     );
   }
-  return { id: nodes++, op, inputs, attributes, ...inferred };
+  const parts = { id: nodes++, op, inputs, attributes, ...inferred };
+  return Object.assign(Object.create(conversion) as object, parts);
 }
 
 /** Whether a value is a node of the graph. */

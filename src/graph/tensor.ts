@@ -94,7 +94,7 @@ export interface Attributes {
   readonly backward?: Backward;
 }
 
-/** A node of the graph. Immutable; compare by identity. */
+/** A node of the graph. Immutable; compare by identity. Operators such as `x * 2` throw: write `mul(x, 2)`. */
 export interface Tensor {
   readonly id: number;
   readonly op: OpName;
