@@ -7,6 +7,7 @@ import { fromArrays } from "../data/arrays.js";
 import { DivergenceError } from "../errors.js";
 import { codes, div, mul, sign } from "../graph/index.js";
 import { sgd } from "../optim/index.js";
+import type { Method } from "../quantization/index.js";
 import { baseline, quantizer } from "../quantization/index.js";
 import { loadRun } from "../run-folder/index.js";
 import { base, images } from "./tiny.test.fixture.js";
@@ -68,6 +69,14 @@ describe("a loss that is no longer a number", () => {
     const method = { ...baseline(), fullPrecision: () => false, weights: steep };
     await expect(train({ ...base, method, directory })).rejects.toThrow(
       /^optimizer\/v\/conv1\.weight became NaN or infinite in epoch 1: /,
+    );
+  });
+
+  test("before any update is laid on no learning rate", async () => {
+    const method: Method = { ...baseline(), fullPrecision: () => false, weights: (w) => mul(w, NaN) };
+    const options = { method: "./mine.mjs", model: "lenet5" };
+    await expect(train({ ...base, method, options })).rejects.toThrow(
+      /^the loss was NaN in epoch 1, step 1, before any update, so a lower learning rate cannot help: the cause is in the network, the method \(\.\/mine\.mjs\), the loss or the data set$/,
     );
   });
 

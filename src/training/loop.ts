@@ -6,7 +6,7 @@ import { trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { ImageSet, ImageSource } from "../data/source.js";
 import { keyFor } from "../data/random.js";
-import { DivergenceError } from "../errors.js";
+import { DivergenceError, listed } from "../errors.js";
 import type { TieRule } from "../graph/index.js";
 import type { GradientType, LayerSummary, Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
@@ -38,6 +38,7 @@ import {
   signsOfAll,
   weightName,
 } from "../run-folder/index.js";
+import { codeFilesOf, titleOf } from "./code.js";
 import type { Scored } from "./evaluate.js";
 import { score } from "./evaluate.js";
 import type { ImageBatch } from "./feed.js";
@@ -69,6 +70,8 @@ export interface Job extends BatchOptions {
   readonly onProgress: (progress: TrainProgress) => void;
   readonly onWarning: (message: string) => void;
   readonly signal: AbortSignal | undefined;
+  /** The settings that the training was begun with, if it was begun with settings: they name files of code. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 /** Where a training has come to. */
@@ -249,8 +252,10 @@ export class Training {
 
   private async take({ step, count, results }: StepUnderWay): Promise<void> {
     const { loss, top1, top5 } = await results;
-    if (!Number.isFinite(loss.data[0]))
+    if (!Number.isFinite(loss.data[0])) {
+      if (this.epoch === 0 && step === 0) throw this.brokenAtStart(loss.data[0]);
       throw this.diverged(`the loss became ${loss.data[0]}`, `epoch ${this.epoch + 1}, step ${step + 1}`);
+    }
     this.sums = addBatch(this.sums, count, loss.data[0], top1.data[0], top5.data[0]);
     this.stepInEpoch = step + 1;
     this.pace.trained(this.epoch, step, count);
@@ -334,6 +339,18 @@ export class Training {
     const kept = directory === undefined ? "" : "; this one's last checkpoint is kept";
     return new DivergenceError(
       `${what} in ${where}: try a learning rate below ${this.learningRate()} in a new run${kept}`,
+    );
+  }
+
+  /** The error of a loss that was not finite before any update, whatever the learning rate. */
+  private brokenAtStart(loss: number): DivergenceError {
+    const files = new Map<string, string>(codeFilesOf(this.job.options ?? {}));
+    const makers = (["model", "method", "loss", "data"] as const).map((key) => {
+      const file = files.get(key);
+      return `the ${titleOf(key)}${file === undefined ? "" : ` (${file})`}`;
+    });
+    return new DivergenceError(
+      `the loss was ${loss} in epoch 1, step 1, before any update, so a lower learning rate cannot help: the cause is in ${listed(makers, "or")}`,
     );
   }
 
