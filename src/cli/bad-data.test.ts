@@ -186,7 +186,7 @@ describe("CIFAR-10", () => {
     ],
     [
       "train vgg16 --data digits",
-      "vgg16 cannot take images of 28x28x1 to 10 classes: windowMax: a window of 2x2 does not fit in an image of 1x1 with padding [0, 0] (from --data)",
+      "vgg16 cannot take images of 28x28x1 to 10 classes: pool after conv13: windowMax: a window of 2x2 does not fit in an image of 1x1 with padding [0, 0] (from --data)",
     ],
     [
       "train resnet20 --mirror http://host/",
@@ -267,7 +267,7 @@ describe("folders of images", () => {
     ],
     [
       `${on("pets")} --image-size 1`,
-      "lenet5 cannot take images of 1x1x1 to 10 classes: convolution: a window of 5x5 does not fit in an image of 1x1 with padding [0, 0] (from --image-size)",
+      "lenet5 cannot take images of 1x1x1 to 10 classes: conv1: convolution: a window of 5x5 does not fit in an image of 1x1 with padding [0, 0] (from --image-size)",
     ],
     [
       `${on("pets")} --image-size 0`,

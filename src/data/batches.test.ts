@@ -2,8 +2,10 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { fromArrays } from "./arrays.js";
 import { checkDataset } from "./check.js";
+import type { Batches } from "./batches.js";
 import { evaluationBatches, holdOut, trainingBatches } from "./batches.js";
 import type { Dataset } from "./dataset.js";
+import { dataRegistry, dataSetOf } from "./registry.js";
 import type { ImageSource } from "./source.js";
 import { allOf } from "./source.js";
 
@@ -197,6 +199,24 @@ test("a source of one's own is asked for the images of a step, each with its pla
   expect(new Set(places.map(String)).size).toBeGreaterThan(1);
   await evaluationBatches(source, data, 3).prepare(0, 1, images, given);
   expect(asked[1]).toEqual({ indices: [3, 4], places: [undefined, undefined] });
+});
+
+test("a source of a file that fails is told as the file's", async () => {
+  const fail = (): never => {
+    throw new TypeError("no luck");
+  };
+  const source = (fill: ImageSource["fill"]) => ({ count: 2, labels: Uint8Array.of(0, 1), fill });
+  const train = source(fail);
+  const test = source(() => Promise.resolve().then(fail));
+  dataRegistry.register("./mine.mjs", { load: () => ({ ...sample(), name: "own", train, test }) }, "0");
+  const data = await dataSetOf("./mine.mjs").load({ shape: [1, 1, 1] });
+  const prepare = (batches: Batches) => batches.prepare(0, 0, new Float32Array(2), new Int32Array(2));
+  expect(() => prepare(trainingBatches(data, { batchSize: 2, seed: 1 }))).toThrow(
+    new UserError("fill() of data.train of ./mine.mjs fails: no luck"),
+  );
+  await expect(prepare(evaluationBatches(data.test, data, 2))).rejects.toThrow(
+    new UserError("fill() of data.test of ./mine.mjs fails: no luck"),
+  );
 });
 
 test("a source that is none is refused", () => {

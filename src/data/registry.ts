@@ -14,6 +14,7 @@ import { images } from "./images.js";
 import { digits, downloadMnist, mnist } from "./mnist.js";
 import { downloadFashionMnist, downloadKmnist, fashionMnist, kmnist } from "./namesakes.js";
 import type { RemoteOptions } from "./remote.js";
+import type { ImageSet, ImageSource } from "./source.js";
 
 /** What a data set may be loaded with. */
 export interface LoadOptions
@@ -185,7 +186,33 @@ function inFile(path: string, exported: unknown): DataSetEntry {
         throw new UserError(`${what} must return a data set: ${(error as Error).message}`, "data");
       }
       refuseShippedName(path, data.name, dataRegistry, "data");
-      return data;
+      const { train, test } = data;
+      return {
+        ...data,
+        train: guardedSet(`fill() of data.train of ${path}`, train),
+        test: guardedSet(`fill() of data.test of ${path}`, test),
+      };
+    },
+  };
+}
+
+/** A set of a file's data set: a source's failures are told as the file's, but for mistakes that the source tells itself. */
+function guardedSet(what: string, set: ImageSet | ImageSource): ImageSet | ImageSource {
+  if (!("fill" in set)) return set;
+  const { count, labels } = set;
+  const fail = (error: unknown): never => {
+    throw error instanceof UserError ? error : new UserError(`${what} fails: ${firstLineOf(error)}`);
+  };
+  return {
+    count,
+    labels,
+    fill(...given) {
+      try {
+        const done = set.fill(...given);
+        return done instanceof Promise ? done.catch(fail) : done;
+      } catch (error) {
+        return fail(error);
+      }
     },
   };
 }

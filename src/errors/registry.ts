@@ -2,6 +2,7 @@
 import { firstLineOf, UserError } from "../errors.js";
 import type { Rules } from "./options.js";
 import { checkOptions, isObject } from "./options.js";
+import { callAt } from "./place.js";
 
 /** What there is of a kind. */
 export interface Registry<Entry = unknown> {
@@ -90,18 +91,18 @@ export function guarded<T extends object>(path: string, field: string, made: T):
     const own = value as (...given: unknown[]) => unknown;
     return [
       name,
-      (...given: unknown[]) => resultOf(`${name}() of ${path}`, field, () => own.apply(made, given)),
+      (...given: unknown[]) => callAt({ what: `${name}() of ${path}`, field }, () => own.apply(made, given)),
     ];
   });
   return Object.fromEntries(entries) as T;
 }
 
 /**
- * What a function of a user's file gives.
+ * What a function of a user's file makes of settings.
  *
  * @param what the function, such as "create() of ./pact.mjs".
  * @param field the setting that names the file.
- * @throws UserError for whatever it throws: it is the file that has to be mended.
+ * @throws UserError for whatever it throws. One that it throws itself stays: it is about the settings.
  */
 export function resultOf<T>(what: string, field: string, call: () => T): T {
   try {

@@ -1,7 +1,7 @@
 /** The networks by name, as the library, the command line and configuration files give them. */
 import { firstLineOf, suggestion, UserError } from "../errors.js";
 import { isObject } from "../errors/options.js";
-import { registryOf, resultOf } from "../errors/registry.js";
+import { guarded, registryOf } from "../errors/registry.js";
 import type { Network } from "../nn/index.js";
 import { checkNetwork } from "../nn/index.js";
 import { alexnet } from "./alexnet.js";
@@ -50,10 +50,7 @@ function inFile(path: string, exported: unknown): Network {
   if (Object.hasOwn(models, name) || shippedModel(name) !== undefined) {
     throw new UserError(`the network of ${path} must have a name of its own, got "${name}"`, "model");
   }
-  return {
-    ...exported,
-    build: (net, x) => resultOf(`build() of ${path}`, "model", () => exported.build(net, x)),
-  };
+  return guarded(path, "model", exported);
 }
 
 /** The network of fewbit's that goes by a name, such as "resnet32", in the form that a preset has of it. */

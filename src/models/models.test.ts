@@ -1,10 +1,11 @@
 /** The networks under every method: their parameters by the table of the published study, their layers and their order. */
 import { describe, expect, test } from "vitest";
+import { UserError } from "../errors.js";
 import { sizeOf } from "../graph/index.js";
-import { describe as describeNetwork, fitted, summarise } from "../nn/index.js";
+import { describe as describeNetwork, fitted, network, summarise } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import { baseline, createMethod, dorefa, qnn, twn, xnor } from "../quantization/index.js";
-import { modelNamed, models } from "./index.js";
+import { modelNamed, modelRegistry, models } from "./index.js";
 
 const { resnet, resnet20, resnet50, vgg16, lenet5 } = models;
 
@@ -126,7 +127,7 @@ describe("shapes", () => {
     expect(shapesOf(fitted(resnet20, grey)).fc).toEqual([7]);
     expect(shapesOf(fitted(vgg16, { input: [224, 224, 3], classes: 1000 })).fc1).toEqual([4096]);
     expect(() => fitted(vgg16, grey)).toThrow(
-      "vgg16 cannot take images of 28x28x1 to 7 classes: windowMax: a window of 2x2 does not fit in an image of 1x1",
+      "vgg16 cannot take images of 28x28x1 to 7 classes: pool after conv13: windowMax: a window of 2x2 does not fit in an image of 1x1",
     );
   });
 });
@@ -165,4 +166,20 @@ describe("names", () => {
       "depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56, got 19",
     );
   });
+});
+
+test("what is wrong in a network's file is told as the file's, with the layer", () => {
+  const build = (options: object) => {
+    const own = network("own", { input: [4, 4, 1], classes: 2 }, (net, x) =>
+      net.convolution("c", x, { channels: 2, kernel: 3, ...options }),
+    );
+    modelRegistry.register("./net.mjs", own, "0");
+    return () => describeNetwork(modelNamed("./net.mjs"), baseline());
+  };
+  expect(build({ kernel: 9 })).toThrow(
+    "build() of ./net.mjs fails: c: convolution: a window of 9x9 does not fit in an image of 4x4",
+  );
+  expect(build({ channels: 0 })).toThrow(
+    new UserError("build() of ./net.mjs fails: c: channels must be a positive integer, got 0", "model"),
+  );
 });

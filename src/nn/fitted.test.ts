@@ -31,7 +31,7 @@ test("a network that fits is returned as it is", () => {
 
 test("what cannot be built is refused with the reason", () => {
   expect(() => fitted(lenet5, { input: [11, 11, 1], classes: 10 })).toThrow(
-    "lenet5 cannot take images of 11x11x1 to 10 classes: convolution: a window of 5x5 does not fit in an image of 3x3",
+    "lenet5 cannot take images of 11x11x1 to 10 classes: conv2: convolution: a window of 5x5 does not fit in an image of 3x3",
   );
   const stubborn = network("stubborn", { input: [2, 2, 1], classes: 2 }, (net, x) =>
     net.linear("fc", net.flatten(x), { features: 2 }),

@@ -1,24 +1,31 @@
 /** What a method's hooks return, checked: a forgotten `return` would end far from its cause, or nowhere. */
 import { shown, UserError } from "../errors.js";
+import { callAt, withPlace } from "../errors/place.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { isTensor } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
 
-/** The tensor that a hook returned for a layer. @throws UserError for what is none, or of another shape than given. */
-export function fromHook(
+/** What a hook gives for a layer. @throws UserError for what functions on tensors refuse in it, told as the hook's. */
+export const callHook = <T>({ name }: Method, hook: string, layer: LayerInfo, call: () => T): T =>
+  callAt({ what: `method ${name}: ${hook}`, layer: layer.name }, call);
+
+/** The tensor that a hook gives for a layer. @throws UserError for what is none, or of another shape than allowed. */
+export function tensorFromHook(
   method: Method,
   hook: string,
   layer: LayerInfo,
-  value: unknown,
+  call: () => unknown,
   shape?: Shape,
 ): Tensor {
+  const value = callHook(method, hook, layer, call);
   if (isTensor(value) && (shape === undefined || value.shape.join() === shape.join())) return value;
   const allowed = shape === undefined ? "a tensor" : `a tensor [${shape.join(", ")}]`;
   throw wrongHook(method, hook, layer, allowed, value);
 }
 
-/** The number that a hook returned for a layer. @throws UserError for what is none. */
-export function numberFromHook(method: Method, hook: string, layer: LayerInfo, value: unknown): number {
+/** The number that a hook gives for a layer. @throws UserError for what is none. */
+export function numberFromHook(method: Method, hook: string, layer: LayerInfo, call: () => unknown): number {
+  const value = callHook(method, hook, layer, call);
   if (Number.isFinite(value)) return value as number;
   throw wrongHook(method, hook, layer, "a finite number", value);
 }
@@ -31,6 +38,8 @@ export const wrongHook = (
   allowed: string,
   value: unknown,
 ): UserError =>
-  new UserError(
-    `method ${name}: ${hook} must return ${allowed} for layer ${layer.name}, got ${shown(value)}`,
+  withPlace(
+    new UserError(
+      `method ${name}: ${hook} must return ${allowed} for layer ${layer.name}, got ${shown(value)}`,
+    ),
   );

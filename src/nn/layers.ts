@@ -49,7 +49,7 @@ import type {
   PoolLayerOptions,
   ResidualOptions,
 } from "./builder.js";
-import { fromHook, numberFromHook, wrongHook } from "./hooks.js";
+import { callHook, tensorFromHook, wrongHook } from "./hooks.js";
 import type { Initialiser, ParameterSpec } from "./initialise.js";
 import { uniformFanIn } from "./initialise.js";
 import type { GradientType } from "./rounding.js";
@@ -115,6 +115,15 @@ const normRules: Rules<BatchNormOptions & { readonly name: string }> = { name: t
 const statisticsMomentum = 0.1;
 /** Streams of random numbers below this one are the methods', one a layer. */
 const firstDropoutStream = 2 ** 16;
+
+/** What a function on tensors gives for a part of a network. @throws UserError for what it refuses, told with the part's name. */
+function named<T>(part: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${part}: ${error.message}`) : error;
+  }
+}
 
 export class Builder implements NetworkBuilder {
   readonly layers: BuiltLayer[] = [];
@@ -198,9 +207,9 @@ export class Builder implements NetworkBuilder {
 
   private isQuantized(info: LayerInfo): boolean {
     if (this.context.count === undefined) return false;
-    const full: unknown = this.context.method.fullPrecision(info);
-    if (typeof full !== "boolean")
-      throw wrongHook(this.context.method, "fullPrecision", info, "true or false", full);
+    const { method } = this.context;
+    const full: unknown = callHook(method, "fullPrecision", info, () => method.fullPrecision(info));
+    if (typeof full !== "boolean") throw wrongHook(method, "fullPrecision", info, "true or false", full);
     return !full;
   }
 
@@ -216,8 +225,12 @@ export class Builder implements NetworkBuilder {
     const { method, training, gradients } = this.context;
     const quantized = this.isQuantized(info);
 
-    const given = quantized ? method.initialBound?.(info) : undefined;
-    const bound = given === undefined ? given : numberFromHook(method, "initialBound", info, given);
+    const bound = quantized
+      ? callHook(method, "initialBound", info, () => method.initialBound?.(info))
+      : undefined;
+    if (bound !== undefined && !Number.isFinite(bound)) {
+      throw wrongHook(method, "initialBound", info, "a finite number", bound);
+    }
     const latent = this.context.variable(
       {
         name: `${name}.weight`,
@@ -227,19 +240,20 @@ export class Builder implements NetworkBuilder {
       "parameters",
     );
     const own = quantized ? this.own(info) : {};
-    const hook = (part: string, value: Tensor, shape: Shape) => fromHook(method, part, info, value, shape);
-    const weights = quantized ? hook("weights", method.weights(latent, info, own), shape) : latent;
-    const input = quantized ? hook("activations", method.activations(x, info, own), x.shape) : x;
-    let output = multiply(input, weights);
+    const hook = (part: string, call: () => Tensor, shape: Shape) =>
+      tensorFromHook(method, part, info, call, shape);
+    const weights = quantized ? hook("weights", () => method.weights(latent, info, own), shape) : latent;
+    const input = quantized ? hook("activations", () => method.activations(x, info, own), x.shape) : x;
+    let output = named(name, () => multiply(input, weights));
     const coded = quantized && (isCoded(weights) || isCoded(input));
     // The product's own gradient: after those of K and of DoReFa's low-bit gradients.
     if (coded && training && gradients === "bf16") output = roundGradient(output);
-    if (quantized && method.output) {
-      output = hook("output", method.output(output, x, info, window), output.shape);
+    if (quantized && method.output !== undefined) {
+      output = hook("output", () => method.output!(output, x, info, window), output.shape);
     }
-    if (quantized && training && method.outputGradient) {
+    if (quantized && training && method.outputGradient !== undefined) {
       const key = this.randomKey(`${method.name}'s gradients`);
-      output = hook("outputGradient", method.outputGradient(output, info, key), output.shape);
+      output = hook("outputGradient", () => method.outputGradient!(output, info, key), output.shape);
     }
     this.layers.push({
       info,
@@ -250,7 +264,7 @@ export class Builder implements NetworkBuilder {
       quantizesWeights: quantized && weights !== latent,
       quantizesInput: quantized && input !== x,
       coded,
-      bits: (quantized && method.bits?.(info)) || method,
+      bits: (quantized && callHook(method, "bits", info, () => method.bits?.(info))) || method,
     });
     return output;
   }
@@ -258,7 +272,7 @@ export class Builder implements NetworkBuilder {
   /** A layer's trained scalars, parameters of the name `conv1.own.NAME`. */
   private own(layer: LayerInfo): Record<string, Tensor> {
     const { method } = this.context;
-    const initial = method.own === undefined ? {} : method.own(layer);
+    const initial = method.own === undefined ? {} : callHook(method, "own", layer, () => method.own!(layer));
     if (!isObject(initial) || !Object.values(initial).every(Number.isFinite)) {
       throw wrongHook(method, "own", layer, "an object of numbers, such as { scale: 1 },", initial);
     }
@@ -301,14 +315,15 @@ export class Builder implements NetworkBuilder {
     const last = this.layers.at(-1);
     const { method } = this.context;
     if (last === undefined || method.nonlinearity === undefined) return relu(x);
-    return fromHook(method, "nonlinearity", last.info, method.nonlinearity(x, last.info));
+    return tensorFromHook(method, "nonlinearity", last.info, () => method.nonlinearity!(x, last.info));
   }
 
   pool(x: Tensor, options: PoolLayerOptions): Tensor {
     this.checkLayer("pool", x, options, poolLayerRules);
     const { kind, ...window } = options;
     const pool = (kind ?? this.context.method.pooling ?? "average") === "average" ? averagePool : maxPool;
-    return pool(x, window);
+    const last = this.layers.at(-1)?.info.name;
+    return named(last === undefined ? "pool" : `pool after ${last}`, () => pool(x, window));
   }
 
   flatten(x: Tensor): Tensor {
@@ -321,7 +336,7 @@ export class Builder implements NetworkBuilder {
   dropout(x: Tensor, rate = this.dropoutRate ?? 0): Tensor {
     this.expectTensor("dropout", x);
     if (!fraction.test(rate))
-      throw this.mistake(`dropout's rate must be ${fraction.allowed}, got ${shown(rate)}`);
+      throw new UserError(`dropout's rate must be ${fraction.allowed}, got ${shown(rate)}`);
     const stream = firstDropoutStream + this.dropouts++;
     if (!this.context.training || rate === 0) return x;
     const kept = ge(random(this.randomKey("dropout"), x.shape, stream), rate);
@@ -338,16 +353,16 @@ export class Builder implements NetworkBuilder {
   private randomKey(use: string): Tensor {
     const { random: key } = this.context;
     if (key === undefined)
-      throw this.mistake(`training with ${use} takes \`random\`, a key of type i32 and shape [2]`);
+      throw new UserError(`training with ${use} takes \`random\`, a key of type i32 and shape [2]`);
     return key;
   }
 
   private claim(name: string): void {
     if (!/^[\w.-]+$/.test(name)) {
-      throw this.mistake(`a layer's name must be letters, digits, "_", "-" and ".", got "${name}"`);
+      throw new UserError(`a layer's name must be letters, digits, "_", "-" and ".", got "${name}"`);
     }
     if (this.names.has(name)) {
-      throw this.mistake(`the layer name "${name}" is used twice; give each layer a name of its own`);
+      throw new UserError(`the layer name "${name}" is used twice; give each layer a name of its own`);
     }
     this.names.add(name);
   }
@@ -359,19 +374,14 @@ export class Builder implements NetworkBuilder {
   }
 
   private check<T extends object>(name: string, options: unknown, rules: Rules<T>): void {
-    const of = `network ${this.context.network}: ${name}`;
-    checkOptions<T>(of, options, rules, `${of}: `);
+    checkOptions<T>(name, options, rules, `${name}: `);
   }
 
   private expectTensor(name: string, x: unknown): void {
-    if (!isTensor(x)) throw this.mistake(`${name}: the input must be a tensor, got ${shown(x)}`);
+    if (!isTensor(x)) throw new UserError(`${name}: the input must be a tensor, got ${shown(x)}`);
   }
 
   private expectRank(name: string, x: Tensor, rank: number, takes: string): void {
-    if (x.shape.length !== rank) throw this.mistake(`${name}: ${takes}, got [${x.shape.join(", ")}]`);
-  }
-
-  private mistake(message: string): UserError {
-    return new UserError(`network ${this.context.network}: ${message}`);
+    if (x.shape.length !== rank) throw new UserError(`${name}: ${takes}, got [${x.shape.join(", ")}]`);
   }
 }

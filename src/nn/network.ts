@@ -5,6 +5,7 @@
  * once for real. Its `build` must therefore do the same each time.
  */
 import { shown, UserError } from "../errors.js";
+import { lacksPlace, retold } from "../errors/place.js";
 import type { Rule, Rules } from "../errors/options.js";
 import {
   callback,
@@ -172,7 +173,7 @@ function record(network: Network, method: Method, variables: Variables, x: Tenso
     training,
     random,
     gradients,
-    variable: (spec, role) => lookUp(network, variables[role], spec, role),
+    variable: (spec, role) => lookUp(variables[role], spec, role),
   });
 }
 
@@ -217,7 +218,7 @@ const oneImage = ({ input }: Network) => leaf("x", [1, ...input]);
 
 function build(network: Network, x: Tensor, context: Omit<BuildContext, "network" | "classes">) {
   const builder = new Builder({ network: network.name, classes: network.classes, ...context });
-  const logits = network.build(builder, x);
+  const logits = built(network, () => network.build(builder, x));
   const expected: Shape = [x.shape[0], network.classes];
   if (!isTensor(logits)) {
     throw new UserError(
@@ -232,14 +233,23 @@ function build(network: Network, x: Tensor, context: Omit<BuildContext, "network
   return { logits, builder };
 }
 
-function lookUp(network: Network, tensors: Tensors, { name, shape }: ParameterSpec, role: string): Tensor {
+/** What `build` gives. @throws UserError for a mistake in it, which begins with the network's name if it has no place yet. */
+function built<T>({ name }: Network, build: () => T): T {
+  try {
+    return build();
+  } catch (error) {
+    throw lacksPlace(error) ? retold(error, `network ${name}: ${error.message}`, error.field) : error;
+  }
+}
+
+function lookUp(tensors: Tensors, { name, shape }: ParameterSpec, role: string): Tensor {
   const tensor = tensors[name];
   if (tensor === undefined) {
-    throw new UserError(`network ${network.name}: the ${role} lack "${name}"; make them with initialise()`);
+    throw new UserError(`the ${role} lack "${name}"; make them with initialise()`);
   }
   if (tensor.shape.join() !== shape.join()) {
     throw new UserError(
-      `network ${network.name}: "${name}" must have the shape [${shape.join(", ")}], got [${tensor.shape.join(", ")}]`,
+      `"${name}" must have the shape [${shape.join(", ")}], got [${tensor.shape.join(", ")}]`,
     );
   }
   return tensor;

@@ -2,7 +2,7 @@
 import type { Tensor, Tensors } from "../graph/index.js";
 import { add, mul, sub } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
-import { fromHook, numberFromHook } from "./hooks.js";
+import { callHook, numberFromHook, tensorFromHook } from "./hooks.js";
 import type { Network } from "./network.js";
 import { declare } from "./network.js";
 
@@ -29,7 +29,7 @@ export function scaleGradients(
     ...mapWeights(network, method, gradients, "gradientFactor", (g, layer) =>
       times(
         g,
-        numberFromHook(method, "gradientFactor", layer, gradientFactor(layer, name, invariantToScale)),
+        numberFromHook(method, "gradientFactor", layer, () => gradientFactor(layer, name, invariantToScale)),
       ),
     ),
   };
@@ -45,7 +45,7 @@ export function scaleSteps(
   if (method.stepFactor === undefined) return after;
   const { stepFactor } = method;
   const scaled = mapWeights(network, method, after, "stepFactor", (w, layer) => {
-    const factor = numberFromHook(method, "stepFactor", layer, stepFactor(layer));
+    const factor = numberFromHook(method, "stepFactor", layer, () => stepFactor(layer));
     const start = before[`${layer.name}.weight`];
     return factor === 1 ? w : add(start, mul(sub(w, start), factor));
   });
@@ -57,7 +57,7 @@ const times = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : mul(x, 
 /** The weights that each convolution and linear layer multiplies with, by the name of its parameter. */
 export function quantizedWeights(network: Network, method: Method, parameters: Tensors): Tensors {
   return mapWeights(network, method, parameters, "weights", (w, layer) => {
-    const own = Object.keys(method.own?.(layer) ?? {});
+    const own = Object.keys(callHook(method, "own", layer, () => method.own?.(layer)) ?? {});
     const scalars = own.map((name) => [name, parameters[`${layer.name}.own.${name}`]] as const);
     return method.weights(w, layer, Object.fromEntries(scalars));
   });
@@ -72,7 +72,7 @@ function mapWeights(
   f: (w: Tensor, layer: LayerInfo) => Tensor,
 ): Tensors {
   const of = (name: string, info: LayerInfo) =>
-    fromHook(method, hook, info, f(parameters[name], info), parameters[name].shape);
+    tensorFromHook(method, hook, info, () => f(parameters[name], info), parameters[name].shape);
   const mapped = declare(network, method).layers.map(({ info, quantized }) => {
     const name = `${info.name}.weight`;
     return [name, quantized ? of(name, info) : parameters[name]] as const;

@@ -2,9 +2,9 @@
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, isObject, optional, plain, text } from "../errors/options.js";
-import { exportedEntry, refuseShippedName, registryOf, resultOf } from "../errors/registry.js";
+import { exportedEntry, guarded, refuseShippedName, registryOf, resultOf } from "../errors/registry.js";
 import type { Tensor } from "../graph/index.js";
-import { softmaxCrossEntropy } from "../graph/index.js";
+import { isTensor, softmaxCrossEntropy } from "../graph/index.js";
 
 /** A loss: a function of a batch's logits and labels. */
 export interface Loss {
@@ -46,6 +46,14 @@ export function checkLoss(loss: unknown): asserts loss is Loss {
   checkOptions(`loss ${loss.name}`, loss, lossRules, `loss ${loss.name}: `);
 }
 
+/** A batch's loss. @throws UserError unless the function gives one number for the batch. */
+export function lossValue(loss: Loss, logits: Tensor, labels: Tensor): Tensor {
+  const value: unknown = loss.value(logits, labels);
+  if (isTensor(value) && value.shape.length === 0) return value;
+  const allowed = "a tensor of shape [], the mean over the batch";
+  throw new UserError(`loss ${loss.name}: value must return ${allowed}, got ${shown(value)}`, "loss");
+}
+
 /** The loss that a file exports. @throws UserError for what is none */
 function inFile(path: string, exported: unknown): LossEntry {
   const entry = exportedEntry<NewLoss>(path, exported, {
@@ -62,10 +70,7 @@ function inFile(path: string, exported: unknown): LossEntry {
       throw new UserError(`${what}: ${(error as Error).message}`, "loss");
     }
     refuseShippedName(path, made.name, lossRegistry, "loss");
-    return {
-      ...made,
-      value: (...given) => resultOf(`value() of ${path}`, "loss", () => made.value(...given)),
-    };
+    return guarded(path, "loss", made);
   };
   return { title: entry.title ?? path, create };
 }

@@ -1,9 +1,10 @@
 /** Methods from files of a user's: what is wrong with one is told as the file's. */
 import { expect, test } from "vitest";
 import { UserError } from "../errors.js";
-import { leaf } from "../graph/index.js";
+import { array, gradients, leaf, mul, sum } from "../graph/index.js";
+import { describe, network } from "../nn/index.js";
 import type { LayerInfo, Method, NewMethod } from "./index.js";
-import { createMethod, dorefa } from "./index.js";
+import { createMethod, dorefa, quantizer } from "./index.js";
 import { methodRegistry } from "./file.js";
 
 const layer: LayerInfo = { name: "fc1", kind: "linear", index: 1, count: 3, shape: [2, 2] };
@@ -29,7 +30,7 @@ test("bits of which a method allows one need not be said", () => {
   );
 });
 
-test("a hook that fails is told with its name and file, and a mistake that it found stays what it is", () => {
+test("a hook that fails is told with its name and file", () => {
   const failing = methodOf("./failing.mjs", {
     weights: (x) => (x as unknown as { mean(): typeof x }).mean(),
     activations: () => {
@@ -39,6 +40,23 @@ test("a hook that fails is told with its name and file, and a mistake that it fo
   expect(() => failing.weights(w, layer, {})).toThrow(
     new UserError("weights() of ./failing.mjs fails: x.mean is not a function", "method"),
   );
-  expect(() => failing.activations(w, layer, {})).toThrow("activations need codes");
+  expect(() => failing.activations(w, layer, {})).toThrow(
+    new UserError("activations() of ./failing.mjs fails: activations need codes", "method"),
+  );
   expect(failing.fullPrecision({ ...layer, index: 0 })).toBe(true);
+});
+
+test("what functions on tensors refuse in a hook is told with the file and the layer, later in its gradient too", () => {
+  const scale = array(Float32Array.of(1, 2, 3));
+  const mean = methodOf("./mean.mjs", { fullPrecision: () => false, weights: (w) => mul(w, scale) });
+  const net = network("n", { input: [2, 1, 1], classes: 2 }, (net, x) =>
+    net.linear("fc", net.flatten(x), { features: 2 }),
+  );
+  const shapes = "mul: the shapes [2, 2] and [3] do not broadcast";
+  expect(() => describe(net, mean)).toThrow(`weights() of ./mean.mjs fails for layer fc: ${shapes}`);
+
+  const steep = quantizer({ forward: (x) => x, backward: (g) => mul(g, scale) });
+  const { weights } = methodOf("./steep.mjs", { weights: steep });
+  const loss = sum(weights(w, layer, {}));
+  expect(() => gradients(loss, [w])).toThrow(`weights() of ./steep.mjs fails: ${shapes}`);
 });

@@ -18,7 +18,7 @@ import { checkUpdate, isOwn } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Loss } from "../optim/losses.js";
-import { crossEntropy } from "../optim/losses.js";
+import { crossEntropy, lossValue } from "../optim/losses.js";
 
 export type WeightTensors = { readonly parameters: Tensors; readonly statistics: Tensors };
 export type TrainingTensors = WeightTensors & { readonly optimizer: Readonly<Record<string, Tensors>> };
@@ -59,7 +59,7 @@ export function compileStep(
           random,
           gradients,
         });
-        return { value: loss.value(logits, labels), auxiliary: { logits, statistics } };
+        return { value: lossValue(loss, logits, labels), auxiliary: { logits, statistics } };
       }, state.parameters);
       const { parameters, own } = updated(
         { network, method, optimizer },

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { datasets } from "../data/index.js";
 import { UserError } from "../errors.js";
 import type { Tensor } from "../graph/index.js";
+import { add, array, mean, mul } from "../graph/index.js";
 import type { Network } from "../nn/index.js";
 import { describe as describeNetwork, network } from "../nn/index.js";
 import { constant, sgd } from "../optim/index.js";
@@ -19,6 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), "fewbit-wrong-code-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const nothing = (() => undefined) as never;
+const three = array(Float32Array.of(1, 2, 3));
 const ternary = twn();
 const rated = (rate: unknown) => ({ schedule: { ...constant(), rate: () => rate as number } });
 const withHook = (hook: object) => ({ method: { ...ternary, ...hook } as Method });
@@ -139,6 +141,21 @@ describe("train refuses", () => {
       "quantizer: backward must return a tensor, got undefined",
     ],
     [
+      "weights of shapes that do not fit",
+      withHook({ weights: (w: Tensor) => mul(w, three) }),
+      "method twn: weights fails for layer conv1: mul: the shapes [3, 3, 1, 4] and [3] do not broadcast",
+    ],
+    [
+      "a quantizer's gradient of shapes that do not fit",
+      withHook({ weights: quantizer({ forward: (x) => x, backward: (g) => mul(g, three) }) }),
+      "method twn: weights fails for layer fc1: mul: the shapes [20, 4] and [3] do not broadcast",
+    ],
+    [
+      "a loss of each image",
+      { loss: { name: "each", options: {}, value: (logits: Tensor) => mean(logits, [1]) } },
+      "loss each: value must return a tensor of shape [], the mean over the batch, got a tensor [16]",
+    ],
+    [
       "arrays of an optimizer that are not returned",
       { optimizer: { ...sgd({ learningRate: 1 }), initial: nothing } },
       "optimizer sgd: initial must return arrays by name and parameter, such as { velocity: { ... } } or {}, got undefined",
@@ -221,6 +238,17 @@ describe("a network is refused", () => {
       "with pooling of no size",
       pool({}),
       "network n: pool: size must be a whole number from 1, or [height, width], got undefined",
+    ],
+    [
+      "with a window larger than its images",
+      convolution({ kernel: 9 }),
+      "network n: c: convolution: a window of 9x9 does not fit in an image of 4x4",
+    ],
+    ["with pooling of images that are too small", pool({ size: 5 }), "network n: pool: windowSum: a window of 5x5"],
+    [
+      "with a sum of shapes that do not fit",
+      (_, x) => add(x, three),
+      "network n: add: the shapes [1, 4, 4, 2] and [3] do not broadcast",
     ],
     [
       "with a block of unknown parts",

@@ -1,6 +1,7 @@
 /** Functions that say what the gradient is. */
-import { shown, UserError } from "../../errors.js";
-import { checkTensors, node } from "../node.js";
+import { counted, shown, UserError } from "../../errors.js";
+import { keptAt } from "../../errors/place.js";
+import { checkTensors, isTensor, node } from "../node.js";
 import type { Backward, Tensor } from "../tensor.js";
 import { sameShape, text } from "../ops/shapes.js";
 
@@ -18,7 +19,44 @@ export function customGradient(value: Tensor, inputs: readonly Tensor[], backwar
   if (typeof backward !== "function") {
     throw new UserError(`customGradient: backward must be a function, got ${shown(backward)}`);
   }
-  return node("customGradient", [value, ...(inputs as readonly Tensor[])], { backward });
+  const tensors: readonly Tensor[] = inputs;
+  return node("customGradient", [value, ...tensors], {
+    backward: keptAt((gradient: Tensor) => {
+      const gradients: unknown = backward(gradient);
+      checkGradients(gradients, tensors);
+      return gradients;
+    }),
+  });
+}
+
+/** @throws UserError unless there is a gradient for each input. */
+function checkGradients(
+  gradients: unknown,
+  inputs: readonly Tensor[],
+): asserts gradients is readonly (Tensor | null)[] {
+  if (!Array.isArray(gradients)) {
+    throw new UserError(
+      `customGradient: the rule must return an array of ${counted(inputs.length, "gradient")}, got ${shown(gradients)}`,
+    );
+  }
+  if (gradients.length !== inputs.length) {
+    throw new UserError(
+      `customGradient: the rule returned ${gradients.length} gradients for ${inputs.length} inputs`,
+    );
+  }
+  gradients.forEach((gradient: unknown, i) => {
+    if (gradient === null) return;
+    if (!isTensor(gradient)) {
+      throw new UserError(
+        `customGradient: the gradient of input ${i} must be a tensor, or null for zero, got ${shown(gradient)}`,
+      );
+    }
+    if (!sameShape(gradient.shape, inputs[i].shape)) {
+      throw new UserError(
+        `customGradient: the gradient of input ${i} has the shape ${text(gradient.shape)}, it must be ${text(inputs[i].shape)}`,
+      );
+    }
+  });
 }
 
 /** The straight-through estimator (Bengio et al. 2013): the value of `forward`, the gradient of `x`. */
