@@ -27,6 +27,9 @@ test("values are shown as JSON, however deep, and numbers as they are", () => {
   ]);
   expect(shown({ a: [NaN, -Infinity], b: null, c: "NaN" })).toBe('{"a":[NaN,-Infinity],"b":null,"c":"NaN"}');
   expect(shown(JSON.parse("[".repeat(100) + "]".repeat(100)))).toBe("[".repeat(100) + "]".repeat(100));
+  expect(shown({ labels: Array(17).fill(3), mean: Array(3).fill(0) })).toBe(
+    '{"labels":"an array of 17 elements","mean":[0,0,0]}',
+  );
   const depth = 100_000;
   expect(shown(JSON.parse("[".repeat(depth) + "]".repeat(depth)))).toBe("[...]");
   expect(shown(JSON.parse('{"a":'.repeat(depth) + "1" + "}".repeat(depth)))).toBe("{...}");

@@ -68,7 +68,7 @@ const deepest = 100;
 
 /**
  * A value in a message. As JSON, except numbers (JSON has null for Infinity) and what only code can hand in: functions,
- * promises, arrays of bytes and other objects that are not plain are named by their kind. What is nested too deep is
+ * promises, tensors and other objects that are not plain are named by their kind, and so are long arrays. What is nested too deep is
  * "[...]" or "{...}".
  */
 export function shown(value: unknown): string {
@@ -94,17 +94,25 @@ const isDeeperThan = (levels: number, value: unknown): boolean =>
   kindOf(value) === undefined &&
   (levels === 0 || Object.values(value).some((part) => isDeeperThan(levels - 1, part)));
 
+/** Elements of an array that a message shows at most. */
+const mostElements = 16;
+
 /** What a value is that JSON cannot write or would write at length; undefined for plain data. */
 function kindOf(value: unknown): string | undefined {
+  if (Array.isArray(value)) {
+    return value.length > mostElements ? `an array of ${value.length} elements` : undefined;
+  }
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  if (typeof value !== "object" || value === null) return undefined;
   if (ArrayBuffer.isView(value)) {
     const elements = "length" in value ? ` of ${String(value.length)} elements` : "";
     return `a ${value.constructor.name}${elements}`;
   }
   if ("then" in value && typeof value.then === "function") return "a Promise (await it)";
-  if ("op" in value && "inputs" in value && "shape" in value) return `a tensor [${String(value.shape)}]`;
+  if ("op" in value && "inputs" in value && "shape" in value && Array.isArray(value.shape)) {
+    return `a tensor [${value.shape.join(", ")}]`;
+  }
   if (isPlainObject(value)) return undefined;
   return `an object of ${value.constructor?.name ?? "a class"}`;
 }

@@ -58,11 +58,12 @@ describe("broadcasting", () => {
 
 test("operators on tensors are refused, and a text names the tensor", () => {
   const [x, y] = [g.leaf("x", [2, 3]), g.leaf("y", [2, 3])] as unknown as number[];
-  const said = /^operators such as \+ and \* do not work on a tensor \[2,3\]: write add\(x, y\) for x \+ y, /;
+  const said =
+    /^operators such as \+ and \* do not work on a tensor \[2, 3\]: write add\(x, y\) for x \+ y, /;
   for (const slip of [() => x * 2, () => x + y, () => -x, () => x < y, () => Math.max(x, 0)]) {
     expect(slip).toThrow(said);
   }
-  expect(`${x}`).toBe("a tensor [2,3]");
+  expect(`${x}`).toBe("a tensor [2, 3]");
 });
 
 describe("elementwise functions", () => {

@@ -1,5 +1,5 @@
 /** What an optimizer is: pure functions of flat records of tensors, so that any step can use one. */
-import { shown, UserError } from "../errors.js";
+import { counted, isPlainObject, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import {
   callback,
@@ -12,6 +12,7 @@ import {
   text,
 } from "../errors/options.js";
 import type { HostArray, Tensor, Tensors } from "../graph/index.js";
+import { isTensor, sizeOf } from "../graph/index.js";
 
 /** An optimizer: its own arrays at the start, and one step of all parameters. */
 export interface Optimizer {
@@ -59,31 +60,88 @@ export function checkOptimizer(optimizer: unknown): asserts optimizer is Optimiz
   checkOptions(of, optimizer, rules, `${of}: `);
 }
 
-/** An optimizer's own arrays before the first step. @throws UserError unless they are arrays by name. */
+/** An optimizer's own arrays before the first step. @throws UserError unless they are records of arrays. */
 export function initialOf(
   optimizer: Optimizer,
   parameters: Readonly<Record<string, HostArray>>,
 ): Record<string, Record<string, HostArray>> {
   const own: unknown = optimizer.initial(parameters);
-  const isArray = (value: unknown) => isObject(value) && value.data instanceof Float32Array;
-  const isRecord = (value: unknown) => isObject(value) && Object.values(value).every(isArray);
-  if (isObject(own) && Object.values(own).every(isRecord)) return own as ReturnType<Optimizer["initial"]>;
+  const mistake = wrongArray(own);
+  if (mistake === undefined) return own as ReturnType<Optimizer["initial"]>;
   throw new UserError(
-    `optimizer ${optimizer.name}: initial must return arrays by name and parameter, such as { velocity: { ... } } or {}, got ${shown(own)}`,
+    `optimizer ${optimizer.name}: initial must return arrays by record and parameter, such as { velocity: { "conv1.weight": { data: new Float32Array(...), shape } } }, or {}, got ${mistake}`,
     "optimizer",
   );
 }
 
-/** What an optimizer's update gives. @throws UserError unless it has both its parts. */
+/** What of own arrays is none, in words; undefined if all are. */
+function wrongArray(own: unknown): string | undefined {
+  if (!isRecord(own)) return brief(own);
+  for (const [key, record] of Object.entries(own)) {
+    if (!isRecord(record) || record.data instanceof Float32Array) return `${brief(record)} as ${key}`;
+    for (const [name, array] of Object.entries(record)) {
+      const { data, shape } = Object(array) as Partial<HostArray>;
+      const path = `${key}["${name}"]`;
+      if (!isRecord(array)) return `${shown(array)} as ${path}`;
+      if (!(data instanceof Float32Array)) return `${shown(data)} as ${path}.data`;
+      if (!Array.isArray(shape) || sizeOf(shape) !== data.length) {
+        return `${shown(shape)} as ${path}.shape for ${counted(data.length, "number")}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/**
+ * What an optimizer's update gives.
+ *
+ * @param given what it was given.
+ * @throws UserError unless it has the names and shapes of that.
+ */
 export function checkUpdate(
-  optimizer: Optimizer,
+  { name }: Optimizer,
   result: unknown,
+  given: { readonly parameters: Tensors; readonly own: Readonly<Record<string, Tensors>> },
 ): asserts result is ReturnType<Optimizer["update"]> {
-  if (isObject(result) && isObject(result.parameters) && isObject(result.own)) return;
-  throw new UserError(
-    `optimizer ${optimizer.name}: update must return { parameters, own }, got ${shown(result)}`,
-    "optimizer",
-  );
+  const mistake = (got: string) =>
+    new UserError(`optimizer ${name}: update must return { parameters, own }${got}`, "optimizer");
+  if (!isRecord(result) || !isRecord(result.own)) throw mistake(`, got ${brief(result)}`);
+  const { parameters, own } = result;
+  const differences = [
+    difference("parameters", parameters, given.parameters),
+    added("parameters", parameters, given.parameters),
+    ...Object.entries(given.own).map(([key, record]) => difference(`own.${key}`, own[key], record)),
+    added("own", own, given.own),
+  ];
+  const found = differences.find((text) => text !== undefined);
+  if (found !== undefined) throw mistake(` with the names and shapes that it is given, but ${found}`);
+}
+
+/** Which of the tensors that were given by name has no counterpart in what was returned; undefined if each has one. */
+function difference(path: string, returned: unknown, given: Tensors): string | undefined {
+  if (!isRecord(returned)) return `${path} is ${brief(returned)}`;
+  for (const [name, { shape }] of Object.entries(given)) {
+    const value = returned[name];
+    if (isTensor(value) && value.shape.join() === shape.join()) continue;
+    return `${path}["${name}"] is ${brief(value)} in place of a tensor [${shape.join(", ")}]`;
+  }
+  return undefined;
+}
+
+function added(path: string, returned: unknown, given: object): string | undefined {
+  const name = Object.keys(Object(returned) as object).find((key) => !Object.hasOwn(given, key));
+  return name === undefined ? undefined : `it is given no ${path}["${name}"]`;
+}
+
+/** Whether a value is an object with keys of its own, and no tensor. */
+const isRecord = (value: unknown): value is Record<string, unknown> => isObject(value) && !isTensor(value);
+
+/** A value in few words: of what may hold many arrays or tensors, its keys. */
+function brief(value: unknown): string {
+  if (!isRecord(value) || !isPlainObject(value)) return shown(value);
+  const keys = Object.keys(value);
+  if (keys.length === 0) return "{}";
+  return `{ ${[...keys.slice(0, 3), ...(keys.length > 3 ? ["..."] : [])].join(", ")} }`;
 }
 
 /** What an optimizer's step takes from the host. @throws UserError unless they are numbers. */

@@ -93,7 +93,7 @@ export function updated(
   const steady = (name: string) => method.ownMomentum === false && isOwn(name);
   const slopes = scaleGradients(network, method, gradients, optimizer);
   const after = optimizer.update(before, slopes, own, scalars, steady);
-  checkUpdate(optimizer, after);
+  checkUpdate(optimizer, after, { parameters: before, own });
   return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { datasets } from "../data/index.js";
 import { UserError } from "../errors.js";
-import type { Tensor } from "../graph/index.js";
+import type { Tensor, Tensors } from "../graph/index.js";
 import { add, array, mean, mul } from "../graph/index.js";
 import type { Network } from "../nn/index.js";
 import { describe as describeNetwork, network } from "../nn/index.js";
@@ -25,6 +25,13 @@ const ternary = twn();
 const rated = (rate: unknown) => ({ schedule: { ...constant(), rate: () => rate as number } });
 const withHook = (hook: object) => ({ method: { ...ternary, ...hook } as Method });
 const first = "for layer conv1, got undefined";
+const plain = sgd({ learningRate: 1, momentum: 0 });
+const withInitial = (own: object) => ({ optimizer: { ...plain, initial: () => own } });
+const withUpdate = (update: (parameters: Tensors) => object) => ({ optimizer: { ...plain, update } });
+const initialMust =
+  'optimizer sgd: initial must return arrays by record and parameter, such as { velocity: { "conv1.weight": { data: new Float32Array(...), shape } } }, or {}, got ';
+const updateMust =
+  "optimizer sgd: update must return { parameters, own } with the names and shapes that it is given, but ";
 
 describe("train refuses", () => {
   test.each<[string, object, string]>([
@@ -157,18 +164,63 @@ describe("train refuses", () => {
     ],
     [
       "arrays of an optimizer that are not returned",
-      { optimizer: { ...sgd({ learningRate: 1 }), initial: nothing } },
-      "optimizer sgd: initial must return arrays by name and parameter, such as { velocity: { ... } } or {}, got undefined",
+      { optimizer: { ...plain, initial: nothing } },
+      `${initialMust}undefined`,
+    ],
+    [
+      "arrays of an optimizer without shapes",
+      withInitial({ m: { w: new Float32Array(3) } }),
+      `${initialMust}a Float32Array of 3 elements as m["w"]`,
+    ],
+    [
+      "arrays of an optimizer that are lists",
+      withInitial({ m: { w: { data: Array(100).fill(0), shape: [100] } } }),
+      `${initialMust}an array of 100 elements as m["w"].data`,
+    ],
+    [
+      "arrays of an optimizer in no record",
+      withInitial({ w: { data: new Float32Array(3), shape: [3] } }),
+      `${initialMust}{ data, shape } as w`,
+    ],
+    [
+      "arrays of an optimizer of other shapes",
+      withInitial({ m: { w: { data: new Float32Array(3), shape: [2] } } }),
+      `${initialMust}[2] as m["w"].shape for 3 numbers`,
     ],
     [
       "scalars of an optimizer that are no numbers",
-      { optimizer: { ...sgd({ learningRate: 1 }), scalars: () => ({ learningRate: NaN }) } },
+      { optimizer: { ...plain, scalars: () => ({ learningRate: NaN }) } },
       'optimizer sgd: scalars must return an object of finite numbers, got {"learningRate":NaN} in step 1',
     ],
     [
       "an update that is not returned",
-      { optimizer: { ...sgd({ learningRate: 1 }), update: nothing } },
+      { optimizer: { ...plain, update: nothing } },
       "optimizer sgd: update must return { parameters, own }, got undefined",
+    ],
+    [
+      "an update of parameters alone",
+      withUpdate((parameters) => parameters),
+      "optimizer sgd: update must return { parameters, own }, got { conv1.weight, bn1.scale, bn1.shift, ... }",
+    ],
+    [
+      "an update to a tensor of another shape",
+      withUpdate((parameters) => ({ parameters: { ...parameters, "bn1.scale": three }, own: {} })),
+      `${updateMust}parameters["bn1.scale"] is a tensor [3] in place of a tensor [4]`,
+    ],
+    [
+      "an update that forgets a record",
+      {
+        optimizer: {
+          ...sgd({ learningRate: 1, momentum: 0.9 }),
+          update: (parameters: Tensors) => ({ parameters, own: {} }),
+        },
+      },
+      `${updateMust}own.velocity is undefined`,
+    ],
+    [
+      "an update with a record that there was not",
+      withUpdate((parameters) => ({ parameters, own: { m: {} } })),
+      `${updateMust}it is given no own["m"]`,
     ],
   ])("%s", async (name, wrong, message) => {
     const directory = join(folder, name);
@@ -244,7 +296,11 @@ describe("a network is refused", () => {
       convolution({ kernel: 9 }),
       "network n: c: convolution: a window of 9x9 does not fit in an image of 4x4",
     ],
-    ["with pooling of images that are too small", pool({ size: 5 }), "network n: pool: windowSum: a window of 5x5"],
+    [
+      "with pooling of images that are too small",
+      pool({ size: 5 }),
+      "network n: pool: windowSum: a window of 5x5",
+    ],
     [
       "with a sum of shapes that do not fit",
       (_, x) => add(x, three),
