@@ -248,7 +248,7 @@ describe("networks and methods", () => {
     ],
     [
       "summary lenet5 --method ./broken.mjs",
-      "cannot load the method ./broken.mjs: Invalid or unexpected token (from --method)",
+      "cannot load the method ./broken.mjs: Invalid or unexpected token (broken.mjs:1) (from --method)",
     ],
     ...["./bare.mjs", "./bare.ts"].map((file): [string, string] => [
       `summary lenet5 --method ${file}`,

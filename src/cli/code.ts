@@ -36,7 +36,7 @@ export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode
   try {
     module = await importModule(path);
   } catch (error) {
-    throw new UserError(`${what} ${value}: ${reasonOf(error)}`, key);
+    throw new UserError(`${what} ${value}: ${reasonOf(error, path)}`, key);
   }
   registerCode(key, value, module.default, checksum);
 }

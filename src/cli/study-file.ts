@@ -60,7 +60,7 @@ async function contentOf(path: string): Promise<unknown> {
   try {
     module = await importModule(path);
   } catch (error) {
-    throw new UserError(`cannot load ${path}: ${reasonOf(error)}`);
+    throw new UserError(`cannot load ${path}: ${reasonOf(error, path)}`);
   }
   if (!("default" in module)) throw new UserError(`${path} must export a study as its default`);
   return settled(Promise.resolve(module.default)).catch((error: unknown) => {

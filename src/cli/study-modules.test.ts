@@ -50,7 +50,23 @@ test.each([
   [
     "torn.ts",
     "export default {\n  runs: [{ seed: 1 },\n;",
-    "cannot load torn.ts: ParseError: Unexpected token (line 3)",
+    "cannot load torn.ts: ParseError: Unexpected token (torn.ts:3)",
+  ],
+  [
+    "torn.mjs",
+    "export default {\n  runs: [{ seed: 1 },\n;",
+    "cannot load torn.mjs: Unexpected token ';' (torn.mjs:3)",
+  ],
+  ["imports.mjs", 'import "./torn.mjs";', "cannot load imports.mjs: Unexpected token ';' (torn.mjs:3)"],
+  [
+    "lacks.mjs",
+    'import fs from "node:fs";\nimport { none } from "node:fs";',
+    "cannot load lacks.mjs: The requested module 'node:fs' does not provide an export named 'none' (lacks.mjs:2)",
+  ],
+  [
+    "parses.mjs",
+    'JSON.parse("[;");',
+    "cannot load parses.mjs: Unexpected token ';', \"[;\" is not valid JSON",
   ],
   ["throws.mjs", 'throw new Error("no luck");', "cannot load throws.mjs: no luck"],
 ])("%s is refused", async (name, text, message) => {
@@ -112,7 +128,7 @@ test("a method in TypeScript is summarised, trained, scored and swept", async ()
   await expectRefusal(
     folder,
     "summary lenet5 --method ./torn-method.ts",
-    "cannot load the method ./torn-method.ts: ParseError: Unexpected token (line 3) (from --method)",
+    "cannot load the method ./torn-method.ts: ParseError: Unexpected token (torn-method.ts:3) (from --method)",
   );
 });
 
