@@ -1,6 +1,5 @@
 /**
- * `npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART]
- * [--base REVISION]`: a benchmark by name. What it compares and how stands at the head of its own file.
+ * `npm run bench -- NAME`: a benchmark by name. What it compares and how stands at the head of its own file.
  */
 import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
@@ -20,22 +19,44 @@ const benchmarks = {
   kernels: benchKernels,
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    threads: { type: "string", default: "2" },
-    rounds: { type: "string", default: "5" },
-    steps: { type: "string" },
-    only: { type: "string" },
-    base: { type: "string" },
-  },
-});
+const usage = `usage: npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART] [--base REVISION]
+NAME is one of ${Object.keys(benchmarks).join(", ")}; docs/benchmarks.md says what each compares`;
+
+function refuse(message) {
+  console.error(`${message}\n${usage}`);
+  process.exit(2);
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        threads: { type: "string", default: "2" },
+        rounds: { type: "string", default: "5" },
+        steps: { type: "string" },
+        only: { type: "string" },
+        base: { type: "string" },
+      },
+    });
+  } catch (error) {
+    return refuse(error.message.split(". ")[0]);
+  }
+}
+
+const {
+  values: { help, ...values },
+  positionals,
+} = parse();
+if (help) {
+  console.log(usage);
+  process.exit();
+}
 const [name] = positionals;
 if (positionals.length !== 1 || !Object.hasOwn(benchmarks, name)) {
-  const names = Object.keys(benchmarks).join(", ");
-  console.error(`bench must be one of ${names}, got "${positionals.join(" ")}"`);
-  process.exit(2);
+  refuse(`one benchmark must be named, got "${positionals.join(" ")}"`);
 }
 await benchmarks[name]({
   ...values,

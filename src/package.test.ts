@@ -1,4 +1,5 @@
 /** package.json: what it says is what the README, the command line and the scripts say, and what npm packs. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,6 +36,20 @@ test("versions of Node are compared as numbers, and one that is too old is refus
     );
   }
   expect(nodeProblem()).toBeUndefined();
+});
+
+test("npm run bench says how it is called", () => {
+  const script = fileURLToPath(new URL("../bench/run.mjs", import.meta.url));
+  const run = (...words: string[]) => spawnSync(process.execPath, [script, ...words], { encoding: "utf8" });
+  const usage = /^usage: npm run bench -- NAME \[--json\] /m;
+  expect(run("--help")).toMatchObject({
+    status: 0,
+    stderr: "",
+    stdout: expect.stringMatching(usage) as unknown,
+  });
+  const refused = run("lenet5", "--round", "3");
+  expect([refused.status, refused.stderr.split("\n")[0]]).toEqual([2, "Unknown option '--round'"]);
+  expect(refused.stderr).toMatch(usage);
 });
 
 /** The files that a page links to, with the heading in them that is meant, if one is. */
