@@ -55,12 +55,13 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   }
   const images = data.test.count.toLocaleString("en-US");
   const name = dataSetOf(options.data).files === "folder" ? options.dataDir : data.name;
+  const firstFive = data.classes > 5 ? `, ${percent(scores.top5)} among the first five` : "";
   print(
-    `${percent(scores.top1)} of ${images} ${data.testIsAll === true ? "" : "test "}images of ${name} right, ${percent(scores.top5)} among the first five, loss ${scores.loss.toFixed(4)}`,
+    `${percent(scores.top1)} of ${images} ${data.testIsAll === true ? "" : "test "}images of ${name} right${firstFive}, loss ${scores.loss.toFixed(4)}`,
   );
   if (kept !== undefined) {
     print(
-      `the run kept ${percent(kept.top1)} and ${percent(kept.top5)}: it was begun by an older fewbit, which counted an image as wrong where another class had an equal logit`,
+      `the run kept ${percent(kept.top1)}${data.classes > 5 ? ` and ${percent(kept.top5)}` : ""}: it was begun by an older fewbit, which counted an image as wrong where another class had an equal logit`,
     );
   }
   const chosen = summary === undefined ? "" : `; ${chosenText(summary.chosenOn, config.validation)}`;

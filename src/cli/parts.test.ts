@@ -112,6 +112,9 @@ test("a trained network is scored and asked without the optimizer and the loss",
   expect(scored).toMatchObject({ code: 0, stderr: "" });
   const { test: kept } = loadRun(at("whole")).summary!.best;
   expect(JSON.parse(scored.stdout)).toMatchObject({ ...kept, data: "waves", images: 30 });
+  // It has three classes.
+  const told = await fewbit(folder, "eval whole --data ./data.mjs");
+  expect(told.stdout).toMatch(/^\d+\.\d\d% of 30 test images of waves right, loss \d\.\d{4}\n/);
   // Scored on other data, its own is not asked for.
   expect(await fewbit(folder, "eval whole --data images --data-dir none")).toMatchObject({
     code: 2,
@@ -210,7 +213,7 @@ test.each([
     "--data",
     "d.mjs",
     "export default { load: () => ({ train: 1 }) };",
-    'load() of ./d.mjs must return a data set: data must be a data set, such as await datasets.digits() gives, got {"train":1} (from --data)',
+    'load() of ./d.mjs must return a data set, such as await datasets.digits() gives, got {"train":1} (from --data)',
   ],
   [
     "--data",

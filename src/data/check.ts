@@ -55,12 +55,16 @@ const setRule = objectOf("an image set { images, labels, count } or a source { c
   count: "number",
 });
 
+/** Whether a value has the sets of a data set. @throws UserError, which begins with `must`, if it has not. */
+export function checkSets(must: string, data: unknown): asserts data is Record<"train" | "test", unknown> {
+  if (isObject(data) && "train" in data && "test" in data) return;
+  const allowed = "a data set, such as await datasets.digits() gives";
+  throw new UserError(`${must} ${allowed}, got ${shown(data)}`, "data");
+}
+
 /** @throws UserError for what is no data set, such as the Promise of one. */
 export function checkDataset(data: unknown): asserts data is Dataset {
-  if (!isObject(data) || !("train" in data) || !("test" in data)) {
-    const allowed = "a data set, such as await datasets.digits() gives";
-    throw new UserError(`data must be ${allowed}, got ${shown(data)}`, "data");
-  }
+  checkSets("data must be", data);
   const { name, classes, shape, mean, std, checksum, augmentation } = data as Partial<Dataset>;
   checkValue("name", name, text, "data.");
   checkValue("classes", classes, count, "data.");

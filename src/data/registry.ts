@@ -6,7 +6,7 @@ import { exportedEntry, refuseShippedName, registryOf } from "../errors/registry
 import { settled } from "../machine.js";
 import type { PublishedRow } from "../published/index.js";
 import { cifar10Sample } from "./cifar10-sample.js";
-import { checkDataset } from "./check.js";
+import { checkDataset, checkSets } from "./check.js";
 import { cifar10, downloadCifar10 } from "./cifar10.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { ImagesOptions } from "./images.js";
@@ -180,6 +180,7 @@ function inFile(path: string, exported: unknown): DataSetEntry {
       } catch (error) {
         throw new UserError(`${what} fails: ${firstLineOf(error)}`, "data");
       }
+      checkSets(`${what} must return`, data);
       try {
         checkDataset(data);
       } catch (error) {
