@@ -85,7 +85,7 @@ describe("train refuses", () => {
     [
       "a misspelt hook",
       withHook({ activation: (x: Tensor) => x }),
-      'method twn has no option "activation"; allowed are name, options, weightBits, activationBits, fullPrecision, weights, activations, outputGradient, constrain, output, initialBound, stepFactor, gradientFactor, own, ownMomentum, nonlinearity, pooling, normalisation, normalisesEveryInput, residual, dropout, bits; did you mean activations?',
+      'method twn has no option "activation"; allowed are name, options, weightBits, activationBits, fullPrecision, weights, activations, outputGradient, constrain, output, initialBound, stepFactor, gradientFactor, own, ownMomentum, nonlinearity, pooling, normalisation, normalisesEveryInput, residual, normPlaces, dropout, bits; did you mean activations?',
     ],
     [
       "a rate that is a text",
@@ -308,8 +308,8 @@ describe("a network is refused", () => {
     ],
     [
       "with a block of unknown parts",
-      block({ activation: "relu" }),
-      'network n: c has no option "activation"; allowed are channels, kernel, stride, padding, initial, norm, pool',
+      block({ activations: "relu" }),
+      'network n: c has no option "activations"; allowed are channels, kernel, stride, padding, initial, norm, pool, activation; did you mean activation?',
     ],
     [
       "with a block's norm without name",
