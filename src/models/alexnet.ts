@@ -37,7 +37,7 @@ export function alexnet(preset: Preset, { channels, features }: Widths = full): 
     preset,
     network("alexnet", imageNet(preset), (net, images) => {
       if (Math.min(images.shape[1], images.shape[2]) < least[preset]) {
-        throw new UserError(`network alexnet: it takes ${least[preset]}x${least[preset]} pixels at least`);
+        throw new UserError(`it takes ${least[preset]}x${least[preset]} pixels at least`);
       }
       const epsilon = 1e-4;
       const norm = (i: number) => ({ name: `bn${i}`, epsilon });
