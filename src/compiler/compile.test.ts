@@ -216,8 +216,28 @@ describe("state", () => {
     expect((await results).w.data[0]).toBe(42);
   });
 
+  test("copy() takes an earlier copy's memory over, which cannot be used as that copy then", async () => {
+    const step = compile(
+      ({ w }: { w: Tensor }, _: Record<string, never>) => ({ state: { w: g.mul(w, 2) } }),
+      {
+        executor,
+      },
+    );
+    let { state } = step.begin(createState({ w: 1 }, { executor }), {});
+    const earlier = state.copy();
+    const { memory } = earlier;
+    ({ state } = step.begin(state, {}));
+    const later = state.copy(earlier);
+    await step(state, {});
+    expect(later.memory).toBe(memory);
+    expect((await later.read()).w.data[0]).toBe(4);
+    expect(() => earlier.memory).toThrow("consumed");
+    const other = createState({ w: 1 }, { executor });
+    expect(() => other.copy(later)).toThrow("copy takes an earlier copy of the same state");
+  });
+
   test("is read whole, by keys, or array by array in pieces", async () => {
-    const large = Float32Array.from({ length: 2 ** 22 + 3 }, (_, i) => i);
+    const large = Float32Array.from({ length: 2 ** 19 + 3 }, (_, i) => i);
     const state = createState(
       {
         a: { large: { data: large, shape: [large.length] } },
@@ -231,8 +251,13 @@ describe("state", () => {
     const { a, b, c } = state.arrays();
     expect([a.large.shape, b.dtype, c.dtype]).toEqual([[large.length], "f32", "i32"]);
     const lengths: number[] = [];
-    for await (const piece of a.large.pieces()) lengths.push(piece.length);
-    expect(lengths).toEqual([2 ** 22, 3]);
+    let turns = 0;
+    for await (const piece of a.large.pieces()) {
+      lengths.push(piece.length);
+      setImmediate(() => turns++);
+    }
+    expect(lengths).toEqual([2 ** 18, 2 ** 18, 3]);
+    expect(turns).toBeGreaterThanOrEqual(2); // other work went on in between
     const { data } = await readArray(a.large);
     expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(large.buffer))).toBe(0);
     state.consume();

@@ -4,7 +4,7 @@ import { checkOptions, optional } from "../errors/options.js";
 import type { DType, Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import type { Executor, Memory } from "../runtime/executor.js";
-import { defaultExecutor, executorRule } from "../runtime/executor.js";
+import { defaultExecutor, executorRule, nextTurn } from "../runtime/executor.js";
 import type { Operand, Storage } from "../runtime/program.js";
 import { storageBytes } from "../runtime/program.js";
 import type { MemoryRules } from "./memory.js";
@@ -93,14 +93,17 @@ export async function readTree(
 const elements = (storage: Storage, count: number): HostArray["data"] =>
   storage === "i32" ? new Int32Array(count) : new Float32Array(count);
 
-/** Elements that are read at a time: 16 MiB. */
-const pieceElements = 2 ** 22;
+/** Elements that are read at a time: 1 MiB, which is hashed in a millisecond. */
+const pieceElements = 2 ** 18;
 
 /** An array that stays in an executor's memory, of any size. */
 export interface StateArray {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** Its elements in order, 4 Mi at a time or fewer. A piece is valid until the next one is asked for. */
+  /**
+   * Its elements in order, 256 Ki at a time or fewer, before each of which other work of this thread has its turn. A
+   * piece is valid until the next one is asked for.
+   */
   pieces(): AsyncGenerator<HostArray["data"], void, undefined>;
 }
 
@@ -166,14 +169,23 @@ export class State<T extends TensorTree = TensorTree> {
     const piece = elements(storage, Math.min(count, pieceElements));
     for (let at = 0; at < count; at += pieceElements) {
       const part = piece.subarray(0, Math.min(pieceElements, count - at));
+      await nextTurn();
       await this.executor.read(this.memory, offset + at * piece.BYTES_PER_ELEMENT, part);
       yield part;
     }
   }
 
-  /** An independent state with the same values. */
-  copy(): State<T> {
-    return new State<T>(this.executor, this.layout, this.executor.copy(this.memory));
+  /**
+   * An independent state with the same values, as the steps that were begun before leave them.
+   *
+   * @param into an earlier copy that is no longer needed, whose memory the new one takes over.
+   * @throws UserError if a step has consumed this state.
+   */
+  copy(into?: State<T>): State<T> {
+    if (into !== undefined && into.layout !== this.layout) {
+      throw new UserError("copy takes an earlier copy of the same state, whose memory it writes into");
+    }
+    return new State<T>(this.executor, this.layout, this.executor.copy(this.memory, into?.consume().memory));
   }
 
   /** Hands the memory on to a new state. */

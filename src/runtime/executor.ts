@@ -50,10 +50,13 @@ export interface Executor {
    * run under way may use the memory.
    */
   write(memory: Memory, offset: number, data: ArrayBufferView): void;
-  /** Fills `into` with the bytes of `memory` from `offset` on, as the runs that were begun before leave them. */
+  /**
+   * Fills `into` with the bytes of `memory` from `offset` on, as the runs that were begun before leave them. It waits for
+   * those alone that use the memory.
+   */
   read(memory: Memory, offset: number, into: ArrayBufferView): Promise<void>;
-  /** Other memory of the same content, as the runs that were begun before leave it. */
-  copy(memory: Memory): Memory;
+  /** Other memory of the same content, as the runs that were begun before leave it: `into`, which is no smaller, or new. */
+  copy(memory: Memory, into?: Memory): Memory;
   /** Verifies the program and prepares it. Programs loaded by one executor share its scratch memory. */
   load(program: Program): LoadedProgram;
 }
@@ -103,13 +106,34 @@ export function allocateOrExplain<T>(
   }
 }
 
-/** Runs asynchronous tasks one after the other in the order in which they are given. */
-export function inTurn(): <T>(task: () => Promise<T>) => Promise<T> {
+/** Tasks on memory, which are carried out one after the other. */
+export interface Turns {
+  /** Carries out a task after all that were given before. */
+  inTurn<T>(memory: readonly Memory[], task: () => T | Promise<T>): Promise<T>;
+  /** Carries out a task after all that were given before; at once where none of them is on the memory. */
+  whenFree<T>(memory: Memory, task: () => T | Promise<T>): Promise<T>;
+}
+
+export function turns(): Turns {
   let last: Promise<unknown> = Promise.resolve();
-  return (task) => {
+  /** How many tasks that have not ended use a memory. */
+  const users = new Map<Memory, number>();
+  const count = (memory: readonly Memory[], more: number): void => {
+    for (const used of memory) {
+      const left = (users.get(used) ?? 0) + more;
+      if (left === 0) users.delete(used);
+      else users.set(used, left);
+    }
+  };
+  const inTurn: Turns["inTurn"] = (memory, task) => {
+    count(memory, 1);
     const run = last.then(task);
-    last = run.catch(() => undefined);
+    last = run.catch(() => undefined).then(() => count(memory, -1));
     return run;
+  };
+  return {
+    inTurn,
+    whenFree: async (memory, task) => (users.has(memory) ? inTurn([memory], task) : task()),
   };
 }
 
@@ -137,8 +161,8 @@ export async function runHere(
   }
 }
 
-/** Browsers have no setImmediate, and their timers wait for 4 ms. */
-function nextTurn(): Promise<void> {
+/** Lets timers, signals and messages have their turns. Browsers have no setImmediate, and their timers wait for 4 ms. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === "function") {
       setImmediate(resolve);

@@ -1,5 +1,5 @@
 /** Memory of executors that work on array buffers of this JavaScript engine. */
-import type { Executor, Memory } from "./executor.js";
+import type { Executor, Memory, Turns } from "./executor.js";
 import { allocateOrExplain } from "./executor.js";
 
 /** Memory that is an array buffer. */
@@ -20,11 +20,11 @@ export function bufferOf(memory: Memory): ArrayBuffer {
 /**
  * An executor's functions on memory.
  *
- * @param inTurn carries out a task after the runs that were begun before.
+ * @param turns those of the executor's runs.
  * @param reason what is said of a block that cannot be had: see `allocateOrExplain`.
  */
 export function hostMemory(
-  inTurn: <T>(task: () => Promise<T>) => Promise<T>,
+  { inTurn, whenFree }: Turns,
   reason?: (bytes: number) => string,
 ): Pick<Executor, "allocate" | "write" | "read" | "copy"> {
   const allocate = (bytes: number): HostMemory =>
@@ -33,11 +33,10 @@ export function hostMemory(
     allocate,
     write: (memory, offset, data) => bytesOf(memory, offset, data.byteLength).set(bytesIn(data)),
     read: (memory, offset, into) =>
-      inTurn(() => Promise.resolve(bytesIn(into).set(bytesOf(memory, offset, into.byteLength)))),
-    copy: (memory) => {
-      const made = allocate(memory.bytes);
-      void inTurn(() => Promise.resolve(new Uint8Array(made.buffer).set(new Uint8Array(bufferOf(memory)))));
-      return made;
+      whenFree(memory, () => bytesIn(into).set(bytesOf(memory, offset, into.byteLength))),
+    copy: (memory, into = allocate(memory.bytes)) => {
+      void inTurn([memory, into], () => bytesOf(into, 0, memory.bytes).set(bytesOf(memory, 0, memory.bytes)));
+      return into;
     },
   };
 }

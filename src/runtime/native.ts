@@ -11,7 +11,7 @@ import type { DumpedMemory } from "./dump.js";
 import { dumpOnce } from "./dump.js";
 import { encode } from "./encode.js";
 import type { Executor, LoadedProgram, Memory, RunMemory } from "./executor.js";
-import { allocateOrExplain, inTurn } from "./executor.js";
+import { allocateOrExplain, turns } from "./executor.js";
 import { bytesIn } from "./host-memory.js";
 import { ownFile } from "./own-files.js";
 import type { Program } from "./program.js";
@@ -122,12 +122,12 @@ export function createNativeExecutor(options: NativeOptions): Executor {
   const { threads, interpret = Boolean(process.env.FEWBIT_INTERPRET) } = options;
   const memoryLimit = 0.8 * usableMemory();
   const bf16Products = instructionSet === "avx512bf16";
-  const enqueue = inTurn();
+  const { inTurn, whenFree } = turns();
   const dumpFolder = process.env.FEWBIT_DUMP;
   const allocate = (bytes: number): Memory =>
     allocateOrExplain(bytes, (size) => addOn.allocate(size), blockProblem);
   const read: Executor["read"] = (memory, offset, into) =>
-    enqueue(() => Promise.resolve(addOn.read(memory, offset, bytesIn(into))));
+    whenFree(memory, () => addOn.read(memory, offset, bytesIn(into)));
   /** What is dumped of a run's memory. */
   const bytesFor = ({ bytes }: Program, { state, inputs }: RunMemory): DumpedMemory => {
     const dumped = { state: new Uint8Array(bytes.state), inputs: new Uint8Array(bytes.inputs) };
@@ -146,10 +146,9 @@ export function createNativeExecutor(options: NativeOptions): Executor {
     allocate,
     write: (memory, offset, data) => addOn.write(memory, offset, bytesIn(data)),
     read,
-    copy: (memory) => {
-      const made = allocate(memory.bytes);
-      void enqueue(() => Promise.resolve(addOn.copy(memory, made)));
-      return made;
+    copy: (memory, into = allocate(memory.bytes)) => {
+      void inTurn([memory, into], () => addOn.copy(memory, into));
+      return into;
     },
     load(program): LoadedProgram {
       verify(program);
@@ -169,12 +168,13 @@ export function createNativeExecutor(options: NativeOptions): Executor {
       if (work.bytes < workBytes) work = allocate(workBytes);
       return {
         program,
-        run: (memory, nanoseconds) =>
-          enqueue(() => {
-            const { state, inputs, outputs } = memory;
+        run: (memory, nanoseconds) => {
+          const { state, inputs, outputs } = memory;
+          return inTurn([state, inputs, outputs], () => {
             if (dumpFolder) dumpOnce(program, bytesFor(program, memory), dumpFolder);
             return addOn.run(executable, [constants, state, inputs, outputs, scratch, work], nanoseconds);
-          }),
+          });
+        },
       };
     },
   };

@@ -10,7 +10,7 @@ import { arrayProblem, usableMemory } from "../machine.js";
 import { uniforms } from "../random/philox.js";
 import type { View } from "../graph/op.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { inTurn, runHere } from "./executor.js";
+import { runHere, turns } from "./executor.js";
 import { bufferOf, hostMemory } from "./host-memory.js";
 import { hasAxis, productOps, shapesOf, windowOps } from "./instructions.js";
 import type {
@@ -37,8 +37,8 @@ const arrays = {
 type Memory = Readonly<Record<Segment, ArrayBuffer>>;
 
 export function createReferenceExecutor(): Executor {
-  const enqueue = inTurn();
-  const memory = hostMemory(enqueue, arrayProblem);
+  const order = turns();
+  const memory = hostMemory(order, arrayProblem);
   const allocate = (bytes: number): ArrayBuffer => bufferOf(memory.allocate(bytes));
   let scratch = allocate(0);
   return {
@@ -56,7 +56,7 @@ export function createReferenceExecutor(): Executor {
       return {
         program,
         run: ({ state, inputs, outputs }, nanoseconds) =>
-          enqueue(() => {
+          order.inTurn([state, inputs, outputs], () => {
             const given = { state: bufferOf(state), inputs: bufferOf(inputs), outputs: bufferOf(outputs) };
             const all = { ...given, constants, scratch };
             const { instructions } = program;

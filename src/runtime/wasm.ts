@@ -12,7 +12,7 @@ import { encode } from "./encode.js";
 import { bufferOf, hostMemory } from "./host-memory.js";
 import { hostTarget } from "./target.js";
 import type { Executor, LoadedProgram } from "./executor.js";
-import { allocateOrExplain, inTurn, runHere } from "./executor.js";
+import { allocateOrExplain, runHere, turns } from "./executor.js";
 import type { Program } from "./program.js";
 import { multipliesBf16, segments } from "./program.js";
 import { verify } from "./verify.js";
@@ -57,7 +57,7 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
   }
   checkValue("memoryLimit", memoryLimit, positive);
   const kernels = new WebAssembly.Instance(module).exports as Kernels;
-  const enqueue = inTurn();
+  const order = turns();
   /** The program in memory, and where its segments begin. */
   let current: { readonly program: Program; readonly addresses: readonly number[] } | undefined;
 
@@ -96,7 +96,7 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
     threads: 1,
     target: hostTarget,
     memoryLimit: Math.min(memoryLimit, addressable),
-    ...hostMemory(enqueue),
+    ...hostMemory(order),
     load(program): LoadedProgram {
       verify(program);
       if (multipliesBf16(program)) throw new Error("simd128 has no products of bf16");
@@ -104,7 +104,7 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
       return {
         program,
         run: (memory, nanoseconds) =>
-          enqueue(async () => {
+          order.inTurn([memory.state, memory.inputs, memory.outputs], async () => {
             const addresses = bring(program, words);
             const given = (["state", "inputs", "outputs"] as const).map((name) => ({
               name,
