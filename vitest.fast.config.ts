@@ -13,6 +13,7 @@ const long = [
   "runtime/native-maps",
   "training/golden",
   "training/golden-deep",
+  "training/golden-imagenet",
   "training/methods-document",
   "training/sample-defaults",
   "training/start",

@@ -4,7 +4,7 @@ import { valueAndGradients } from "../compiler/autodiff.js";
 import { compile } from "../compiler/compile.js";
 import { createState } from "../compiler/state.js";
 import type { HostArray, Tensor } from "../graph/index.js";
-import { softmaxCrossEntropy } from "../graph/index.js";
+import { array, softmaxCrossEntropy } from "../graph/index.js";
 import type { Network, Tensors } from "../nn/index.js";
 import { apply, constrainWeights } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
@@ -41,8 +41,9 @@ export function passes(
   { images, labels }: Batch,
 ) {
   const parameters = constrainWeights(network, method, latent);
+  const random = array(new Int32Array(2)); // the key of dropout's numbers
   const { value, auxiliary, gradients } = valueAndGradients((p: Tensors) => {
-    const result = apply(network, method, { parameters: p, statistics }, images, { training: true });
+    const result = apply(network, method, { parameters: p, statistics }, images, { training: true, random });
     return { value: softmaxCrossEntropy(result.logits, labels), auxiliary: result };
   }, parameters);
   const { logits } = apply(network, method, { parameters, statistics }, images, { training: false });

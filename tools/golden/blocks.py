@@ -79,15 +79,15 @@ def is_clear(build, p, s, images, method):
     return True
 
 
-def block_step(name, build, method):
+def block_step(name, build, method, batch=BATCH, side=SIDE, shift=0.1):
     """Forward and backward from the first start that is clear."""
     for attempt in range(1000):
         prefix = f"{name}/{attempt}"
-        inputs = {"images": dict(shape=[BATCH, SIDE, SIDE, 3], center=0.1, spread=2)}
+        inputs = {"images": dict(shape=[batch, side, side, 3], center=0.1, spread=2)}
         images = steps.make(prefix, inputs)["images"]
-        labels = formula.labels(f"{prefix}/labels", BATCH, 10)
-        parameters, statistics = deep.initial_specs(build, method, (3, SIDE, SIDE))
-        parameters["bn1.shift"]["center"] = 0.1
+        labels = formula.labels(f"{prefix}/labels", batch, 10)
+        parameters, statistics = deep.initial_specs(build, method, (3, side, side))
+        parameters["bn1.shift"]["center"] = shift
         deep.clear_weights(prefix, parameters, method)
         deep.fit_statistics(build, prefix, parameters, statistics, images, method)
         p = deep.prepared(steps.make(prefix, parameters), method)

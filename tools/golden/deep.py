@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 import dorefa
 import formula
+import philox
 import qnn
 import steps
 import xnor
@@ -25,7 +26,8 @@ class Network:
         self.boundary = boundary or (lambda *_, **__: None)
         self.method, self.parameters, self.statistics = method, parameters, statistics
         self.training = training
-        self.shapes, self.channels, self.updated = {}, {}, {}
+        self.shapes, self.channels, self.shifts, self.updated = {}, {}, {}, {}
+        self.dropouts = 0
         self.relus = method.name != "qnn" or method.activation_bits == 32
 
     def weights(self, name, shape):
@@ -56,10 +58,11 @@ class Network:
         self.boundary(x, (x.abs() - 1).abs())
         return xnor.activations(x, bits, method.preset)
 
-    def convolution(self, name, x, channels, kernel=3, stride=1):
+    def convolution(self, name, x, channels, kernel=3, stride=1, padding=None):
+        padding = kernel // 2 if padding is None else padding
         x = x if name == "conv1" else self.quantized(name, x)
         w = self.weights(name, [kernel, kernel, x.shape[1], channels]).permute(3, 2, 0, 1)
-        return self.exact(name, lambda x, w: F.conv2d(x, w, stride=stride, padding=kernel // 2), x, w)
+        return self.exact(name, lambda x, w: F.conv2d(x, w, stride=stride, padding=padding), x, w)
 
     def linear(self, name, x, features, activated=True):
         w = self.weights(name, [x.shape[1], features])
@@ -73,16 +76,17 @@ class Network:
         if method.name == "dorefa":
             n, m = (2**bits - 1 for bits in (method.activation_bits, method.weight_bits))
             return straight_through(y, product((n * x).round(), (m * w).round()) / (n * m))
-        scale = w.abs().amax((1, 2, 3))[:, None, None]
+        scale = w.abs().amax((1, 2, 3))[:, None, None] if w.dim() == 4 else w.abs().amax(0)
         return straight_through(y, scale * product(x, torch.sign(w)))
 
-    def norm(self, name, x):
-        self.channels[name] = x.shape[1]
+    def norm(self, name, x, epsilon=EPSILON, shift=0.1):
+        """`shift`: about where the values are shifted to."""
+        self.channels[name], self.shifts[name] = x.shape[1], shift
         if self.parameters is None:
             return x
         mean, variance = (self.statistics[f"{name}.{kind}"].clone() for kind in ("mean", "variance"))
         scale, shift = (self.parameters[f"{name}.{kind}"] for kind in ("scale", "shift"))
-        y = F.batch_norm(x, mean, variance, scale, shift, self.training, MOMENTUM, EPSILON)
+        y = F.batch_norm(x, mean, variance, scale, shift, self.training, MOMENTUM, epsilon)
         self.updated[f"{name}.mean"], self.updated[f"{name}.variance"] = mean, variance
         return y
 
@@ -102,12 +106,19 @@ class Network:
         method = self.method
         return self.relu(x) if method.relu_after_convolution or method.activation_bits == 32 else x
 
-    def max_pool(self, x):
-        """Of values that are not negative. Zeros pass no gradient, and of equals the first takes it."""
-        windows = x.detach().unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
-        first, second = windows.topk(2).values.unbind(-1)
+    def max_pool(self, x, size=2, stride=2, padding=0, after=lambda value: value):
+        """Of equals the first takes the gradient. What `after`, the activation that follows, makes equal passes none."""
+        padded = F.pad(x.detach(), (padding,) * 4, value=-torch.inf)
+        windows = padded.unfold(2, size, stride).unfold(3, size, stride).flatten(4)
+        first, second = (after(value) for value in windows.topk(2).values.unbind(-1))
         self.boundary(first, torch.where(first == second, torch.inf, (first - second) / 2))
-        return F.max_pool2d(x, 2)
+        return F.max_pool2d(x, size, stride, padding)
+
+    def dropout(self, x, rate):
+        """Zeros where the numbers of the step, whose key is 0, are below the rate."""
+        numbers = philox.uniforms(2**16 + self.dropouts, x.numel()).reshape(x.shape)
+        self.dropouts += 1
+        return torch.where(numbers >= rate, x / (1 - rate), 0.0) if self.training else x
 
 
 def resnet(net, x, depth):
@@ -189,7 +200,7 @@ def initial_specs(build, method, shape=(3, 32, 32)):
         parameters[f"{name}.scale"] = dict(shape=[channels], center=1, spread=0.25)
         # DoReFa's shortcuts clip a block's input to [0, 1]; above ReLU's zeros it is not a whole number.
         above = method.name == "dorefa" and "fc" in net.shapes and name == "bn1"
-        parameters[f"{name}.shift"] = dict(shape=[channels], center=6 if above else 0.1, spread=0.25)
+        parameters[f"{name}.shift"] = dict(shape=[channels], center=6 if above else net.shifts[name], spread=0.25)
         statistics[f"{name}.mean"] = dict(shape=[channels], center=0, spread=0)
         statistics[f"{name}.variance"] = dict(shape=[channels], center=1, spread=0)
     return parameters, statistics
@@ -234,13 +245,13 @@ def fit_statistics(build, prefix, parameters, statistics, images, method):
         statistics[name].update(center=size if variance else 0, spread=size / (4 if variance else 2))
 
 
-def training_step(build, run, step, method, kind, options, batch):
+def training_step(build, run, step, method, kind, options, batch, side=32):
     """`kind` None: no update."""
     prefix = f"{run}/{step}"
-    inputs = {"images": dict(shape=[batch, 32, 32, 3], center=0.1, spread=2)}
+    inputs = {"images": dict(shape=[batch, side, side, 3], center=0.1, spread=2)}
     images = steps.make(prefix, inputs)["images"]
     labels = formula.labels(f"{prefix}/labels", batch, 10)
-    parameters, statistics = initial_specs(build, method)
+    parameters, statistics = initial_specs(build, method, (3, side, side))
     clear_weights(prefix, parameters, method)
     fit_statistics(build, prefix, parameters, statistics, images, method)
     own = steps.optimizer_state(method, kind, step, parameters) if kind else {}

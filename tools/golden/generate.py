@@ -16,6 +16,7 @@ import blocks
 import deep
 import edges
 import formula
+import imagenet
 from lenet5 import Method
 from steps import training_step
 
@@ -81,6 +82,7 @@ DEEP = {
     "vgg16-dorefa-2-2": (deep.vgg16, Method("dorefa", 2, 2), NO_UPDATE, 2, 1),
 }
 DEEP_SAMPLES = 8
+IMAGENET_SAMPLES = 4
 
 
 def shortened(value):
@@ -100,6 +102,22 @@ def described(method):
         "activationBits": method.activation_bits,
         "preset": method.preset,
         **({"inputScale": True} if method.input_scale else {}),
+    }
+
+
+def imagenet_run(name, network, widths, method, optimizer, batch, side):
+    kind, options = optimizer
+    build = imagenet.BUILDS[network](method.preset, widths)
+    started = time.perf_counter()
+    step = deep.training_step(build, name, 2, method, kind, options, batch, side)
+    print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+    return {
+        "name": name,
+        "network": network,
+        "widths": widths,
+        "method": described(method),
+        "optimizer": {"kind": kind, **options},
+        "step": step,
     }
 
 
@@ -137,6 +155,12 @@ def main():
             {"block": kind, "method": described(method), "step": step} for kind, method, step in blocks.cases()
         ]
         write("blocks", shortened(cases))
+    if not names or "imagenet-blocks" in names:
+        cases = [
+            {"block": kind, "method": described(method), "step": step}
+            for kind, method, step in imagenet.block_cases()
+        ]
+        write("imagenet-blocks", shortened(cases))
     for run in [name for name in names or DEEP if name in DEEP]:
         network, method, (kind, options), batch, count = DEEP[run]
         started = time.perf_counter()
@@ -147,6 +171,9 @@ def main():
         optimizer = {"kind": kind, **options}
         write(run, shortened({"method": described(method), "optimizer": optimizer, "steps": steps}))
         print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
+    formula.SAMPLES = IMAGENET_SAMPLES
+    if not names or "imagenet" in names:
+        write("imagenet", shortened([imagenet_run(*run) for run in imagenet.runs()]))
 
 
 if __name__ == "__main__":
