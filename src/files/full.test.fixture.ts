@@ -5,14 +5,18 @@ import { basename } from "node:path";
 
 /** Lasts until the function that it returns is called. */
 export function fullFor(name: string): () => void {
-  const { openSync } = fs;
-  fs.openSync = (path, flags, mode) => {
-    const isOurs = flags === "wx" && basename(String(path)).startsWith(`${name}.`);
-    return isOurs ? openSync("/dev/full", "w") : openSync(path, flags, mode);
-  };
+  const { openSync, promises } = fs;
+  const { open } = promises;
+  const isOurs = (path: unknown, flags: unknown): boolean =>
+    flags === "wx" && basename(String(path)).startsWith(`${name}.`);
+  fs.openSync = (path, flags, mode) =>
+    isOurs(path, flags) ? openSync("/dev/full", "w") : openSync(path, flags, mode);
+  promises.open = (path, flags, mode) =>
+    isOurs(path, flags) ? open("/dev/full", "w") : open(path, flags, mode);
   syncBuiltinESMExports();
   return () => {
     fs.openSync = openSync;
+    promises.open = open;
     syncBuiltinESMExports();
   };
 }

@@ -21,6 +21,7 @@ import {
   isOwn,
   removeTemporaries,
   stage,
+  stagePieces,
   writeAtomically,
 } from "./write.js";
 
@@ -71,6 +72,39 @@ test("what is staged takes the file's place when it is told to", () => {
   expect(readFileSync(path, "utf8")).toBe("first");
   replace();
   expect([readFileSync(path, "utf8"), readdirSync(directory)]).toEqual(["second", ["a.json"]]);
+});
+
+/** Pieces of which each tells whether other work had its turn since the one before. */
+async function* told(turns: boolean[], count: number, failsAt = Infinity) {
+  for (let i = 0; i < count; i++) {
+    let hadTurn = false;
+    setImmediate(() => (hadTurn = true));
+    if (i === failsAt) throw new RangeError("no more pieces");
+    yield Buffer.alloc(1000, i);
+    turns.push(hadTurn);
+  }
+}
+
+test("pieces are written while other work goes on, and take the file's place when told to", async () => {
+  const path = join(directory, "a.bin");
+  writeAtomically(path, "old");
+  const turns: boolean[] = [];
+  const replace = await stagePieces(path, told(turns, 3));
+  expect(turns).toEqual([true, true, true]);
+  expect(readFileSync(path, "utf8")).toBe("old");
+  replace();
+  expect(readFileSync(path).equals(Buffer.concat([0, 1, 2].map((i) => Buffer.alloc(1000, i))))).toBe(true);
+  expect(readdirSync(directory)).toEqual(["a.bin"]);
+});
+
+test("pieces that cannot be read are told as they are, and leave the old file alone", async () => {
+  const path = join(directory, "a.bin");
+  writeAtomically(path, "old");
+  await expect(stagePieces(path, told([], 3, 2))).rejects.toThrow(RangeError);
+  expect(readFileSync(path, "utf8")).toBe("old");
+  expect(readdirSync(directory)).toEqual(["a.bin"]);
+  const nowhere = stagePieces(join(directory, "none", "a.bin"), told([], 3));
+  await expect(nowhere).rejects.toThrow(/^cannot write .*a\.bin: nothing can be made there; /);
 });
 
 test("lines are appended", () => {

@@ -19,6 +19,8 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.js";
 import { openRegular, pieceBytes } from "./read.js";
@@ -54,25 +56,30 @@ export function stage(
   return () => orUserError(path, replace, then);
 }
 
-/** `stage` of bytes that are read elsewhere meanwhile. What fails there is thrown as it is. */
+/**
+ * `stage` of bytes that are read elsewhere meanwhile. It writes and flushes on Node's own threads: a slow disk holds up
+ * nothing else of the process. What fails where the bytes come from is thrown as it is.
+ */
 export async function stagePieces(
   path: string,
   pieces: AsyncIterable<Uint8Array>,
   { temporary = path, then }: StageOptions = {},
 ): Promise<() => void> {
-  const file = temporaryFor(temporary);
-  const ofFile = <T>(write: () => T): T => orUserError(path, write, then);
-  const descriptor = ofFile(() => openSync(file, "wx", 0o666));
+  const staged = temporaryFor(temporary);
+  const refuse = (error: unknown): never => {
+    throw unwritten(path, error, then);
+  };
+  const file = await open(staged, "wx", 0o666).catch(refuse);
   try {
-    for await (const piece of pieces) ofFile(() => writeAll(descriptor, piece));
-    ofFile(() => fsyncSync(descriptor));
+    for await (const piece of pieces) await writeAllAside(file, piece).catch(refuse);
+    await file.sync().catch(refuse);
   } catch (error) {
-    rmSync(file, { force: true });
+    rmSync(staged, { force: true });
     throw error;
   } finally {
-    closeSync(descriptor);
+    await file.close();
   }
-  return () => ofFile(() => putInPlace(file, path));
+  return () => orUserError(path, () => putInPlace(staged, path), then);
 }
 
 /** `writeAtomically` with the system's errors. */
@@ -212,14 +219,18 @@ export function makeDirectories(path: string): void {
   }
 }
 
-/** A full disk, or something in the way, is for the user to mend. */
-function orUserError<T>(path: string, write: () => T, then = "resume the run"): T {
+function orUserError<T>(path: string, write: () => T, then?: string): T {
   try {
     return write();
   } catch (error) {
-    const { reason, remedy = "mend that" } = whyUnwritten(error);
-    throw new UserError(`cannot write ${path}: ${reason}; ${remedy}, then ${then}`, undefined, "unwritten");
+    throw unwritten(path, error, then);
   }
+}
+
+/** A full disk, or something in the way, is for the user to mend. */
+function unwritten(path: string, error: unknown, then = "resume the run"): UserError {
+  const { reason, remedy = "mend that" } = whyUnwritten(error);
+  return new UserError(`cannot write ${path}: ${reason}; ${remedy}, then ${then}`, undefined, "unwritten");
 }
 
 function writeFlushed(file: number, content: Content): void {
@@ -231,6 +242,12 @@ function writeFlushed(file: number, content: Content): void {
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) {
     at += writeSync(file, bytes, at, Math.min(pieceBytes, bytes.length - at));
+  }
+}
+
+async function writeAllAside(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += (await file.write(bytes, at, Math.min(pieceBytes, bytes.length - at))).bytesWritten;
   }
 }
 
