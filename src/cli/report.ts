@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { UserError } from "../errors.js";
 import { collectRuns } from "../experiments/index.js";
-import { buildReport, csv, fewestWords, json, markdown, page } from "../report/index.js";
+import { buildReport, csv, summaryText, json, markdown, page } from "../report/index.js";
 import { writeAtomically } from "../files/write.js";
 import { makeFolder } from "./folder.js";
 import { print, warn } from "./text.js";
@@ -34,6 +34,6 @@ export async function reportCommand(folders: readonly string[], flags: ReportFla
   for (const [name, content] of Object.entries(files)) {
     writeAtomically(join(out, name), content, { then: "report again, or choose another folder with --out" });
   }
-  print(fewestWords(report));
+  print(summaryText(report));
   for (const name of Object.keys(files)) print(`wrote ${join(out, name)}`);
 }

@@ -35,11 +35,11 @@ interface Stored {
 
 const signedByte: Lattice = { lo: -128, hi: 127, step: 1 };
 const unsignedByte: Lattice = { lo: 0, hi: 255, step: 1 };
-const within = (a: Lattice, b: Lattice): boolean => a.lo >= b.lo && a.hi <= b.hi;
+const isSublattice = (a: Lattice, b: Lattice): boolean => a.lo >= b.lo && a.hi <= b.hi;
 
 /** The bytes that hold codes of a lattice. */
 export function bytesFor(lattice: Lattice): readonly ("u8" | "s8")[] {
-  const fits = { u8: within(lattice, unsignedByte), s8: within(lattice, signedByte) };
+  const fits = { u8: isSublattice(lattice, unsignedByte), s8: isSublattice(lattice, signedByte) };
   return (["u8", "s8"] as const).filter((byte) => fits[byte]);
 }
 
@@ -90,7 +90,7 @@ export function lowerConvolution(
   ] as const) {
     if (factor !== 0) sum = build.simple("add", [sum, part(left, right, factor, axes)], {});
   }
-  for (const scale of together(a, b, build))
+  for (const scale of combinedScales(a, b, build))
     sum = build.simple("mul", [sum, spread(scale, shape, build)], {});
   return { value: sum.op === "convolution" ? asFloats(sum, build) : sum, codes: [p.stored, q.stored] };
 }
@@ -165,7 +165,7 @@ function scaleOf(factor: Tensor, build: Build): Scale | undefined {
 /** Codes as they fit one of the bytes: themselves, or moved and divided by their step. */
 function storedOf(codes: Tensor, bytes: readonly Lattice[], build: Build): Stored | undefined {
   const lattice = codes.lattice!;
-  if (bytes.some((byte) => within(lattice, byte))) return { stored: codes, step: 1, offset: 0 };
+  if (bytes.some((byte) => isSublattice(lattice, byte))) return { stored: codes, step: 1, offset: 0 };
   const { lo, hi, step } = lattice;
   if ((hi - lo) / step > 255) return undefined;
   const offset = lo - signedByte.lo * step;
@@ -182,7 +182,7 @@ function storedOf(codes: Tensor, bytes: readonly Lattice[], build: Build): Store
 const isScaled = (coded: Coded): coded is Coded & Scale => coded.scale !== undefined;
 
 /** The scales of two operands as few factors: one number is multiplied into the other's. */
-function together(a: Coded, b: Coded, build: Build): Scale[] {
+function combinedScales(a: Coded, b: Coded, build: Build): Scale[] {
   const [first, second] = [a, b]
     .filter(isScaled)
     .sort((x, y) => Number(x.along !== "all") - Number(y.along !== "all"));

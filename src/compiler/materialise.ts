@@ -37,11 +37,11 @@ export function chooseMaterialised(
   const passes = new Passes(order, users, materialised);
   for (const tensor of shared) {
     const cone = coneOf([tensor], materialised);
-    const dear =
+    const isExpensive =
       sizeOf(tensor.shape) > smallValue
         ? passes.savedBy(tensor) > 0
         : [...cone.operands].filter(isWhole).length > mostCheapOperands;
-    if (dear || cone.operations > mostCheapOperations) passes.materialise(tensor);
+    if (isExpensive || cone.operations > mostCheapOperations) passes.materialise(tensor);
   }
   // Some were worth it only until others followed.
   for (const tensor of shared) {
@@ -91,8 +91,8 @@ class Passes {
     for (const tensor of order) {
       const inputs = Math.max(0, ...tensor.inputs.map((input) => this.level.get(input)!));
       const root = this.isRoot(tensor);
-      const within = isElementwise(tensor.op) || isConstant(tensor.op) || tensor.op === "leaf";
-      this.level.set(tensor, root || !within ? inputs + 1 : inputs);
+      const isInline = isElementwise(tensor.op) || isConstant(tensor.op) || tensor.op === "leaf";
+      this.level.set(tensor, root || !isInline ? inputs + 1 : inputs);
       if (root) this.add(tensor, inputs + 1);
     }
   }
@@ -135,10 +135,10 @@ class Passes {
   /** The passes that recompute a value. */
   private passesUsing(value: Tensor): Set<string> {
     const passes = new Set<string>();
-    const within = new Set([value]);
-    for (const tensor of within) {
+    const recomputed = new Set([value]);
+    for (const tensor of recomputed) {
       for (const user of this.users.get(tensor)!) {
-        if (!this.isRoot(user)) within.add(user);
+        if (!this.isRoot(user)) recomputed.add(user);
         else passes.add(passOf(tensor.shape, this.level.get(user)!));
       }
     }

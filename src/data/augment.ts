@@ -73,10 +73,10 @@ export function pixelSource(height: number, width: number): (placement: Placemen
     const reflects = padding === "reflection";
     const [down, across] = [cropHeight / height, cropWidth / width];
     for (let row = 0; row < height; row++) {
-      rows[row] = within(Math.floor(top + (row + 0.5) * down), height, reflects);
+      rows[row] = pixelAt(Math.floor(top + (row + 0.5) * down), height, reflects);
     }
     for (let column = 0; column < width; column++) {
-      const place = within(Math.floor(left + (column + 0.5) * across), width, reflects);
+      const place = pixelAt(Math.floor(left + (column + 0.5) * across), width, reflects);
       columns[flipped ? width - 1 - column : column] = place;
     }
     if (angle === 0) moved(rows, columns, out);
@@ -85,7 +85,7 @@ export function pixelSource(height: number, width: number): (placement: Placemen
 }
 
 /** A place in 0..extent-1, reflected as often as it takes; or -1. */
-function within(place: number, extent: number, reflects: boolean): number {
+function pixelAt(place: number, extent: number, reflects: boolean): number {
   if (place >= 0 && place < extent) return place;
   if (!reflects) return -1;
   if (extent === 1) return 0;

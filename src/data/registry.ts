@@ -239,8 +239,8 @@ export const shippedFor = (channels: number): string => (channels === 1 ? "digit
  */
 export function refuseNamesakes(name: string, { train, test, checksum }: Dataset, directory: string): void {
   const { title = name, published, counts, namesakes = [] } = dataSetNamed(name) ?? {};
-  const isOwn = published?.checksum === undefined || published.checksum === checksum;
-  if (isOwn || counts?.[0] !== train.count || counts[1] !== test.count) return;
+  const isOriginal = published?.checksum === undefined || published.checksum === checksum;
+  if (isOriginal || counts?.[0] !== train.count || counts[1] !== test.count) return;
   const others = namesakes.map((other) => dataSetNamed(other)?.title ?? other).join(" and ");
   const hint =
     others === "" ? "" : `; ${others} have files of these names, and are data ${namesakes.join(" and ")}`;

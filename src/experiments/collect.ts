@@ -71,11 +71,11 @@ export async function collectRuns(folders: readonly string[]): Promise<Collectio
 export function readFound(name: string, directory: string): FoundRun {
   const config = readConfig(directory);
   const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
-  return { name, directory, config, metrics, ...cellOf(config) };
+  return { name, directory, config, metrics, ...cellOfRun(config) };
 }
 
 /** The cell of a run's configuration. */
-export function cellOf({ model, method, data }: RunConfig): Cell {
+export function cellOfRun({ model, method, data }: RunConfig): Cell {
   const defaults = Object.hasOwn(methods, method.name) ? methods[method.name].defaults : {};
   const bits = (key: "weightBits" | "activationBits"): number | undefined => {
     const value = method.options[key] ?? defaults[key];

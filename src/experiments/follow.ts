@@ -85,8 +85,8 @@ class Follower {
   private readonly open: Map<string, number>;
   /** The runs at work. */
   private readonly active = new Set<string>();
-  /** The last epoch whose end has been told, of each run that has been at work. */
-  private readonly told = new Map<string, number>();
+  /** The last epoch whose end has been reported, by job of each run that has been at work. */
+  private readonly reported = new Map<string, number>();
 
   constructor(
     private readonly queue: Queue,
@@ -138,14 +138,14 @@ class Follower {
   private tell(id: string, i: number, { now, ended }: JobProgress): void {
     const { folder, onBegin, onProgress } = this.options;
     if (!this.active.has(id)) {
-      if (this.told.has(id)) this.outcomes[i] = standingOf(this.outcomes[i].run, folder);
+      if (this.reported.has(id)) this.outcomes[i] = standingOf(this.outcomes[i].run, folder);
       this.active.add(id);
       onBegin?.(this.outcomes[i]);
     }
-    const told = this.told.get(id) ?? this.outcomes[i].metrics.length;
-    const epoch = Math.max(told, ended?.epoch ?? 0);
-    this.told.set(id, epoch);
-    if (ended !== undefined && epoch > told) onProgress?.(this.outcomes[i], ended);
+    const before = this.reported.get(id) ?? this.outcomes[i].metrics.length;
+    const epoch = Math.max(before, ended?.epoch ?? 0);
+    this.reported.set(id, epoch);
+    if (ended !== undefined && epoch > before) onProgress?.(this.outcomes[i], ended);
     if (now !== undefined && now.epoch > epoch) onProgress?.(this.outcomes[i], now);
   }
 

@@ -9,7 +9,7 @@ import type { Dataset } from "../data/index.js";
 import type { RunOptions } from "../training/config.js";
 import { fittedTo, parseRunOptions, resolveNetwork, settingsOf } from "../training/config.js";
 import { hashOfRecipe, recipeOf, revisionOf } from "../run-folder/index.js";
-import { identityOf } from "./study.js";
+import { identityHash } from "./study.js";
 
 interface Known {
   readonly configuration: Record<string, unknown>;
@@ -48,11 +48,11 @@ test.each(known)("of $configuration", ({ configuration, study, recipe }) => {
   // The rules of decoding that runs began with then.
   const rules = { resize: "centred", grey: "rec601" } as const;
   const made = recipeOf(ingredients, rules, revisionOf(ingredients));
-  expect([identityOf(options), hashOfRecipe(made)]).toEqual([study, recipe]);
+  expect([identityHash(options), hashOfRecipe(made)]).toEqual([study, recipe]);
 });
 
 test("where and with what a run is done is no part of it", () => {
   const { configuration } = known[0];
   const options = parseRunOptions({ ...configuration }, () => "here");
-  expect(identityOf({ ...options, threads: 2, dataDir: "elsewhere", out: "there" })).toBe(known[0].study);
+  expect(identityHash({ ...options, threads: 2, dataDir: "elsewhere", out: "there" })).toBe(known[0].study);
 });

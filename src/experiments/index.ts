@@ -1,6 +1,6 @@
 /** Studies: many configurations, run to their end on one machine or on many. */
 export type { Cell, Collection, FoundRun } from "./collect.js";
-export { cellOf as cellOfRun, collectRuns, readFound } from "./collect.js";
+export { cellOfRun, collectRuns, readFound } from "./collect.js";
 export type { FoundFolders } from "./find.js";
 export { findRuns, isThere, linkWarnings } from "./find.js";
 export { grouped } from "./grouped.js";
@@ -20,4 +20,4 @@ export { work } from "./worker.js";
 export type { Standing, State } from "./standing.js";
 export { epochSeconds, isOpen, paceOf, secondsLeft, standingOf } from "./standing.js";
 export type { PlannedRun, Study, UnloadedCode } from "./study.js";
-export { identityOf, placedStudy, runsOf } from "./study.js";
+export { identityHash, placedStudy, runsOf } from "./study.js";

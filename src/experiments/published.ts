@@ -72,15 +72,15 @@ export function publishedRows({ table, method, bits }: ReproduceOptions): Publis
   }
   const ofMethod = ofTable.filter((row) => method === undefined || row.method === method);
   if (bits === undefined) return ofMethod;
-  const asked = cellOf(bitsOf(bits, "--bits"));
-  const cells = [...new Set(ofMethod.map(cellOf))];
+  const asked = bitsText(bitsOf(bits, "--bits"));
+  const cells = [...new Set(ofMethod.map(bitsText))];
   if (!cells.includes(asked)) {
     throw new UserError(`bits must be one of ${cells.join(", ")}, got "${bits}" (from --bits)`);
   }
-  return ofMethod.filter((row) => cellOf(row) === asked);
+  return ofMethod.filter((row) => bitsText(row) === asked);
 }
 
-const cellOf = ({ weightBits, activationBits }: Bits): string => `${weightBits}/${activationBits}`;
+const bitsText = ({ weightBits, activationBits }: Bits): string => `${weightBits}/${activationBits}`;
 
 const mostSeeds = 1_000;
 

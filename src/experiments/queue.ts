@@ -275,7 +275,7 @@ export async function openQueue(redis: Redis, name: string): Promise<Queue> {
 }
 
 /** Waits for `work`, but no longer than so many milliseconds, and leaves no timer behind. */
-export async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+export async function waitAtMost(milliseconds: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController();
   const time = delay(milliseconds, undefined, { signal: over.signal }).catch(() => {});
   await Promise.race([work, time]).finally(() => over.abort());

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { published } from "../published/index.js";
-import { identityOf, publishedRows, reproduction, runsOf, secondsLeft, tables } from "./index.js";
+import { identityHash, publishedRows, reproduction, runsOf, secondsLeft, tables } from "./index.js";
 import type { Standing, UnloadedCode } from "./index.js";
 
 const named = (study: unknown): string[] =>
@@ -49,7 +49,7 @@ test("a run's identity is that of all that decides its result, and of nothing el
   ]) {
     if (!("dataDir" in same)) expect(one(same).identity).toBe(plain.identity);
   }
-  expect(identityOf({ ...plain.options, dataDir: "elsewhere", threads: 3 })).toBe(plain.identity);
+  expect(identityHash({ ...plain.options, dataDir: "elsewhere", threads: 3 })).toBe(plain.identity);
   const others = [
     { seed: 2 },
     { epochs: 21 },

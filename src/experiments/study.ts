@@ -34,7 +34,7 @@ export interface Wanted {
  * The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the
  * rules. Code in a file counts by the file's checksum, wherever it lies.
  */
-export function identityOf(options: RunOptions): string {
+export function identityHash(options: RunOptions): string {
   const { model, method } = resolveNetwork(options);
   const revision = revisionOf({ model, method, ...resolveOptimizer(options) });
   return hashOf({ ...options, ...checksumsOf(options), revision });
@@ -71,7 +71,7 @@ export function plannedRuns(
       const { model, method } = resolveNetwork(options);
       const { learningRate, seed } = options;
       const optimizer = plainName(resolveOptimizer(options).optimizer.name);
-      const identity = identityOf(options);
+      const identity = identityHash(options);
       const name = `${runName(model, method)}-${optimizer}-${learningRate}-s${seed}-${identity.slice(0, 6)}`;
       runs.set(identity, { options, identity, name });
     } catch (error) {

@@ -9,7 +9,7 @@ import type { TrainProgress } from "../training/index.js";
 import { bestEpoch } from "../run-folder/index.js";
 import { RunLog } from "./log.js";
 import type { JobProgress } from "./queue.js";
-import { maxStalledCount, orAborted, runOfJob, within } from "./queue.js";
+import { maxStalledCount, orAborted, runOfJob, waitAtMost } from "./queue.js";
 import type { DataSets } from "./run.js";
 import { trainRun } from "./run.js";
 import type { Outcome, StudyListeners } from "./run-study.js";
@@ -175,7 +175,7 @@ class Reporter {
   /** Why the run ends before its time. */
   async reportLast(why: Pick<JobProgress, "diverged" | "stopped">): Promise<void> {
     this.state = { ...this.state, ...why };
-    await within(graceMilliseconds, this.send());
+    await waitAtMost(graceMilliseconds, this.send());
   }
 
   /** One at a time: where the server cannot be reached the last counts. */
@@ -197,5 +197,5 @@ class Reporter {
 /** Waits, but once the signal is raised only for so long as a server needs that is there. */
 async function withGrace(work: Promise<void>, signal: AbortSignal): Promise<void> {
   await orAborted(work, signal);
-  if (signal.aborted) await within(graceMilliseconds, work);
+  if (signal.aborted) await waitAtMost(graceMilliseconds, work);
 }

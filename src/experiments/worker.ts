@@ -14,7 +14,7 @@ import {
   prefix,
   queueNameOf,
   registered,
-  within,
+  waitAtMost,
 } from "./queue.js";
 import { DataSets } from "./run.js";
 import type { WorkerListeners } from "./worker-job.js";
@@ -76,7 +76,7 @@ class Pool {
   private readonly served = new Map<string, Served>();
   private readonly running = new Set<Promise<void>>();
   private readonly data = new DataSets();
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private taking: Promise<boolean> = Promise.resolve(false);
   private wake: () => void = () => {};
   private isClosed = false;
@@ -106,13 +106,13 @@ class Pool {
         return;
       await orAborted(this.pause(), signal);
     }
-    await within(graceMilliseconds, this.taking);
+    await waitAtMost(graceMilliseconds, this.taking);
     await Promise.all(this.running);
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
-    await within(graceMilliseconds, Promise.all([...this.served.keys()].map((name) => this.leave(name))));
+    await waitAtMost(graceMilliseconds, Promise.all([...this.served.keys()].map((name) => this.leave(name))));
   }
 
   /** Begins a run if one waits. */
@@ -222,8 +222,8 @@ class Pool {
 
   /** What goes wrong again and again is told once. */
   private tell(message: string): false {
-    if (!this.told.has(message)) this.options.onTrouble?.(message);
-    this.told.add(message);
+    if (!this.reported.has(message)) this.options.onTrouble?.(message);
+    this.reported.add(message);
     return false;
   }
 

@@ -18,7 +18,7 @@ import {
   appendFlushed,
   createFile,
   cutBack,
-  isOwn,
+  isUnsharedFile,
   removeTemporaries,
   stage,
   stagePieces,
@@ -137,7 +137,7 @@ describe("nothing is written through a link", () => {
   test("in the place of the file itself, which is replaced", () => {
     symlinkSync(victim, inRun("a.json"));
     writeAtomically(inRun("a.json"), "new");
-    expect([readFileSync(inRun("a.json"), "utf8"), isOwn(inRun("a.json"))]).toEqual(["new", true]);
+    expect([readFileSync(inRun("a.json"), "utf8"), isUnsharedFile(inRun("a.json"))]).toEqual(["new", true]);
   });
 
   test.skipIf(process.platform === "win32")("where lines are appended and cut back", () => {
@@ -159,7 +159,7 @@ describe("nothing is written through a link", () => {
 
   test("a second name of other bytes is no file of its own", () => {
     linkSync(victim, inRun("linked"));
-    expect([isOwn(inRun("linked")), isOwn(inRun("none"))]).toEqual([false, false]);
+    expect([isUnsharedFile(inRun("linked")), isUnsharedFile(inRun("none"))]).toEqual([false, false]);
   });
 });
 

@@ -182,7 +182,7 @@ const openOwn = (path: string, flags: number): number =>
   openRegular(path, flags | (constants.O_NOFOLLOW ?? 0), 0o666);
 
 /** Whether a path is a file by itself: one that shares its bytes with another name is changed where that is, too. */
-export function isOwn(path: string): boolean {
+export function isUnsharedFile(path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   return found?.isFile() === true && found.nlink === 1;
 }

@@ -18,4 +18,4 @@ export {
   takesOption,
 } from "./registry.js";
 export type { NewOptimizer, OptimizerEntry, OptimizerOption, OptimizerSettings } from "./registry.js";
-export { isOwn } from "./records.js";
+export { isMethodScalar } from "./records.js";

@@ -29,14 +29,14 @@ export interface Optimizer {
   scalars(step: number, learningRate: number): Record<string, number>;
   /**
    * The parameters and own tensors after a step. Every parameter needs a gradient of its name.
-   * `steady` names parameters without momentum.
+   * `withoutMomentum` names parameters without momentum.
    */
   update(
     parameters: Tensors,
     gradients: Tensors,
     own: Readonly<Record<string, Tensors>>,
     scalars: Tensors,
-    steady?: (name: string) => boolean,
+    withoutMomentum?: (name: string) => boolean,
   ): { parameters: Record<string, Tensor>; own: Record<string, Record<string, Tensor>> };
 }
 

@@ -13,7 +13,7 @@ export const zerosLike = (parameters: Readonly<Record<string, HostArray>>): Reco
   mapRecord(parameters, ({ data, shape }) => ({ data: new Float32Array(data.length), shape }));
 
 /** Whether a parameter is a method's own scalar, such as `conv2.own.positive`: a scale, not a weight. */
-export const isOwn = (name: string): boolean => name.includes(".own.");
+export const isMethodScalar = (name: string): boolean => name.includes(".own.");
 
 /**
  * g + weightDecay·p for every parameter p, the L2 term as PyTorch adds it. A method's own scalars
@@ -25,6 +25,6 @@ export function decayed(
   weightDecay: number,
 ): Record<string, Tensor> {
   return mapRecord(parameters, (p, name) =>
-    weightDecay === 0 || isOwn(name) ? gradients[name] : add(gradients[name], mul(p, weightDecay)),
+    weightDecay === 0 || isMethodScalar(name) ? gradients[name] : add(gradients[name], mul(p, weightDecay)),
   );
 }

@@ -35,13 +35,13 @@ export function sgd(options: SgdOptions): Optimizer {
     learningRate,
     initial: (parameters) => own(zerosLike(parameters)),
     scalars: (_, rate) => ({ learningRate: rate }),
-    update(parameters, gradients, { velocity: before }, scalars, steady = () => false) {
+    update(parameters, gradients, { velocity: before }, scalars, withoutMomentum = () => false) {
       const g = decayed(gradients, parameters, weightDecay);
       const velocity =
         momentum === 0
           ? g
           : mapRecord(g, (gradient, name) =>
-              steady(name) ? gradient : add(mul(before[name], momentum), gradient),
+              withoutMomentum(name) ? gradient : add(mul(before[name], momentum), gradient),
             );
       return {
         parameters: mapRecord(parameters, (p, name) => sub(p, mul(velocity[name], scalars.learningRate))),

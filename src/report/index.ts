@@ -7,7 +7,7 @@ export { markdown } from "./markdown.js";
 export type { ReportOptions } from "./model.js";
 export { buildReport, buildReportInSlices } from "./model.js";
 export { page } from "./page.js";
-export { fewestWords } from "./prose.js";
+export { summaryText } from "./prose.js";
 export type * from "./report.js";
 export { tablesCss, tablesHtml } from "./tables-html.js";
 

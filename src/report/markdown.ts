@@ -12,14 +12,14 @@ import {
   verdict,
 } from "./format.js";
 import { tolerance } from "./statistics.js";
-import { accuracyText, fewestWords } from "./prose.js";
+import { accuracyText, summaryText } from "./prose.js";
 import type { Cell, Point, Report, ReportedRun, Table } from "./report.js";
 
 export function markdown(report: Report): string {
   const { title, methods, tables, runs, warnings } = report;
   const blocks = [
     `# ${text(title)}`,
-    text(fewestWords(report)),
+    text(summaryText(report)),
     text(accuracyText(runs)),
     ...(methods.length === 0 ? [] : ["## Cells by method", methodTable(report)]),
     ...tables.flatMap(tableBlocks),

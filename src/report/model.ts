@@ -211,7 +211,7 @@ function tableOf(placed: readonly Placed[], runs: readonly ReportedRun[]): Table
   const rows = grouped(names, ({ method }) => method).map(([{ method, title }]): Row => {
     const members = placed.filter(({ index }) => runs[index].method === method);
     const cells = columns.map((pair) =>
-      cellOf(
+      makeCell(
         pair,
         ofTable.find((row) => row.method === method && samePair(row, pair)),
         members.filter(({ index }) => samePair(runs[index], pair)),
@@ -258,7 +258,7 @@ function distinctPairs(pairs: readonly BitPair[]): BitPair[] {
   );
 }
 
-function cellOf(pair: BitPair, row: PublishedRow | undefined, members: readonly Placed[]): Cell {
+function makeCell(pair: BitPair, row: PublishedRow | undefined, members: readonly Placed[]): Cell {
   const [group = null, ...others] = groupsOf(members);
   const state: CellState =
     group === null

@@ -4,7 +4,7 @@ import { createPen, plotsCss } from "./drawing.js";
 import { accuracy, bits, operations, points, size } from "./format.js";
 import { Html, html } from "./markup.js";
 import { bitWidthPlot, costPlot } from "./plots.js";
-import { accuracyText, fewestWords } from "./prose.js";
+import { accuracyText, summaryText } from "./prose.js";
 import type { Report, ReportedRun } from "./report.js";
 import { isFinished, runDifference } from "./statistics.js";
 import { legend, methodTable, tableHtml, tablesCss } from "./tables-html.js";
@@ -28,7 +28,7 @@ ${styles}</style>
 </head>
 <body class="fb-report">
 <header><h1>${title}</h1>
-<p>${fewestWords(report)}</p>
+<p>${summaryText(report)}</p>
 <p class="fb-note">${accuracyText(runs)}</p>
 ${
   datasets.length > 1 &&

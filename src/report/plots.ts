@@ -53,16 +53,16 @@ function accuracyDomain(values: readonly number[]): [number, number] {
 /** A table's accuracies against the bits of weights, one panel per method; the mark tells the bits of activations. */
 export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly Point[]): Html {
   const points = all.filter(({ dataset, model }) => dataset === table.dataset && model === table.model);
-  const told = points.filter(
+  const complete = points.filter(
     ({ weightBits, activationBits }) => weightBits !== null && activationBits !== null,
   );
-  if (told.length === 0) return html``;
+  if (complete.length === 0) return html``;
   const descending = (a: number, b: number) => b - a;
-  const activations = distinct(told.map((point) => point.activationBits!))
+  const activations = distinct(complete.map((point) => point.activationBits!))
     .sort(descending)
     .map(String);
-  const methods = distinct(told.map(({ methodTitle }) => methodTitle));
-  const data = told.map((point) => ({
+  const methods = distinct(complete.map(({ methodTitle }) => methodTitle));
+  const data = complete.map((point) => ({
     ...point,
     weights: String(point.weightBits),
     activations: String(point.activationBits),
@@ -76,10 +76,10 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
     dx,
   });
   const name = `${table.modelTitle} on ${table.dataset}`;
-  const known = told.some(({ published }) => published !== null);
+  const known = complete.some(({ published }) => published !== null);
   const drawing = draw(
     `Accuracy against bit width: ${name}`,
-    `Best test accuracy of each cell by bits of its weights, one panel per method; the symbol tells the bits of activations. ${told.map(describe).join("; ")}.`,
+    `Best test accuracy of each cell by bits of its weights, one panel per method; the symbol tells the bits of activations. ${complete.map(describe).join("; ")}.`,
     {
       width: Math.max(480, 70 + 170 * methods.length),
       height: 300,
@@ -90,7 +90,7 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
         type: "point",
         label: "bits of weights",
         padding: 0.8,
-        domain: distinct(told.map((point) => point.weightBits!))
+        domain: distinct(complete.map((point) => point.weightBits!))
           .sort((a, b) => a - b)
           .map(String),
       },
@@ -99,7 +99,7 @@ export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly P
         grid: true,
         nice: true,
         domain: accuracyDomain(
-          told.flatMap(({ top1, published }) => (published === null ? [top1] : [top1, published])),
+          complete.flatMap(({ top1, published }) => (published === null ? [top1] : [top1, published])),
         ),
       },
       symbol: { domain: activations, range: cycle(symbols, activations), ...keyed },

@@ -5,7 +5,7 @@ import type { Report, ReportedRun } from "./report.js";
 import { isFinished, totalOf } from "./statistics.js";
 
 /** The report in a sentence or two. */
-export function fewestWords({ runs, tables, methods }: Report): string {
+export function summaryText({ runs, tables, methods }: Report): string {
   const open = runs.filter((run) => !isFinished(run)).length;
   const unfinished = open === 0 ? "" : `, ${open} of them unfinished`;
   const total = totalOf(methods);

@@ -35,7 +35,7 @@ import type { Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import { differenceOf } from "./recipe.js";
 import type { RunConfig } from "./run.js";
-import { fileNames as names, isEventFile, readConfig, summarise, identityOf, weightShapes } from "./run.js";
+import { fileNames as names, isEventFile, readConfig, summarise, identityText, weightShapes } from "./run.js";
 
 export interface OpenOptions {
   readonly resume: boolean;
@@ -264,7 +264,7 @@ export function checkResumable(
   refuseOtherRules?.(previous);
   const checkpoint = join(path, names.checkpoint);
   if (!isThere(checkpoint)) return;
-  const owner = { identity: identityOf(model, method), recipe: previous.recipe };
+  const owner = { identity: identityText(model, method), recipe: previous.recipe };
   checkWeights(checkpoint, owner, weightShapes(model, method));
 }
 

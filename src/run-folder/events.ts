@@ -12,7 +12,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { PbfWriter } from "pbf";
 import { largest, readBytes } from "../files/read.js";
-import { appendFlushed, isOwn, stage } from "../files/write.js";
+import { appendFlushed, isUnsharedFile, stage } from "../files/write.js";
 import type { LayerLine } from "./layers.js";
 import type { EpochMetrics } from "./metrics.js";
 import { recordedOf } from "./recipe.js";
@@ -55,7 +55,7 @@ export class EventFile {
     ];
     const epochs = metrics.map((line) => this.event(line, layers));
     const whole = Buffer.concat([...first, ...epochs].map(encode));
-    const there = isOwn(this.path) ? readBytes(this.path, largest.lines) : undefined;
+    const there = isUnsharedFile(this.path) ? readBytes(this.path, largest.lines) : undefined;
     if (there !== undefined && whole.subarray(0, there.length).equals(there)) {
       if (there.length < whole.length) appendFlushed(this.path, whole.subarray(there.length));
     } else {

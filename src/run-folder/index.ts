@@ -32,7 +32,15 @@ export { hashOfRecipe, likenessKey, numberOf, recipeOf, recipeWords } from "./re
 export type { Named, Recipe } from "./recipe.js";
 export { methodChanges, refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
 export type { Revision } from "./revision.js";
-export { configSchema, fileNames, identityOf, loadRun, loadWeights, makeConfig, readConfig } from "./run.js";
+export {
+  configSchema,
+  fileNames,
+  identityText,
+  loadRun,
+  loadWeights,
+  makeConfig,
+  readConfig,
+} from "./run.js";
 export type { RunConfig, StoredRun, Summary, Which } from "./run.js";
 export { decodeTensors, encodeTensors } from "./safetensors.js";
 export type { StoredTensor, TensorData, TensorFile } from "./safetensors.js";

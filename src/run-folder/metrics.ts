@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { UserError } from "../errors.js";
 import { isThere, largest, readText } from "../files/read.js";
-import { isOwn, writeAtomically } from "../files/write.js";
+import { isUnsharedFile, writeAtomically } from "../files/write.js";
 
 /** Which images the best epoch is chosen on. */
 export type Split = "test" | "validation";
@@ -116,7 +116,7 @@ export const parseMetrics = (line: string): EpochMetrics | undefined => parse(li
 
 /** Replaces a file by this text, unless it holds exactly that; a link by a file, since lines may follow. */
 export function replaceIfOther(path: string, text: string): void {
-  if (!isOwn(path) || readText(path, largest.lines) !== text) writeAtomically(path, text);
+  if (!isUnsharedFile(path) || readText(path, largest.lines) !== text) writeAtomically(path, text);
 }
 
 export function formatLines(lines: readonly object[]): string {

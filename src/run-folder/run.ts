@@ -165,7 +165,7 @@ function weightsFile(directory: string, which: Which, model: Network, method: Me
   if (!isThere(path)) {
     throw new UserError(`${path} is not there: no epoch has ended yet, or the file is lost; resume the run`);
   }
-  return { path, owner: { identity: identityOf(model, method), recipe: config.recipe } };
+  return { path, owner: { identity: identityText(model, method), recipe: config.recipe } };
 }
 
 /** Arrays like those of a network's weights, but without their data. */
@@ -177,7 +177,7 @@ export function weightShapes(model: Network, method: Method): Weights {
 }
 
 /** Network and method in words: what stored weights must belong to. */
-export function identityOf({ name, preset, input, classes }: Network, method: Method): string {
+export function identityText({ name, preset, input, classes }: Network, method: Method): string {
   const form = preset === undefined ? name : `${name} (${preset})`;
   return `${form} ${input.join("x")} -> ${classes}, ${method.name} ${JSON.stringify(method.options)}`;
 }

@@ -39,7 +39,7 @@ export const executorRules: Rules<ExecutorOptions> = {
   onWarning: optional(callback),
 };
 
-const told = new Set<string>();
+const warned = new Set<string>();
 
 /**
  * Chooses the executor that is asked for, or the fastest that can run here.
@@ -50,8 +50,8 @@ export function chooseExecutor(options: ExecutorOptions = {}): ExecutorChoice {
   checkOptions("chooseExecutor", options, executorRules);
   const choice = choose(options);
   const { onWarning = emitWarning } = options;
-  if (choice.warning !== undefined && !told.has(choice.warning)) {
-    told.add(choice.warning);
+  if (choice.warning !== undefined && !warned.has(choice.warning)) {
+    warned.add(choice.warning);
     onWarning(choice.warning);
   }
   return choice;

@@ -33,7 +33,7 @@ export function verify(program: Program): void {
     check(program.bytes[segment] % 4 === 0, `bytes of ${segment} are not a multiple of 4`);
   }
   for (const [name, operand] of Object.entries(program.names)) {
-    naming(`name ${name}`, () => within("value", program, operand, sizeOf(operand.shape)));
+    naming(`name ${name}`, () => checkOperand("value", program, operand, sizeOf(operand.shape)));
   }
   program.instructions.forEach((instruction, i) => {
     naming(`instruction ${i} (${instruction?.kind})`, () => verifyInstruction(program, instruction));
@@ -54,7 +54,7 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
   for (const { operand, count, isWritten } of accesses) {
     const { segment } = operand;
     check(!isWritten || (segment !== "constants" && segment !== "inputs"), `writes to ${segment}`);
-    within(isWritten ? "result" : "operand", program, operand, count);
+    checkOperand(isWritten ? "result" : "operand", program, operand, count);
   }
   checkOverlaps(accesses);
 }
@@ -192,7 +192,7 @@ function checkWrittenOnce(extents: readonly number[], strides: readonly number[]
   }
 }
 
-function within(what: string, program: Program, operand: Operand, count: number): void {
+function checkOperand(what: string, program: Program, operand: Operand, count: number): void {
   const { segment, offset, storage, shape } = operand;
   shape.forEach((extent) => checkCount(extent, "extent of a shape", 0));
   check(segments.includes(segment), `${what} in unknown segment ${segment}`);

@@ -70,7 +70,7 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
     new Uint8Array(kernels.memory.buffer).set(bytes, address);
 
   /** Makes a program the current one. */
-  function bring(program: Program, words: Int32Array): readonly number[] {
+  function makeCurrent(program: Program, words: Int32Array): readonly number[] {
     if (current?.program === program) return current.addresses;
     current = undefined;
     kernels.reset();
@@ -105,15 +105,15 @@ export function createWasmExecutor(module: WasmModule, memoryLimit = addressable
         program,
         run: (memory, nanoseconds) =>
           order.inTurn([memory.state, memory.inputs, memory.outputs], async () => {
-            const addresses = bring(program, words);
-            const given = (["state", "inputs", "outputs"] as const).map((name) => ({
+            const addresses = makeCurrent(program, words);
+            const copied = (["state", "inputs", "outputs"] as const).map((name) => ({
               name,
               address: addresses[segments.indexOf(name)],
               bytes: new Uint8Array(bufferOf(memory[name]), 0, program.bytes[name]),
             }));
-            for (const { bytes, address } of given) copyIn(bytes, address);
+            for (const { bytes, address } of copied) copyIn(bytes, address);
             await runHere(program.instructions.length, (i) => kernels.run(i), nanoseconds);
-            for (const { name, bytes, address } of given) {
+            for (const { name, bytes, address } of copied) {
               if (name === "inputs") continue;
               bytes.set(new Uint8Array(kernels.memory.buffer, address, bytes.length));
             }

@@ -53,10 +53,10 @@ export function configurationOf({ model, method, data }: RunConfig): Readonly<Re
   const isShipped = Object.hasOwn(models, model.name);
   const network = isShipped ? { model: model.name } : { model: "resnet", depth: depthOf(model.name) };
   // What made the methods of single layers is not stored.
-  const isOwn = Object.hasOwn(methods, method.name) && method.options.layers === undefined;
+  const isRegistered = Object.hasOwn(methods, method.name) && method.options.layers === undefined;
   return {
     ...(shippedModel(model.name) === undefined ? {} : network),
-    ...(isOwn ? { ...settingsAmong(method.options), method: method.name } : {}),
+    ...(isRegistered ? { ...settingsAmong(method.options), method: method.name } : {}),
     ...(dataSetNamed(data.name) === undefined ? {} : { data: data.name }),
   };
 }

@@ -14,7 +14,7 @@ import {
   scaleSteps,
 } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
-import { checkUpdate, isOwn } from "../optim/index.js";
+import { checkUpdate, isMethodScalar } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Loss } from "../optim/losses.js";
@@ -51,7 +51,7 @@ export function compileStep(
       const {
         value,
         auxiliary,
-        gradients: slopes,
+        gradients: parameterGradients,
       } = valueAndGradients((parameters: Tensors) => {
         const weights = { parameters, statistics: state.statistics };
         const { logits, statistics } = apply(network, method, weights, images, {
@@ -64,7 +64,7 @@ export function compileStep(
       const { parameters, own } = updated(
         { network, method, optimizer },
         state.parameters,
-        slopes,
+        parameterGradients,
         state.optimizer,
         scalars,
       );
@@ -90,9 +90,9 @@ export function updated(
   own: TrainingTensors["optimizer"],
   scalars: Tensors,
 ): ReturnType<Optimizer["update"]> {
-  const steady = (name: string) => method.ownMomentum === false && isOwn(name);
-  const slopes = scaleGradients(network, method, gradients, optimizer);
-  const after = optimizer.update(before, slopes, own, scalars, steady);
+  const withoutMomentum = (name: string) => method.ownMomentum === false && isMethodScalar(name);
+  const scaled = scaleGradients(network, method, gradients, optimizer);
+  const after = optimizer.update(before, scaled, own, scalars, withoutMomentum);
   checkUpdate(optimizer, after, { parameters: before, own });
   return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
 }

@@ -28,7 +28,7 @@ function elementwiseOp(op: ElementwiseOp, count: number, sample: (random: Sample
 }
 
 const anyShape = (random: Sampler) => random.shape(random.integer(0, 4));
-const within = (low: number, high: number) => (random: Sampler) =>
+const uniformBetween = (low: number, high: number) => (random: Sampler) =>
   random.uniform(anyShape(random), low, high);
 
 /** `count` arrays of one shape, no value in two of them where the sampler is smooth. */
@@ -113,10 +113,10 @@ const usualOps = Object.fromEntries(names.map((name) => [name, usual(name)])) as
 
 export const elementwise = {
   ...usualOps,
-  exp: unary("exp", within(-4, 4)),
-  log: unary("log", within(0.1, 4)),
-  sqrt: unary("sqrt", within(0.1, 4)),
-  tanh: unary("tanh", within(-4, 4)),
+  exp: unary("exp", uniformBetween(-4, 4)),
+  log: unary("log", uniformBetween(0.1, 4)),
+  sqrt: unary("sqrt", uniformBetween(0.1, 4)),
+  tanh: unary("tanh", uniformBetween(-4, 4)),
   div,
   select,
   coded,
