@@ -21,7 +21,7 @@ import { layOut, State } from "./state.js";
 
 const batchSize = 128;
 
-const networks: Network[] = [models.lenet5, models.resnet20, models.vgg16];
+const networks: Network[] = [models.lenet5, models.resnet20, models.vgg16, models.alexnet, models.resnet18];
 const methods: [string, Method, GradientType?][] = [
   ["baseline", baseline()],
   ["qnn 1/1", qnn({ weightBits: 1, activationBits: 1 })],
