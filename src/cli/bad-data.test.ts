@@ -182,7 +182,7 @@ describe("CIFAR-10", () => {
     ],
     [
       "train resnet20 --data cifar",
-      'data must be one of digits, mnist, fashion-mnist, kmnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
+      'data must be one of digits, mnist, fashion-mnist, kmnist, cifar10-sample, cifar10, imagenet, images, got "cifar"; did you mean cifar10? (from --data)',
     ],
     [
       "train vgg16 --data digits",
@@ -280,8 +280,11 @@ describe("folders of images", () => {
     ["train --config words.json", 'imageSize must be an integer from 1 to 4096, got "32" (from words.json)'],
     [`${on("pets")} --channels 2`, "channels must be 1 (grey) or 3 (colour), got 2 (from --channels)"],
     [`${on("pets")} --channels rgb`, 'channels must be 1 (grey) or 3 (colour), got "rgb" (from --channels)'],
-    ["train lenet5 --image-size 32", "imageSize has no effect without data images (from --image-size)"],
-    [`${training} --channels 3`, "channels has no effect without data images (from --channels)"],
+    [
+      "train lenet5 --image-size 32",
+      "imageSize has no effect without data imagenet or images (from --image-size)",
+    ],
+    [`${training} --channels 3`, "channels has no effect without data imagenet or images (from --channels)"],
     [`${on("pets")} --validation 6`, "validation must be an integer from 0 to 5, got 6 (from --validation)"],
     [
       `${on("pets")} --mirror http://host/`,

@@ -379,11 +379,11 @@ describe("data", () => {
   test.each([
     [
       "train lenet5 --data cifar",
-      'data must be one of digits, mnist, fashion-mnist, kmnist, cifar10-sample, cifar10, images, got "cifar"; did you mean cifar10? (from --data)',
+      'data must be one of digits, mnist, fashion-mnist, kmnist, cifar10-sample, cifar10, imagenet, images, got "cifar"; did you mean cifar10? (from --data)',
     ],
     [
       "train lenet5 --data-dir mnist",
-      'dataDir "mnist" goes with data mnist, fashion-mnist, kmnist, cifar10 or images, and not with the shipped digits (from --data-dir)',
+      'dataDir "mnist" goes with data mnist, fashion-mnist, kmnist, cifar10, imagenet or images, and not with the shipped digits (from --data-dir)',
     ],
     [
       on("nowhere"),

@@ -66,7 +66,7 @@ test("eval and predict give the classes' names", async () => {
 test.each([
   [
     "train resnet20 --data-dir cifar10",
-    'dataDir "cifar10" goes with data mnist, fashion-mnist, kmnist, cifar10 or images, and not with the shipped sample of CIFAR-10 (from --data-dir)',
+    'dataDir "cifar10" goes with data mnist, fashion-mnist, kmnist, cifar10, imagenet or images, and not with the shipped sample of CIFAR-10 (from --data-dir)',
   ],
   [
     "train --resume whole --epochs 3 --data cifar10",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import type { Placement } from "./augment.js";
-import { pixelSource, placementOf } from "./augment.js";
+import { middleOf, pixelSource, placementOf, resizedCropOf } from "./augment.js";
 
 function pixels(height: number, width: number, placement: Partial<Placement>): number[] {
   const whole: Placement = { angle: 0, top: 0, left: 0, height, width, flipped: false, padding: "zeros" };
@@ -164,5 +164,67 @@ describe("draws", () => {
     );
     expect([Math.abs(angle), Math.abs(top), Math.abs(left), flipped]).toEqual([0, 0, 0, false]);
     expect([height, width]).toEqual([28, 20]);
+  });
+});
+
+describe("frames", () => {
+  test("the middle of 256 begins at 14 for 227 pixels and at 16 for 224", () => {
+    expect([227, 224].map((side) => middleOf([side, side], [256, 256]).top)).toEqual([14, 16]);
+  });
+
+  test("a crop is uniform in the places that a frame has", () => {
+    const tops = Array.from({ length: 8 }, (_, i) => {
+      const words = Uint32Array.of(0, i * 2 ** 29, 2 ** 32 - 1, 0);
+      const { top, left } = placementOf({ flip: true }, words, [4, 5], [7, 9]);
+      return [top, left];
+    });
+    expect(tops).toEqual([0, 0, 1, 1, 2, 2, 3, 3].map((top) => [top, 4]));
+  });
+
+  test("what is shown of a larger frame has its pixels", () => {
+    const out = new Int32Array(6);
+    const placement = { ...middleOf([2, 3], [4, 5]), top: 1, left: 2 };
+    pixelSource(4, 5, 2, 3)(placement, out);
+    expect(Array.from(out)).toEqual([7, 8, 9, 12, 13, 14]);
+    pixelSource(4, 5, 2, 3)({ ...placement, flipped: true }, out);
+    expect(Array.from(out)).toEqual([9, 8, 7, 14, 13, 12]);
+  });
+});
+
+describe("resized crops", () => {
+  const augmentation = { resizedCrop: { area: [0.08, 1], ratio: [3 / 4, 4 / 3] }, flip: true } as const;
+  const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+  const draws = fc.array(fc.tuple(word, word, word, word), { minLength: 11, maxLength: 11 });
+  const size = fc.tuple(fc.integer({ min: 8, max: 600 }), fc.integer({ min: 8, max: 600 }));
+
+  test("lie in the image, with an area and an aspect ratio in their ranges, but for rounding to pixels", () => {
+    fc.assert(
+      fc.property(draws, size, (words, [height, width]) => {
+        const crop = resizedCropOf(augmentation, (draw) => Uint32Array.from(words[draw]), [height, width]);
+        expect(crop.top).toBeGreaterThanOrEqual(0);
+        expect(crop.left).toBeGreaterThanOrEqual(0);
+        expect(crop.top + crop.height).toBeLessThanOrEqual(height);
+        expect(crop.left + crop.width).toBeLessThanOrEqual(width);
+        expect((crop.width + 0.5) / (crop.height - 0.5)).toBeGreaterThanOrEqual(3 / 4);
+        expect((crop.width - 0.5) / (crop.height + 0.5)).toBeLessThanOrEqual(4 / 3);
+        expect(crop.flipped).toBe(words[10][0] >= 2 ** 31);
+      }),
+    );
+  });
+
+  test("are the middle where no draw fits", () => {
+    const none = () => Uint32Array.of(2 ** 32 - 1, 2 ** 32 - 1, 0, 0); // all of the area, four by three
+    expect(resizedCropOf(augmentation, none, [100, 400])).toMatchObject({
+      top: 0,
+      left: 133,
+      height: 100,
+      width: 133,
+    });
+    expect(resizedCropOf(augmentation, none, [400, 100])).toMatchObject({
+      top: 133,
+      left: 0,
+      height: 133,
+      width: 100,
+    });
   });
 });

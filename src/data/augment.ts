@@ -12,6 +12,14 @@ export interface Augmentation {
   readonly cropPadding?: number;
   /** What is padded with: 0, or the image reflected at its edge, which is not repeated. Default zeros. */
   readonly padding?: "zeros" | "reflection";
+  /**
+   * Instead of all these: crop a part of the image of which area and aspect ratio are drawn from these ranges, the latter
+   * on a logarithmic scale, and scale it to what is shown (torchvision's RandomResizedCrop). Of sources of photographs alone.
+   */
+  readonly resizedCrop?: {
+    readonly area: readonly [least: number, most: number];
+    readonly ratio: readonly [least: number, most: number];
+  };
   /** Then exchange left and right in half of the draws. */
   readonly flip?: boolean;
 }
@@ -37,18 +45,24 @@ export interface Placement {
   readonly padding: "zeros" | "reflection";
 }
 
-/** The placement that four random 32-bit words stand for, of an image of the given height and width. */
+/**
+ * The placement that four random 32-bit words stand for, of an image of the given height and width.
+ *
+ * @param frame the height and width of the frame that is cropped. Default: those of the image.
+ */
 export function placementOf(
   augmentation: Augmentation,
   words: Uint32Array,
   [height, width]: readonly [height: number, width: number, ...more: number[]],
+  frame: readonly [height: number, width: number, ...more: number[]] = [height, width],
 ): Placement {
   const { rotation = 0, cropPadding = 0, padding = "zeros", flip = false } = augmentation;
-  const places = 2 * cropPadding + 1;
+  const place = (word: number, spare: number) =>
+    Math.floor((word / 2 ** 32) * (2 * cropPadding + spare + 1)) - cropPadding;
   return {
     angle: ((rotation * Math.PI) / 180) * ((words[0] / 2 ** 32) * 2 - 1),
-    top: Math.floor((words[1] / 2 ** 32) * places) - cropPadding,
-    left: Math.floor((words[2] / 2 ** 32) * places) - cropPadding,
+    top: place(words[1], frame[0] - height),
+    left: place(words[2], frame[1] - width),
     height,
     width,
     flipped: flip && words[3] >= 2 ** 31,
@@ -56,31 +70,83 @@ export function placementOf(
   };
 }
 
+/** How often a crop is drawn that may not fit. */
+const attempts = 10;
+
+/**
+ * The part of an image of the given height and width that `resizedCrop` shows; the middle, as much of it as the ratios
+ * allow, where none of ten draws fits.
+ *
+ * @param words gives four random 32-bit words for each number from 0 to 10.
+ */
+export function resizedCropOf(
+  { resizedCrop, flip = false }: Augmentation & Required<Pick<Augmentation, "resizedCrop">>,
+  words: (draw: number) => Uint32Array,
+  [height, width]: readonly [height: number, width: number],
+): Placement {
+  const { area, ratio } = resizedCrop;
+  const unit = (word: number) => word / 2 ** 32;
+  const flipped = flip && words(attempts)[0] >= 2 ** 31;
+  const rest = { angle: 0, flipped, padding: "zeros" } as const;
+  for (let draw = 0; draw < attempts; draw++) {
+    const [u, v, w, z] = Array.from(words(draw), unit);
+    const pixels = height * width * (area[0] + u * (area[1] - area[0]));
+    const shape = ratio[0] * (ratio[1] / ratio[0]) ** v;
+    const [high, wide] = [Math.round(Math.sqrt(pixels / shape)), Math.round(Math.sqrt(pixels * shape))];
+    if (high < 1 || wide < 1 || high > height || wide > width) continue;
+    const [top, left] = [Math.floor(w * (height - high + 1)), Math.floor(z * (width - wide + 1))];
+    return { ...rest, top, left, height: high, width: wide };
+  }
+  const shape = Math.min(Math.max(width / height, ratio[0]), ratio[1]);
+  const high = Math.min(height, Math.round(width / shape));
+  const wide = Math.min(width, Math.round(height * shape));
+  return { ...rest, top: (height - high) >> 1, left: (width - wide) >> 1, height: high, width: wide };
+}
+
+/** The placement that shows the middle of a frame. */
+export const middleOf = (
+  [height, width]: readonly [height: number, width: number, ...more: number[]],
+  frame: readonly [height: number, width: number, ...more: number[]],
+): Placement => ({
+  angle: 0,
+  top: (frame[0] - height) >> 1,
+  left: (frame[1] - width) >> 1,
+  height,
+  width,
+  flipped: false,
+  padding: "zeros",
+});
+
 /**
  * A function that writes for each output pixel the index of the input pixel that lands on it, or -1
- * where nothing does. Images of `height` x `width` pixels become images of the same size.
+ * where nothing does. Images of `height` x `width` pixels become images of `outHeight` x `outWidth`.
  *
  * Pixel centres are at half integers. The centre of output pixel (row, column) lies in the rotated image at
  * (top + (row + 1/2) cropHeight / height, left + (column + 1/2) cropWidth / width), in some pixel of that; its
  * value is that of the input pixel that holds this pixel's centre p rotated back: R(-angle)·(p - c) + c, with c the
  * image's centre (as torchvision's RandomRotation does). A pixel outside is reflected at the edge, or nothing.
  */
-export function pixelSource(height: number, width: number): (placement: Placement, out: Int32Array) => void {
+export function pixelSource(
+  height: number,
+  width: number,
+  outHeight = height,
+  outWidth = width,
+): (placement: Placement, out: Int32Array) => void {
   /** The row and column of the rotated image for each output row and column; -1 outside. */
-  const rows = new Int32Array(height);
-  const columns = new Int32Array(width);
+  const rows = new Int32Array(outHeight);
+  const columns = new Int32Array(outWidth);
   return ({ angle, top, left, height: cropHeight, width: cropWidth, flipped, padding }, out) => {
     const reflects = padding === "reflection";
-    const [down, across] = [cropHeight / height, cropWidth / width];
-    for (let row = 0; row < height; row++) {
+    const [down, across] = [cropHeight / outHeight, cropWidth / outWidth];
+    for (let row = 0; row < outHeight; row++) {
       rows[row] = pixelAt(Math.floor(top + (row + 0.5) * down), height, reflects);
     }
-    for (let column = 0; column < width; column++) {
+    for (let column = 0; column < outWidth; column++) {
       const place = pixelAt(Math.floor(left + (column + 0.5) * across), width, reflects);
-      columns[flipped ? width - 1 - column : column] = place;
+      columns[flipped ? outWidth - 1 - column : column] = place;
     }
-    if (angle === 0) moved(rows, columns, out);
-    else turned(rows, columns, angle, out);
+    if (angle === 0) moved(rows, columns, width, out);
+    else turned(rows, columns, [height, width], angle, out);
   };
 }
 
@@ -94,29 +160,33 @@ function pixelAt(place: number, extent: number, reflects: boolean): number {
   return phase < extent ? phase : period - phase;
 }
 
-function moved(rows: Int32Array, columns: Int32Array, out: Int32Array): void {
-  const width = columns.length;
+function moved(rows: Int32Array, columns: Int32Array, width: number, out: Int32Array): void {
   for (let row = 0, i = 0; row < rows.length; row++) {
     const y = rows[row];
-    for (let column = 0; column < width; column++, i++) {
+    for (let column = 0; column < columns.length; column++, i++) {
       const x = columns[column];
       out[i] = y < 0 || x < 0 ? -1 : y * width + x;
     }
   }
 }
 
-function turned(rows: Int32Array, columns: Int32Array, angle: number, out: Int32Array): void {
-  const [height, width] = [rows.length, columns.length];
+function turned(
+  rows: Int32Array,
+  columns: Int32Array,
+  [height, width]: readonly [height: number, width: number],
+  angle: number,
+  out: Int32Array,
+): void {
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);
   const centreX = width / 2;
   const centreY = height / 2;
-  for (let row = 0, i = 0; row < height; row++) {
+  for (let row = 0, i = 0; row < rows.length; row++) {
     const y = rows[row];
     const dy = y + 0.5 - centreY;
     const fromRowX = centreX + sin * dy;
     const fromRowY = centreY + cos * dy;
-    for (let column = 0; column < width; column++, i++) {
+    for (let column = 0; column < columns.length; column++, i++) {
       const x = columns[column];
       const dx = x + 0.5 - centreX;
       const sourceX = fromRowX + cos * dx;

@@ -6,6 +6,7 @@ import type { Batches } from "./batches.js";
 import { evaluationBatches, holdOut, trainingBatches } from "./batches.js";
 import type { Dataset } from "./dataset.js";
 import { dataRegistry, dataSetOf } from "./registry.js";
+import type { Placement } from "./augment.js";
 import type { ImageSource } from "./source.js";
 import { allOf } from "./source.js";
 
@@ -165,7 +166,7 @@ test("a source of one's own is asked for the images of a step, each with its pla
   const source: ImageSource = {
     count: 5,
     labels,
-    fill(indices, placements, { images, mean, std }) {
+    fill(indices, placements: readonly Placement[] | undefined, { images, mean, std }) {
       asked.push({
         indices: Array.from(indices),
         places: Array.from(

@@ -6,10 +6,10 @@
  */
 import { permutation, philox } from "../random/philox.js";
 import type { Placement } from "./augment.js";
-import { placementOf } from "./augment.js";
+import { placementOf, resizedCropOf } from "./augment.js";
 import type { Dataset } from "./dataset.js";
 import { keyFor } from "./random.js";
-import type { ImageSet, ImageSource } from "./source.js";
+import type { ImageSet, ImageSource, Placer } from "./source.js";
 import { allOf, sourceOf, viewOf } from "./source.js";
 
 export interface Batches {
@@ -55,11 +55,18 @@ export function trainingBatches(dataset: Dataset, { batchSize, seed, lastBatch }
     }
     const indices = order.subarray(first, first + count);
     if (augmentation === undefined) return { indices };
-    const placements = Array.from(indices, (index) => {
-      philox([index, 0, 0, 0], augmentationKey, words);
-      return placementOf(augmentation, words, shape);
-    });
-    return { indices, placements };
+    const key = augmentationKey;
+    const drawn = (index: number, draw: number) => {
+      philox([index, draw, 0, 0], key, words);
+      return words;
+    };
+    const { resizedCrop } = augmentation;
+    const placer: Placer = (i, size) =>
+      resizedCrop === undefined
+        ? placementOf(augmentation, drawn(indices[i], 0), shape, size)
+        : resizedCropOf({ ...augmentation, resizedCrop }, (draw) => drawn(indices[i], draw + 1), size);
+    if (train.varies === true) return { indices, placements: placer };
+    return { indices, placements: Array.from(indices, (_, i) => placer(i, [shape[0], shape[1]])) };
   };
   return batches(train, dataset, lastBatch === "drop" ? whole : train.count, batchSize, choose);
 }
@@ -92,7 +99,7 @@ export function holdOut(
 /** The images of a step, and what is shown of each. */
 interface Chosen {
   readonly indices: Uint32Array;
-  readonly placements?: readonly Placement[];
+  readonly placements?: readonly Placement[] | Placer;
 }
 
 function batches(

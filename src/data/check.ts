@@ -27,6 +27,9 @@ export const listenerRules: Rules<LoadListeners> = {
   onWarning: optional(callback),
 };
 
+const isRange = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 2 && value[0] > 0 && value[0] <= value[1];
+
 const augmentationRules: Rules<Augmentation> = {
   rotation: optional({
     allowed: "from 0 to 180 degrees",
@@ -37,6 +40,11 @@ const augmentationRules: Rules<Augmentation> = {
     test: whole(0, largestExtent).test,
   }),
   padding: optional(oneOf("zeros", "reflection")),
+  resizedCrop: optional({
+    allowed: "{ area: [least, most], ratio: [least, most] }, positive numbers, areas of at most 1",
+    test: (value) =>
+      isObject(value) && isRange(value.area) && isRange(value.ratio) && (value.area as number[])[1] <= 1,
+  }),
   flip: optional(flag),
 };
 

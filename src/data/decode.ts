@@ -13,9 +13,12 @@ import { arrayProblem, usableCpus, usableMemory } from "../machine.js";
 import { bitmapOf } from "./bitmap.js";
 import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
+import type { Placement } from "./augment.js";
+import { middleOf } from "./augment.js";
 import { onDisk } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
-import { decodeRules } from "./rules.js";
+import { decodeRules, frameOf } from "./rules.js";
+import { triangle } from "./triangle.js";
 import { Unreadable, byDecoder, check, checkSize, mostTold, refusal } from "./unreadable.js";
 
 export interface DecodeOptions {
@@ -28,8 +31,18 @@ export interface DecodeOptions {
   readonly onProgress?: (done: number) => void;
 }
 
-/** What `decodeImages` is told beside the files. */
-type EachOptions = Pick<DecodeOptions, "shape" | "rules" | "onProgress">;
+/** How each of many files is decoded. */
+interface EachOptions extends Pick<DecodeOptions, "shape" | "rules" | "onProgress"> {
+  /** Whether `shape` is that of the frame of the rules, and all of the frame is wanted. */
+  readonly isFrame?: boolean;
+  /** The part of each file, by its index and its height and width, that becomes `shape`, in place of the whole. */
+  readonly crop?: (index: number, size: readonly [height: number, width: number]) => Rectangle;
+  /** The bytes that each file had when it was listed. One that has others is refused. */
+  readonly sizes?: readonly number[];
+}
+
+/** A part of an image, in whole pixels. */
+type Rectangle = Pick<Placement, "top" | "left" | "height" | "width">;
 
 /**
  * Decodes files and hands their pixels on, in the order of the files, while the next ones are being read and decoded.
@@ -42,11 +55,18 @@ type EachOptions = Pick<DecodeOptions, "shape" | "rules" | "onProgress">;
  */
 export async function decodeEach(
   paths: readonly string[],
-  { shape, rules = decodeRules, onProgress }: EachOptions,
+  { shape, rules = decodeRules, onProgress, isFrame, crop, sizes }: EachOptions,
   use: (pixels: Uint8Array, index: number) => void,
 ): Promise<void> {
   const sharp = await decoder();
-  const read = (index: number) => decode(sharp, paths[index], shape, rules);
+  const read = (index: number) =>
+    decode(sharp, paths[index], {
+      shape,
+      rules,
+      isFrame,
+      crop: crop && ((size) => crop(index, size)),
+      bytes: sizes?.[index],
+    });
   const underWay: Promise<Uint8Array | undefined>[] = [];
   const bad: Unreadable[] = [];
   let next = 0;
@@ -89,24 +109,66 @@ export async function decodeImages(paths: readonly string[], options: DecodeOpti
   return images;
 }
 
-async function decode(
+interface OneOptions extends Pick<EachOptions, "isFrame"> {
+  readonly shape: DecodeOptions["shape"];
+  readonly rules: DecodeRules;
+  readonly crop: ((size: readonly [height: number, width: number]) => Rectangle) | undefined;
+  readonly bytes: number | undefined;
+}
+
+async function decode(sharp: typeof Sharp, path: string, options: OneOptions): Promise<Uint8Array> {
+  const { shape, rules, isFrame = false, crop } = options;
+  if (rules.frame === undefined || isFrame || crop !== undefined) return decodeWhole(sharp, path, options);
+  const frame = frameOf(shape);
+  return cutOut(await decodeWhole(sharp, path, { ...options, shape: frame }), frame, middleOf(shape, frame));
+}
+
+/** The part of an image [height, width, channels] that a rectangle bounds. */
+function cutOut(
+  pixels: Uint8Array,
+  [, width, channels]: DecodeOptions["shape"],
+  { top, left, ...size }: Rectangle,
+): Uint8Array {
+  const row = size.width * channels;
+  const cut = new Uint8Array(size.height * row);
+  for (let y = 0; y < size.height; y++) {
+    const from = ((top + y) * width + left) * channels;
+    cut.set(pixels.subarray(from, from + row), y * row);
+  }
+  return cut;
+}
+
+async function decodeWhole(
   sharp: typeof Sharp,
   path: string,
-  [height, width, channels]: DecodeOptions["shape"],
-  { resize, grey, reduce }: DecodeRules,
+  { shape: [height, width, channels], rules, crop, bytes: listed }: OneOptions,
 ): Promise<Uint8Array> {
+  const { resize, grey, reduce, frame, reader } = rules;
   const bytes = await readFileAside(onDisk(path), largest.data).catch((error: unknown) => {
     throw new Unreadable(path, whyUnread(error), null);
   });
   if (bytes.length === 0) throw new Unreadable(path, "it is empty");
+  if (listed !== undefined && Math.min(bytes.length, 2 ** 32 - 1) !== listed) {
+    throw new Unreadable(path, `it has ${bytes.length} bytes, and had ${listed} when it was listed`, null);
+  }
   const unreadable = (error: unknown): never => {
     throw byDecoder(path, error as Error);
   };
-  const { image, size } = await open(sharp, path, bytes).catch(unreadable);
+  const opened = await open(sharp, path, bytes, reader).catch(unreadable);
+  const { image, size } = opened;
+  const part = crop?.([size.height, size.width]);
+  if (reader === "pillow") {
+    return asPillow(opened, part, [height, width, channels]).catch(unreadable);
+  }
   const isEnlarged = Math.max(height / size.height, width / size.width) > 1;
-  const cut = resize === "centred" && isEnlarged ? cutFor(size, height, width) : undefined;
+  const isCovered = part === undefined && frame !== "stretched";
+  const cut = isCovered && resize === "centred" && isEnlarged ? cutFor(size, height, width) : undefined;
+  if (part !== undefined) image.extract(part);
   if (cut === undefined) {
-    image.resize(width, height, { fit: "cover", fastShrinkOnLoad: reduce === undefined });
+    image.resize(width, height, {
+      fit: isCovered ? "cover" : "fill",
+      fastShrinkOnLoad: reduce === undefined,
+    });
   } else image.extract(cut.region);
   const pixels: Uint8Array = await image
     .flatten({ background: "white" })
@@ -119,26 +181,71 @@ async function decode(
   return enlarge(values, [cut.region.height, cut.region.width], cut.box, [height, width, channels]);
 }
 
+/** An image, or a part of it, as Pillow's convert("RGB") and resize(size, BILINEAR) make it. */
+async function asPillow(
+  { image, size, space }: Opened,
+  part: Rectangle | undefined,
+  [height, width, channels]: DecodeOptions["shape"],
+): Promise<Uint8Array> {
+  const from = part ?? { top: 0, left: 0, ...size };
+  if (part !== undefined) image.extract(part);
+  const pixels: Uint8Array = await (
+    space === "cmyk"
+      ? image.pipelineColourspace("cmyk").toColourspace("cmyk")
+      : image.removeAlpha().toColourspace("srgb")
+  )
+    .raw({ depth: "uchar" })
+    .toBuffer();
+  const colours = space === "cmyk" ? withoutInk(pixels) : pixels;
+  const shown = triangle(colours, [from.height, from.width], [height, width, 3]);
+  return channels === 1 ? greyOf(shown) : shown;
+}
+
+/** Red, green and blue of cyan, magenta, yellow and black, as Pillow converts them: without profiles. */
+function withoutInk(inks: Uint8Array): Uint8Array {
+  const colours = new Uint8Array((inks.length / 4) * 3);
+  for (let i = 0, o = 0; i < inks.length; i += 4) {
+    const light = 255 - inks[i + 3];
+    for (let c = 0; c < 3; c++) {
+      const product = inks[i + c] * light + 128;
+      colours[o++] = Math.max(0, light - (((product >> 8) + product) >> 8));
+    }
+  }
+  return colours;
+}
+
 /** Height and width of an image the way up that it is shown. */
 type Size = Metadata["autoOrient"];
+
+interface Opened {
+  readonly image: ReturnType<typeof Sharp>;
+  readonly size: Size;
+  /** The decoder's name of its colours. */
+  readonly space: Metadata["space"];
+}
 
 /** An image to be decoded, and its size. @throws Unreadable, and the decoder's errors. */
 async function open(
   sharp: typeof Sharp,
   path: string,
   bytes: Uint8Array,
-): Promise<{ readonly image: ReturnType<typeof Sharp>; readonly size: Size }> {
+  reader: DecodeRules["reader"],
+): Promise<Opened> {
   const bitmap = bitmapOf(bytes);
   if (bitmap !== undefined) {
     checkSize(path, bitmap);
     const { data, ...raw } = bitmap.read();
-    return { image: sharp(data, { raw, limitInputPixels: false }), size: raw };
+    return { image: sharp(data, { raw, limitInputPixels: false }), size: raw, space: "srgb" };
   }
   // `check` knows the limit, and says which it is.
-  const image = sharp(bytes, { failOn: "error", limitInputPixels: false });
+  const options = { failOn: "error", limitInputPixels: false, ignoreIcc: reader === "pillow" } as const;
+  const image = sharp(bytes, options);
   const header = await image.metadata();
   check(path, header);
-  return { image: image.autoOrient(), size: header.autoOrient };
+  const { height, width, space, autoOrient } = header;
+  return reader === "pillow"
+    ? { image, size: { height, width }, space }
+    : { image: image.autoOrient(), size: autoOrient, space };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Image files as a source: each is decoded whenever a batch asks for it, so that no more than a batch is in memory. */
+import type { Placement } from "./augment.js";
 import { decodeEach } from "./decode.js";
 import type { ImageFile } from "./folder.js";
 import type { DecodeRules } from "./rules.js";
@@ -19,7 +20,7 @@ export function fileSource(
   return {
     count: files.length,
     labels: Int32Array.from(files, ({ label }) => label),
-    fill(indices, placements, out) {
+    fill(indices, placements: readonly Placement[] | undefined, out) {
       const paths = Array.from(indices, (index) => files[index].path);
       return decodeEach(paths, { shape, rules }, (pixels, i) => write(pixels, 0, placements?.[i], out, i));
     },

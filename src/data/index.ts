@@ -2,6 +2,7 @@
 import { fromArrays } from "./arrays.js";
 import { cifar10Sample } from "./cifar10-sample.js";
 import { cifar10 } from "./cifar10.js";
+import { imagenet } from "./imagenet.js";
 import { images } from "./images.js";
 import { digits, mnist } from "./mnist.js";
 import { fashionMnist, kmnist } from "./namesakes.js";
@@ -14,6 +15,7 @@ export const datasets = {
   kmnist,
   cifar10,
   cifar10Sample,
+  imagenet,
   images,
   fromArrays,
 };
@@ -26,8 +28,9 @@ export type { Augmentation, Placement } from "./augment.js";
 export type { ArraysOptions } from "./arrays.js";
 export type { Cifar10Options } from "./cifar10.js";
 export type { ArrayDataset, Dataset, LoadListeners, LoadProgress } from "./dataset.js";
-export type { ImageSet, ImageSource } from "./source.js";
+export type { ImageSet, ImageSource, Placer } from "./source.js";
 export type { Destination } from "./writer.js";
+export type { ImagenetOptions } from "./imagenet.js";
 export type { ImagesOptions, Preparation } from "./images.js";
 export type { DecodeRules } from "./rules.js";
 export type { MnistOptions } from "./idx-set.js";

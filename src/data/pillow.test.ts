@@ -1,10 +1,10 @@
 /** Enlarged images, and the grey of colours, beside Pillow's (tools/golden/pillow.py). */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { afterAll, expect, test } from "vitest";
-import { decodeImages } from "./decode.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { decodeEach, decodeImages } from "./decode.js";
 import { images } from "./images.js";
 
 interface Golden {
@@ -13,6 +13,14 @@ interface Golden {
     readonly width: number;
     readonly channels: 1 | 3;
     readonly side: number;
+    readonly values: readonly number[];
+  }[];
+  readonly bilinear: readonly {
+    readonly mode: "RGB" | "L" | "RGBA" | "CMYK";
+    readonly height: number;
+    readonly width: number;
+    readonly side: number;
+    readonly pixels: readonly number[];
     readonly values: readonly number[];
   }[];
   readonly grey: readonly (readonly [red: number, green: number, blue: number, grey: number])[];
@@ -56,6 +64,54 @@ test.each(golden.enlarged)(
     expect(largestError(image, values)).toBeLessThan(0.51); // half a step of a byte
   },
 );
+
+describe.each(golden.bilinear)("$height x $width pixels of $mode to $side", (of) => {
+  const { mode, height, width, side, pixels, values } = of;
+  test("are read and resized bit for bit as the published framework does it", async () => {
+    const channels = (pixels.length / height / width) as 1 | 3 | 4;
+    const raw = sharp(Buffer.from(pixels as number[]), { raw: { height, width, channels } });
+    const path = join(folder, mode === "CMYK" ? "a.tif" : "a.png");
+    if (mode === "CMYK") writeFileSync(path, tiff(of));
+    else await raw.toColourspace(mode === "L" ? "b-w" : "srgb").toFile(path);
+    // Neither a profile nor what the camera says has an effect.
+    const shown: number[] = [];
+    const shape = [side, side, 3] as const;
+    const rules = { reader: "pillow", frame: "stretched" } as const;
+    await decodeEach([path], { shape, rules, isFrame: true }, (decoded) => shown.push(...decoded));
+    expect(shown).toEqual(values);
+  });
+});
+
+/** An uncompressed TIFF of cyan, magenta, yellow and black, which the decoder cannot write without a profile. */
+function tiff({ height, width, pixels }: Golden["bilinear"][number]): Buffer {
+  const entries = [
+    [256, 4, 1, width],
+    [257, 4, 1, height],
+    [258, 3, 4, 0], // bits a sample: behind the entries
+    [259, 3, 1, 1],
+    [262, 3, 1, 5],
+    [273, 4, 1, 0], // the pixels: behind those
+    [277, 3, 1, 4],
+    [278, 4, 1, height],
+    [279, 4, 1, pixels.length],
+    [284, 3, 1, 1],
+  ];
+  const bitsAt = 8 + 2 + entries.length * 12 + 4;
+  entries[2][3] = bitsAt;
+  entries[5][3] = bitsAt + 8;
+  const head = Buffer.alloc(bitsAt + 8);
+  head.write("II*\0", "latin1");
+  head.writeUInt32LE(8, 4);
+  head.writeUInt16LE(entries.length, 8);
+  entries.forEach(([tag, type, count, value], i) => {
+    head.writeUInt16LE(tag, 10 + i * 12);
+    head.writeUInt16LE(type, 12 + i * 12);
+    head.writeUInt32LE(count, 14 + i * 12);
+    head.writeUInt32LE(value, 18 + i * 12);
+  });
+  for (let i = 0; i < 4; i++) head.writeUInt16LE(8, bitsAt + 2 * i);
+  return Buffer.concat([head, Buffer.from(pixels as number[])]);
+}
 
 test("what the camera turned is enlarged the way up that it says", async () => {
   const turned = golden.enlarged.find(({ height, width }) => height !== width);
@@ -110,7 +166,7 @@ test.each([{ grey: "bt709" }, { resize: true }, { gray: "rec601" }, "rec601"])(
   async (rules) => {
     const loading = images({ directory: folder, shape: [8, 8, 1], rules: rules as never });
     await expect(loading).rejects.toThrow(
-      /^rules must be rules of \{ resize: "centred", grey: "rec601", reduce: "accurate", files: "all" \}, all or some, got /,
+      /^rules must be rules of \{ resize: "centred", grey: "rec601", reduce: "accurate", files: "all", frame: "covered" or "stretched", reader: "pillow" \}, all or some, got /,
     );
   },
 );

@@ -10,6 +10,7 @@ import { checkDataset, checkSets } from "./check.js";
 import { cifar10, downloadCifar10 } from "./cifar10.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { ImagesOptions } from "./images.js";
+import { imagenet } from "./imagenet.js";
 import { images } from "./images.js";
 import { digits, downloadMnist, mnist } from "./mnist.js";
 import { downloadFashionMnist, downloadKmnist, fashionMnist, kmnist } from "./namesakes.js";
@@ -19,6 +20,8 @@ import type { ImageSet, ImageSource } from "./source.js";
 /** What a data set may be loaded with. */
 export interface LoadOptions
   extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory"> {
+  /** That of the method, where a data set is prepared as its table or as elsewhere. */
+  readonly preset?: string;
   readonly directory?: string;
   readonly mirrors?: readonly string[];
   /** The shape of the network's input, which images in folders become. */
@@ -112,12 +115,22 @@ const entries = {
     download: { files: "six", network: "resnet20", load: downloadCifar10 },
     load: fromFiles(cifar10),
   },
+  imagenet: {
+    title: "ImageNet",
+    files: "folder",
+    folder: "the folder of ImageNet, with train and val",
+    published: { dataset: "ImageNet" },
+    counts: [1_281_167, 50_000],
+    isFitted: true,
+    load: ({ directory = "", shape, preset, preparation, rules, onProgress, onWarning }) =>
+      imagenet({ directory, shape, preset, preparation, rules, onProgress, onWarning }),
+  },
   images: {
     title: "the folder of images",
     files: "folder",
     folder: "a folder with a folder of images for each class",
     isFitted: true,
-    load: ({ directory = "", mirrors: _, ...options }) => images({ directory, ...options }),
+    load: ({ directory = "", mirrors: _, preset: _preset, ...options }) => images({ directory, ...options }),
   },
 } as const satisfies Readonly<Record<string, DataSetEntry>>;
 

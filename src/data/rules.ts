@@ -20,32 +20,61 @@ export interface DecodeRules {
    * first versions left out BMP, PNM, .jfif and .jpe, and knew train, test and val alone.
    */
   readonly files?: "all";
+  /**
+   * A frame that is a seventh larger than what a network takes (see `frameOf`): "covered" by the image as it is otherwise
+   * covered, "stretched" where the image becomes the frame whatever its shape. The middle of the frame is shown, and
+   * augmentation shows other parts. Without a frame, the image covers what the network takes.
+   */
+  readonly frame?: "covered" | "stretched";
+  /**
+   * "pillow": what `Image.open(file).convert("RGB").resize(size, BILINEAR)` gives: neither turned as the camera says nor
+   * in the colours of a profile, opacity left out, and the triangle filter.
+   */
+  readonly reader?: "pillow";
 }
 
-/** The rules of runs that begin now. */
-export const decodeRules: Required<DecodeRules> = {
+/** The rules of runs that begin now, on data sets that have none of their own. */
+export const decodeRules: Required<Omit<DecodeRules, "frame" | "reader">> = {
   resize: "centred",
   grey: "rec601",
   reduce: "accurate",
   files: "all",
 };
 
+const allowed: { readonly [Key in keyof Required<DecodeRules>]: readonly string[] } = {
+  resize: ["centred"],
+  grey: ["rec601"],
+  reduce: ["accurate"],
+  files: ["all"],
+  frame: ["covered", "stretched"],
+  reader: ["pillow"],
+};
+
 /** The rules alone of an object that holds them, such as a stored run's preparation; undefined holds those of the first versions. */
-export const rulesOf = ({ resize, grey, reduce, files }: DecodeRules = {}): DecodeRules => ({
-  resize,
-  grey,
-  reduce,
-  files,
-});
+export const rulesOf = (rules: DecodeRules = {}): DecodeRules =>
+  Object.fromEntries(Object.keys(allowed).map((key) => [key, rules[key as keyof DecodeRules]]));
 
 /** What rules may be, in words. */
-export const allowedRules = `rules of { ${Object.entries(decodeRules)
-  .map(([key, rule]) => `${key}: "${rule}"`)
+export const allowedRules = `rules of { ${Object.entries(allowed)
+  .map(([key, values]) => `${key}: ${values.map((value) => `"${value}"`).join(" or ")}`)
   .join(", ")} }, all or some`;
 
 /** Whether a value is rules that this fewbit knows. */
 export const isRules = (value: unknown): boolean =>
   isObject(value) &&
   Object.entries(value).every(
-    ([key, rule]) => rule === undefined || decodeRules[key as keyof DecodeRules] === rule,
+    ([key, rule]) =>
+      rule === undefined ||
+      (Object.hasOwn(allowed, key) && allowed[key as keyof DecodeRules].includes(rule as string)),
   );
+
+type Shape = readonly [height: number, width: number, channels: number];
+
+/**
+ * The frame of images of a size: 256 pixels for the 224 and 227 that networks for ImageNet take, and as much larger for
+ * others.
+ */
+export const frameOf = ([height, width, channels]: Shape): Shape => {
+  const side = (extent: number) => (extent === 227 ? 256 : Math.round((extent * 8) / 7));
+  return [side(height), side(width), channels];
+};

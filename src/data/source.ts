@@ -13,18 +13,24 @@ export interface ImageSet {
   readonly count: number;
 }
 
-/** Images of one shape, wherever they are. What decides them is part of their data set's checksum. */
+/** What is shown of an image of a source whose images vary in size, by its place in the batch. */
+export type Placer = (i: number, size: readonly [height: number, width: number]) => Placement;
+
+/** Images that become of one shape, wherever they are. What decides them is part of their data set's checksum. */
 export interface ImageSource {
   readonly count: number;
   /** The label of each image, below the data set's number of classes. */
   readonly labels: Uint8Array | Int32Array;
+  /** Whether its images vary in size until they are shown, as photographs do: then it asks for each placement by that size. */
+  readonly varies?: true;
   /**
-   * Writes the images at `indices`, each by its placement, or whole where there are no placements. A source that has its
-   * images at hand is done when this returns; another returns a promise, and is called again when that has settled.
+   * Writes the images at `indices`, each by its placement, or whole where there are no placements. A source whose images
+   * vary gets a function in place of placements. A source that has its images at hand is done when this returns; another
+   * returns a promise, and is called again when that has settled.
    */
   fill(
     indices: Uint32Array,
-    placements: readonly Placement[] | undefined,
+    placements: readonly Placement[] | Placer | undefined,
     out: Destination,
   ): void | Promise<void>;
 }
@@ -45,7 +51,7 @@ export function arraySource({ images, labels, count }: ImageSet, shape: Shape): 
   return {
     count,
     labels,
-    fill(indices, placements, out) {
+    fill(indices, placements: readonly Placement[] | undefined, out) {
       for (let i = 0; i < indices.length; i++) write(images, indices[i] * size, placements?.[i], out, i);
     },
   };
@@ -56,6 +62,7 @@ export function viewOf(source: ImageSource, indices: Uint32Array): ImageSource {
   return {
     count: indices.length,
     labels: Int32Array.from(indices, (index) => source.labels[index]),
+    varies: source.varies,
     fill: (chosen, placements, out) =>
       source.fill(
         chosen.map((i) => indices[i]),

@@ -1,6 +1,6 @@
 /** Writing an image into a batch: its pixels where a placement puts them, and its values normalised. */
 import type { Placement } from "./augment.js";
-import { pixelSource } from "./augment.js";
+import { middleOf, pixelSource } from "./augment.js";
 
 /** Where images are written to, and how. */
 export interface Destination {
@@ -22,16 +22,20 @@ type Normalisation = Pick<Destination, "mean" | "std">;
 type Writer<T> = (images: T, first: number, pixels: Int32Array, out: Float32Array, at: number) => void;
 
 /**
- * A function that writes an image, which begins at value `first` of `images`, to place `at` of a batch: whole where
- * it has no placement.
+ * A function that writes an image, which begins at value `first` of `images`, to place `at` of a batch: whole, or the
+ * middle of its frame, where it has no placement.
+ *
+ * @param frame the shape of the images, where that is larger than what a batch shows of them.
  */
 export function imageWriter(
   shape: Shape,
+  frame: Shape = shape,
 ): (images: Pixels, first: number, placement: Placement | undefined, out: Destination, at: number) => void {
   const [height, width] = shape;
-  const place = pixelSource(height, width);
+  const place = pixelSource(frame[0], frame[1], height, width);
   const placed = new Int32Array(height * width);
-  const whole = Int32Array.from(placed, (_, i) => i);
+  const whole = new Int32Array(height * width);
+  place(middleOf(shape, frame), whole);
   // A source is asked with the same mean and deviation again and again.
   let of: Normalisation | undefined;
   let bytes: Writer<Uint8Array>;

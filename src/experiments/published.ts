@@ -23,8 +23,8 @@ export interface Protocol {
 
 const wholeOf = (dataset: PublishedRow["dataset"]): string | undefined =>
   dataRegistry.names.find((name) => {
-    const { published } = dataSetOf(name);
-    return published?.checksum !== undefined && published.dataset === dataset;
+    const { published, counts } = dataSetOf(name);
+    return counts !== undefined && published?.dataset === dataset;
   });
 
 export const protocols: Readonly<Record<PublishedRow["dataset"], Protocol>> = {

@@ -165,7 +165,7 @@ test.each([
   ],
   [
     { grids: [{ model: "lenet5", imageSize: [28, 64] }] },
-    /^imageSize has no effect without data images \(from .*, grids\[0\]\)$/,
+    /^imageSize has no effect without data imagenet or images \(from .*, grids\[0\]\)$/,
   ],
   [{ runs: [{ model: "lenet5", channels: 3 }] }, /^channels has no effect .*runs\[0\]\)$/],
   [{ defaults: { channels: 3 }, runs: [{ model: "lenet5" }] }, /^channels has no effect .*, defaults\)$/],
@@ -183,7 +183,20 @@ test("a published table's rows run with their optimizer, rate and schedule", () 
     "cifar10/resnet20",
     "cifar10/resnet50",
     "cifar10/vgg16",
+    "imagenet",
+    "imagenet/alexnet",
+    "imagenet/resnet18",
+    "imagenet/vgg16",
   ]);
+  const dataDir = "imagenet";
+  const rowsOfImageNet = reproduction({ table: "imagenet", dataDir });
+  expect(rowsOfImageNet).toHaveLength(published.filter(({ dataset }) => dataset === "ImageNet").length);
+  for (const { options } of rowsOfImageNet) {
+    expect(options).toMatchObject({ epochs: 100, decayEvery: 30, preset: "redbit", data: "imagenet" });
+  }
+  expect(rowsOfImageNet.map(({ options }) => options.batchSize)).toEqual(
+    published.filter(({ dataset }) => dataset === "ImageNet").map(({ batchSize }) => batchSize ?? 128),
+  );
   const runs = reproduction({ table: "mnist" });
   expect(runs).toHaveLength(24);
   const rows = published.filter(({ dataset }) => dataset === "MNIST");

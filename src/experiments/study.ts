@@ -4,7 +4,6 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { dataSetNamed } from "../data/index.js";
 import { shown, suggestion, UserError } from "../errors.js";
 import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
@@ -12,8 +11,9 @@ import { checksumsOf, placedCode, placeOf } from "../training/code.js";
 import { parseRunOptions, plainName, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
 import { revisionOf } from "../run-folder/index.js";
 import { isCodeFile } from "../training/setting.js";
+import type { Setting } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
-import { isIdentifying, keysWhere, runKeys } from "../training/settings.js";
+import { isIdentifying, keysWhere, runKeys, settings as settingsTable } from "../training/settings.js";
 
 /** A run of a study: its whole configuration, and what it follows from. */
 export interface PlannedRun {
@@ -184,10 +184,11 @@ export function runsOf(
   };
   /** Runs that differ in what has no effect would be trained twice; some of an entry's runs must have one. */
   const withoutIdle = (values: Settings, at: string, made: Wanted[]): Wanted[] => {
-    const isIdle = made.length > 0 && !made.some((run) => dataSetNamed(run.values.data)?.isFitted);
     for (const key of ofImages) {
+      const { needs }: Setting = settingsTable[key];
+      const isIdle = made.length > 0 && !made.some((run) => needs?.isMet(run.values));
       if (isIdle && values[key] !== undefined)
-        problems.add(`${key} has no effect without data images (from ${at})`);
+        problems.add(`${key} has no effect without ${needs?.words} (from ${at})`);
     }
     return made;
   };
@@ -234,7 +235,7 @@ function shapeProblems(issue: z.core.$ZodIssue, source: string): string[] {
 /** Settings of which one value is a list. */
 const lists: readonly string[] = keysWhere(({ isList }) => isList === true);
 
-/** Settings that have an effect with data images alone. */
+/** Settings that have an effect with folders of images alone. */
 const ofImages = keysWhere(({ group }) => group === "images");
 
 /** Every choice of one value from each list. */

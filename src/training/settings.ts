@@ -148,7 +148,7 @@ export const settings = {
     group: "data",
     flag: {
       usage: "--data <name>",
-      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, images, or a file, as ./mine.mjs (default: the shipped one that fits)",
+      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, imagenet, images, or a file, as ./mine.mjs (default: the shipped one that fits)",
     },
     part: "data",
   }),
@@ -157,7 +157,7 @@ export const settings = {
     group: "data",
     flag: {
       usage: "--data-dir <folder>",
-      help: "the four IDX files of MNIST and its like, CIFAR-10's six batches or their archive (default: downloaded), or folders of images: train/CLASS and test/CLASS, or CLASS",
+      help: "the four IDX files of MNIST and its like, CIFAR-10's six batches or their archive (default: downloaded), folders of images: train/CLASS and test/CLASS, or CLASS; or ImageNet's, with train and val",
     },
     resumable: true, // the data's checksum guards a folder that has moved
     isLocal: true,
@@ -207,7 +207,7 @@ export const settings = {
     },
     resumable: true,
     isLocal: true,
-    needs: ofFitted,
+    needs: { words: "data images", isMet: ({ data }) => data === "images" },
   }),
   augment: setting({
     schema: yesOrNo,

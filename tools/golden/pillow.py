@@ -1,4 +1,4 @@
-"""Small images enlarged by Pillow, and the grey of its colours: data/pillow.json, read by src/data/pillow.test.ts.
+"""Small images enlarged by Pillow, resized as the published framework does, and the grey of its colours: data/pillow.json, read by src/data/pillow.test.ts.
 
     pip install pillow==13.0.0 numpy
     python3 tools/golden/pillow.py
@@ -30,6 +30,22 @@ def enlarged(height, width, channels, side):
     return [round(float(value), 2) for value in values.clip(0, 255).ravel()]
 
 
+def bilinear(height, width, side):
+    """Of any mode that a file may have: [mode, its bytes, those of the resized red, green and blue]."""
+    colours = Image.fromarray(pixels(height, width, 3))
+    alpha = Image.fromarray(pixels(height, width, 4), "RGBA")
+    for image in (colours, colours.convert("L"), alpha, colours.convert("CMYK")):
+        shown = image.convert("RGB").resize((side, side), Image.BILINEAR)
+        yield {
+            "mode": image.mode,
+            "height": height,
+            "width": width,
+            "side": side,
+            "pixels": numpy.asarray(image).ravel().tolist(),
+            "values": numpy.asarray(shown).ravel().tolist(),
+        }
+
+
 sizes = [(16, 16, 1, 32), (3, 3, 1, 8), (5, 8, 3, 12), (11, 7, 3, 10), (1, 1, 1, 3), (31, 40, 1, 33)]
 colours = [(r, g, b) for r in (0, 85, 200, 255) for g in (0, 31, 128, 255) for b in (0, 99, 255)]
 grey = Image.new("RGB", (len(colours), 1))
@@ -39,6 +55,7 @@ golden = {
         {"height": h, "width": w, "channels": c, "side": side, "values": enlarged(h, w, c, side)}
         for h, w, c, side in sizes
     ],
+    "bilinear": [case for size in [(7, 9, 8), (9, 7, 4), (3, 2, 8)] for case in bilinear(*size)],
     "grey": [[*colour, value] for colour, value in zip(colours, numpy.asarray(grey.convert("L"))[0].tolist())],
 }
 path = Path(__file__).parent / "data" / "pillow.json"

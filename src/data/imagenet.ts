@@ -1,0 +1,282 @@
+/**
+ * ImageNet (ILSVRC 2012) from a folder of its files, which nobody may pass on: Deng et al. 2009, "ImageNet: a large-scale
+ * hierarchical image database"; Russakovsky et al. 2015, arXiv 1409.0575.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UserError } from "../errors.js";
+import type { Rules } from "../errors/options.js";
+import { checkOptions, imageShape, objectOf, oneOf, optional, text } from "../errors/options.js";
+import { largest, readText } from "../files/read.js";
+import type { Augmentation } from "./augment.js";
+import { listenerRules } from "./check.js";
+import type { Dataset, LoadListeners } from "./dataset.js";
+import type { Preparation } from "./images.js";
+import { entriesOf, problem } from "./layout.js";
+import type { Manifest } from "./manifest.js";
+import { listFiles } from "./manifest.js";
+import { isDirectory } from "./paths.js";
+import { photoSource } from "./photos.js";
+import type { DecodeRules } from "./rules.js";
+import { allowedRules, decodeRules, isRules, rulesOf } from "./rules.js";
+import type { ImageSource } from "./source.js";
+
+/** The options of `datasets.imagenet`. */
+export interface ImagenetOptions extends LoadListeners {
+  /**
+   * Holds `train/<wnid>/*.JPEG`, and the validation images in `val/<wnid>`, or in `val` with the competition's
+   * LOC_val_solution.csv in the folder. The folder in which the competition's archive was unpacked is taken too. What lacks
+   * classes is a data set of those that are there.
+   */
+  readonly directory: string;
+  /** What every image becomes: height and width, and 1 channel of grey or 3 of colour. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  /**
+   * "redbit": read as Pillow does, stretched to a frame (256 pixels for 227) of which a random part is shown, and
+   * 255 (x - mean). "paper": random resized crops to train on, the middle of the covered frame to score, and
+   * (x - mean) / deviation. Default "paper".
+   */
+  readonly preset?: string;
+  /** That of a trained network, to score it: then only the validation images are listed, and `train` is empty. */
+  readonly preparation?: Preparation;
+  /** The rules by which files become pixels, where a run goes on that has older ones. */
+  readonly rules?: DecodeRules;
+}
+
+const optionRules: Rules<ImagenetOptions> = {
+  ...listenerRules,
+  directory: text,
+  shape: imageShape,
+  preset: optional(oneOf("paper", "redbit")),
+  preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
+  rules: optional({ allowed: allowedRules, test: isRules }),
+};
+
+/** Where one may get it. Nothing is downloaded: its terms of use do not allow it. */
+const howToGetIt =
+  "ImageNet's terms do not allow fewbit to download it; ask for it at image-net.org, or take the archive of the competition imagenet-object-localization-challenge at kaggle.com, unpack it, and give its folder";
+
+const mean = [0.485, 0.456, 0.406];
+
+/** How each preset prepares and augments. */
+const presets: Readonly<
+  Record<"paper" | "redbit", { rules: DecodeRules; std: readonly number[]; augmentation: Augmentation }>
+> = {
+  paper: {
+    rules: { ...decodeRules, frame: "covered" },
+    std: [0.229, 0.224, 0.225],
+    augmentation: { resizedCrop: { area: [0.08, 1], ratio: [3 / 4, 4 / 3] }, flip: true },
+  },
+  redbit: {
+    rules: { ...decodeRules, frame: "stretched", reader: "pillow" },
+    std: [1 / 255, 1 / 255, 1 / 255],
+    augmentation: { flip: true },
+  },
+};
+
+/**
+ * The images of ImageNet's training set to train on and those of its validation set to test with, decoded when a batch asks
+ * for them. The checksum is that of names, sizes and classes of all files.
+ *
+ * @throws UserError for a folder that is not ImageNet's.
+ */
+export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
+  checkOptions("imagenet", options, optionRules);
+  const { shape, preparation, onProgress } = options;
+  const { augmentation, std, ...preset } = presets[options.preset === "redbit" ? "redbit" : "paper"];
+  const rules = rulesOf(options.rules ?? preparation ?? preset.rules);
+  const root = rootOf(options.directory);
+  const folders = classFolders(root.train);
+  const wnids = preparation?.classNames?.map(wnidOf) ?? folders;
+  const listed = { ...listenersOf(onProgress, options.directory) };
+  const trained = preparation === undefined ? listFiles(root.train, folders, listed) : undefined;
+  const scored = listValidation(root, wnids, listed);
+  const source = (set: Listed | undefined): ImageSource =>
+    photoSource(
+      set?.manifest ?? scored.manifest,
+      set?.indices ?? new Uint32Array(0),
+      set?.labels ?? new Int32Array(0),
+      {
+        shape: colours(shape),
+        rules,
+        crops: augmentation.resizedCrop === undefined ? "frames" : "photographs",
+      },
+    );
+  const trainSet = trained && {
+    manifest: trained,
+    indices: upTo(trained.count),
+    labels: trained.folderIndices(),
+  };
+  const hash = createHash("sha256");
+  for (const set of [trainSet, scored]) addFiles(hash, set, wnids);
+  return {
+    name: "imagenet",
+    classes: wnids.length,
+    classNames: wnids.map(nameOf),
+    shape,
+    rules,
+    mean: preparation?.mean ?? mean,
+    std: preparation?.std ?? std,
+    train: source(trainSet),
+    test: source(scored),
+    augmentation,
+    checksum: hash.digest("hex"),
+  };
+}
+
+/** Files of a manifest that a set has, with the index of each one's class. */
+interface Listed {
+  readonly manifest: Manifest;
+  readonly indices: Uint32Array;
+  readonly labels: Int32Array;
+}
+
+const upTo = (count: number): Uint32Array => new Uint32Array(count).map((_, i) => i);
+
+function colours(shape: ImagenetOptions["shape"]): ImagenetOptions["shape"] {
+  if (shape[2] === 3) return shape;
+  throw new UserError(`ImageNet's images have 3 channels (red, green, blue), not ${shape[2]}`, "channels");
+}
+
+const listenersOf = (onProgress: ImagenetOptions["onProgress"], what: string) => {
+  let before = 0;
+  return {
+    onListed(files: number): void {
+      if (files < before) before = 0;
+      if (files - before < 10_000) return;
+      before = files;
+      onProgress?.({ what, unit: "images", done: files, total: undefined });
+    },
+  };
+};
+
+/** Names, sizes and classes, which decide a run. */
+function addFiles(
+  hash: ReturnType<typeof createHash>,
+  set: Listed | undefined,
+  wnids: readonly string[],
+): void {
+  for (let i = 0; set !== undefined && i < set.indices.length; i++) {
+    const file = set.indices[i];
+    hash.update(`${set.manifest.name(file)}\0${set.manifest.sizes[file]}\0${wnids[set.labels[i]]}\n`);
+  }
+  hash.update("\n");
+}
+
+// --- the folder ----------------------------------------------------------------------------------
+
+interface Root {
+  readonly train: string;
+  readonly val: string;
+  /** Folders in which the file of the validation images' classes may be. */
+  readonly places: readonly string[];
+}
+
+function rootOf(directory: string): Root {
+  if (!isDirectory(directory)) throw problem(`${directory} is not a directory; ${howToGetIt}`);
+  const inner = join(directory, "ILSVRC", "Data", "CLS-LOC");
+  const root = isDirectory(inner) ? inner : directory;
+  const [train, val] = [join(root, "train"), join(root, "val")];
+  const missing = [train, val].find((path) => !isDirectory(path));
+  if (missing !== undefined) {
+    throw problem(`${directory} has no folder ${basename(missing)}, as ImageNet's has; ${howToGetIt}`);
+  }
+  return { train, val, places: [...new Set([directory, root, val, join(root, "..", "..", "..")])] };
+}
+
+const isWnid = (name: string): boolean => /^n\d{8}$/.test(name);
+
+/** The folders of classes, by their WordNet ids. */
+function classFolders(directory: string): readonly string[] {
+  const folders = entriesOf(directory).filter(({ kind }) => kind === "folder");
+  const names = folders.map(({ name }) => name).filter(isWnid);
+  if (names.length === 0) {
+    throw problem(`${directory} holds no folders of ImageNet's classes, such as n01440764; ${howToGetIt}`);
+  }
+  return names;
+}
+
+/** The validation images of some classes. */
+function listValidation({ val, places }: Root, wnids: readonly string[], listeners: object): Listed {
+  const classOf = new Map(wnids.map((wnid, label) => [wnid, label]));
+  const folders = entriesOf(val)
+    .filter(({ name, kind }) => kind === "folder" && isWnid(name))
+    .map(({ name }) => name);
+  if (folders.length > 0) {
+    const manifest = listFiles(val, folders, listeners);
+    return chosen(manifest, (file) => classOf.get(folders[manifest.folderOf(file)]), val);
+  }
+  const file = places.map((place) => join(place, solution)).find((path) => existsSync(path));
+  if (file === undefined) {
+    throw problem(
+      `${val} does not say of which classes its images are; put those of each class in a folder of its name, or the competition's ${solution} into ${places[0]}`,
+    );
+  }
+  const truth = readSolution(file);
+  const manifest = listFiles(val, [""], listeners);
+  return chosen(
+    manifest,
+    (index) => {
+      const name = manifest.name(index);
+      const wnid = truth.get(name.slice(0, name.lastIndexOf(".")));
+      if (wnid === undefined) {
+        throw problem(`${file} does not say the class of ${name}; add its line, or move the image elsewhere`);
+      }
+      return classOf.get(wnid);
+    },
+    val,
+  );
+}
+
+/** What the competition calls the file with the classes of the validation images. */
+const solution = "LOC_val_solution.csv";
+
+/** The WordNet id of each image, of lines "ILSVRC2012_val_00048981,n03995372 85 1 499 272 ...". */
+function readSolution(file: string): ReadonlyMap<string, string> {
+  const classes = new Map<string, string>();
+  for (const line of readText(file, largest.lines).split(/\r?\n/)) {
+    const [, image, wnid] = /^([^,]+),(n\d{8})\b/.exec(line) ?? [];
+    if (image !== undefined) classes.set(image, wnid);
+  }
+  return classes;
+}
+
+/** The files of a manifest that have a label. */
+function chosen(
+  manifest: Manifest,
+  labelOf: (file: number) => number | undefined,
+  directory: string,
+): Listed {
+  const [indices, labels]: [number[], number[]] = [[], []];
+  for (let file = 0; file < manifest.count; file++) {
+    const label = labelOf(file);
+    if (label === undefined) continue;
+    indices.push(file);
+    labels.push(label);
+  }
+  if (indices.length === 0) throw problem(`${directory} holds no images of the classes that are trained`);
+  return { manifest, indices: Uint32Array.from(indices), labels: Int32Array.from(labels) };
+}
+
+// --- names ---------------------------------------------------------------------------------------
+
+const shipped = (name: string) => fileURLToPath(new URL(`../../data/imagenet/${name}`, import.meta.url));
+let names: ReadonlyMap<string, string> | undefined;
+
+/** The name of each class by its WordNet id, from the shipped table. */
+function table(): ReadonlyMap<string, string> {
+  if (names !== undefined) return names;
+  const lines = readFileSync(shipped("classes.txt"), "utf8").trimEnd().split("\n");
+  names = new Map(lines.map((line) => [line.slice(0, 9), line.slice(10)]));
+  return names;
+}
+
+const nameOf = (wnid: string): string => table().get(wnid) ?? wnid;
+
+/** The WordNet id of a class by its name. */
+function wnidOf(name: string): string {
+  for (const [wnid, known] of table()) if (known === name) return wnid;
+  return name;
+}

@@ -1,0 +1,59 @@
+/** Photographs of many sizes as a source: files that are decoded when a batch asks for them. */
+import type { Placement } from "./augment.js";
+import { decodeEach } from "./decode.js";
+import type { Manifest } from "./manifest.js";
+import type { DecodeRules } from "./rules.js";
+import { frameOf } from "./rules.js";
+import type { ImageSource, Placer } from "./source.js";
+import { imageWriter } from "./writer.js";
+
+/** How a source's photographs are shown. */
+export interface PhotoOptions {
+  /** Height, width and channels of what is shown. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  readonly rules: DecodeRules;
+  /**
+   * What placers crop: "frames" as `rules` have them, or the photographs as they are, whose crop is then scaled to what is
+   * shown.
+   */
+  readonly crops: "frames" | "photographs";
+}
+
+/**
+ * The files of a manifest at `indices`, with their labels.
+ *
+ * Filling fails with a UserError that names the files which cannot be read, are no images, or have changed since they were
+ * listed.
+ */
+export function photoSource(
+  manifest: Manifest,
+  indices: Uint32Array,
+  labels: Int32Array,
+  { shape, rules, crops }: PhotoOptions,
+): ImageSource {
+  const frame = frameOf(shape);
+  const ofFrame = imageWriter(shape, frame);
+  const whole = imageWriter(shape);
+  return {
+    varies: true,
+    count: indices.length,
+    labels,
+    async fill(chosen, placer: Placer | undefined, out) {
+      const files = Array.from(chosen, (i) => indices[i]);
+      const paths = files.map((file) => manifest.path(file));
+      const listed = { rules, sizes: files.map((file) => manifest.sizes[file]) };
+      if (placer === undefined || crops === "frames") {
+        await decodeEach(paths, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
+          ofFrame(pixels, 0, placer?.(i, [frame[0], frame[1]]), out, i),
+        );
+        return;
+      }
+      const placements: Placement[] = [];
+      const crop: Placer = (i, size) => (placements[i] = placer(i, size));
+      const shown = { top: 0, left: 0, height: shape[0], width: shape[1] };
+      await decodeEach(paths, { ...listed, shape, crop }, (pixels, i) =>
+        whole(pixels, 0, { ...placements[i], ...shown }, out, i),
+      );
+    },
+  };
+}
