@@ -5,6 +5,7 @@ import { guarded, registryOf } from "../errors/registry.js";
 import type { Network } from "../nn/index.js";
 import { checkNetwork } from "../nn/index.js";
 import { alexnet } from "./alexnet.js";
+import { imageNet } from "./imagenet.js";
 import { lenet5 } from "./lenet5.js";
 import { imageNetResnet } from "./resnet-imagenet.js";
 import { depths, isDepth, resnet, resnet18, resnet20, resnet50 } from "./resnet.js";
@@ -69,6 +70,10 @@ export function inForm(model: Network, preset?: string): Network {
   const isThat = (model.preset ?? "paper") === (preset ?? "paper");
   return isThat ? model : (shippedModel(model.name, preset) ?? model);
 }
+
+/** The images that a network takes of ImageNet where no size is asked for: its own, or VGG-16's, whose own are CIFAR-10's. */
+export const imageNetInput = (model: Network, preset?: string): Network["input"] =>
+  model === vgg16 ? imageNet(preset === "redbit" ? preset : "paper").input : model.input;
 
 /** The depth in the name of a network: 32 of "resnet32"; NaN for another name. */
 export const depthOf = (name: string): number => Number(/^resnet(\d+)$/.exec(name)?.[1]);

@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { Dataset, DataSetEntry, ImagesOptions, LoadListeners } from "../data/index.js";
 import { dataRegistry, dataSetNamed, dataSetOf, shippedFor } from "../data/index.js";
 import { listed, suggestion, UserError } from "../errors.js";
-import { modelNamed, modelRegistry, models } from "../models/index.js";
+import { imageNetInput, modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { defaultOptimizer, optimizerOf, scheduleOf } from "../optim/index.js";
@@ -97,8 +97,10 @@ function optimizerDefaults(options: Parsed): OptimizerOptions {
 /** The network named, for images of the size and channels asked for. */
 function modelFor({ model: name, depth, preset, data, imageSize, channels }: RunOptions): Network {
   const model = modelNamed(name, depth, preset);
-  if (dataSetOf(data).isFitted !== true) return model;
-  const [height, width, colours] = model.input;
+  const { isFitted, published } = dataSetOf(data);
+  if (isFitted !== true) return model;
+  const isImageNet = published?.dataset === "ImageNet";
+  const [height, width, colours] = isImageNet ? imageNetInput(model, preset) : model.input;
   const input = [imageSize ?? height, imageSize ?? width, channels ?? colours] as const;
   return fitted(model, { input, classes: model.classes });
 }
