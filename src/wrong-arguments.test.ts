@@ -130,6 +130,7 @@ const right: Readonly<Record<string, () => readonly unknown[]>> = {
   "datasets.kmnist": () => [{ directory: "nowhere", retries: 0, force: false }],
   "datasets.cifar10": () => [{ directory: "nowhere", retries: 0, force: false }],
   "datasets.images": () => [{ directory: "nowhere", shape: [8, 8, 1], onWarning: () => {} }],
+  "datasets.imagenet": () => [{ directory: "nowhere", shape: [8, 8, 3], preset: "paper", classes: 2 }],
   "datasets.fromArrays": () => [{ ...from, mean: [0], std: [1], name: "a", augmentation: { flip: true } }],
   train: () => [training],
   profileStep: () => [

@@ -45,6 +45,7 @@ function optionOf({ usage, help, reads }: Flag, otherwise?: unknown): Option {
     number: (text: string) => number(text),
     list: (text: string, before: readonly string[] = []) => [...before, text],
     layer: collectLayer,
+    classes: (text: string) => (text.includes(",") ? text.split(",") : number(text)),
   };
   return reads === undefined
     ? option

@@ -56,6 +56,32 @@ test("classes are those of the folders, with their words, and images come by cla
   expect(await firstReds(data, "test")).toEqual([50, 40]);
 });
 
+test("some classes: the first, or those of folders, in the order of folders", async () => {
+  const first = async (classes: ImagenetOptions["classes"]) => {
+    const { classNames, train, test } = await load({ classes });
+    return [classNames, Array.from(train.labels), Array.from(test.labels)];
+  };
+  const both = [
+    ["tench", "goldfish"],
+    [0, 0, 1],
+    [0, 1],
+  ];
+  expect([await first(2), await first([goldfish, tench])]).toEqual([both, both]);
+  await writeImage(join(root, "train", "n01484850", "shark.png"), plain(90));
+  try {
+    expect((await load()).classNames).toEqual(["tench", "goldfish", "great white shark"]);
+    expect([await first(2), await first([goldfish, tench])]).toEqual([both, both]);
+  } finally {
+    rmSync(join(root, "train", "n01484850"), { recursive: true });
+  }
+  await expect(load({ classes: 3 })).rejects.toThrow(
+    /^classes must be at most the 2 that .*train has, got 3$/,
+  );
+  await expect(load({ classes: [tench, "n01484850"] })).rejects.toThrow(
+    /^classes has "n01484850", but .*train has no such folder$/,
+  );
+});
+
 test("presets prepare as people do today, or as the published table does", async () => {
   expect(await load()).toMatchObject({
     mean: [0.485, 0.456, 0.406],

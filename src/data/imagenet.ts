@@ -39,6 +39,8 @@ export interface ImagenetOptions extends LoadListeners {
    * (x - mean) / deviation. Default "paper".
    */
   readonly preset?: string;
+  /** Some of the classes alone: how many of the first in the order of folders, or their folders. Default: all. */
+  readonly classes?: number | readonly string[];
   /** That of a trained network, to score it: then only the validation images are listed, and `train` is empty. */
   readonly preparation?: Preparation;
   /** The rules by which files become pixels, where a run goes on that has older ones. */
@@ -50,6 +52,11 @@ const optionRules: Rules<ImagenetOptions> = {
   directory: text,
   shape: imageShape,
   preset: optional(oneOf("paper", "redbit")),
+  classes: optional({
+    allowed: "a number of classes from 2, or the folders of two or more",
+    test: (value) =>
+      (Number.isInteger(value) && (value as number) >= 2) || (Array.isArray(value) && value.length >= 2),
+  }),
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   rules: optional({ allowed: allowedRules, test: isRules }),
 };
@@ -88,7 +95,7 @@ export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   const { augmentation, std, ...preset } = presets[options.preset === "redbit" ? "redbit" : "paper"];
   const rules = rulesOf(options.rules ?? preparation ?? preset.rules);
   const root = rootOf(options.directory);
-  const folders = classFolders(root.train);
+  const folders = someOf(classFolders(root.train), options.classes, root.train);
   const wnids = preparation?.classNames?.map(wnidOf) ?? folders;
   const listed = { ...listenersOf(onProgress, options.directory) };
   const trained = preparation === undefined ? listFiles(root.train, folders, listed) : undefined;
@@ -196,6 +203,27 @@ function classFolders(directory: string): readonly string[] {
     throw problem(`${directory} holds no folders of ImageNet's classes, such as n01440764; ${howToGetIt}`);
   }
   return names;
+}
+
+/** The classes that are asked for, in the order of folders. @throws UserError for those that there are not */
+function someOf(
+  folders: readonly string[],
+  classes: ImagenetOptions["classes"],
+  directory: string,
+): readonly string[] {
+  if (classes === undefined) return folders;
+  if (typeof classes === "number") {
+    if (classes <= folders.length) return folders.slice(0, classes);
+    throw new UserError(
+      `classes must be at most the ${folders.length} that ${directory} has, got ${classes}`,
+      "classes",
+    );
+  }
+  const missing = classes.find((name) => !folders.includes(name));
+  if (missing !== undefined) {
+    throw new UserError(`classes has "${missing}", but ${directory} has no such folder`, "classes");
+  }
+  return folders.filter((name) => classes.includes(name));
 }
 
 /** The validation images of some classes. */

@@ -10,6 +10,7 @@ import { checkDataset, checkSets } from "./check.js";
 import { cifar10, downloadCifar10 } from "./cifar10.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { ImagesOptions } from "./images.js";
+import type { ImagenetOptions } from "./imagenet.js";
 import { imagenet } from "./imagenet.js";
 import { images } from "./images.js";
 import { digits, downloadMnist, mnist } from "./mnist.js";
@@ -22,6 +23,8 @@ export interface LoadOptions
   extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory"> {
   /** That of the method, where a data set is prepared as its table or as elsewhere. */
   readonly preset?: string;
+  /** Some of the classes: how many of the first, or their folders. */
+  readonly classes?: ImagenetOptions["classes"];
   readonly directory?: string;
   readonly mirrors?: readonly string[];
   /** The shape of the network's input, which images in folders become. */
@@ -122,15 +125,16 @@ const entries = {
     published: { dataset: "ImageNet" },
     counts: [1_281_167, 50_000],
     isFitted: true,
-    load: ({ directory = "", shape, preset, preparation, rules, onProgress, onWarning }) =>
-      imagenet({ directory, shape, preset, preparation, rules, onProgress, onWarning }),
+    load: ({ directory = "", mirrors: _, trainedOn: _trainedOn, memory: _memory, ...options }) =>
+      imagenet({ directory, ...options }),
   },
   images: {
     title: "the folder of images",
     files: "folder",
     folder: "a folder with a folder of images for each class",
     isFitted: true,
-    load: ({ directory = "", mirrors: _, preset: _preset, ...options }) => images({ directory, ...options }),
+    load: ({ directory = "", mirrors: _, preset: _preset, classes: _classes, ...options }) =>
+      images({ directory, ...options }),
   },
 } as const satisfies Readonly<Record<string, DataSetEntry>>;
 

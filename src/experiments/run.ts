@@ -70,11 +70,12 @@ export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
   async load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
-    const { data, dataDir, augment, mirrors, imageMemory } = options;
+    const { data, dataDir, augment, mirrors, imageMemory, classes, preset } = options;
     const { input } = resolveNetwork(options).model;
-    const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : decodeRules;
+    const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : undefined;
     const isFitted = dataSetOf(data).isFitted === true;
-    const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && { input, rules, imageMemory }]);
+    const fitting = { input, rules: rules ?? decodeRules, imageMemory, classes, preset };
+    const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && fitting]);
     let found = this.loaded.get(key);
     if (found === undefined) {
       found = resolveData(options, { input }, { rules });

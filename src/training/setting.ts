@@ -9,8 +9,11 @@ export interface Flag {
   /** The flag as commander reads it, such as "--depth <layers>". */
   readonly usage: string;
   readonly help: string;
-  /** What a text becomes: "number", one of a list for a flag that may be repeated, or the bits of a layer. Default: itself. */
-  readonly reads?: "number" | "list" | "layer";
+  /**
+   * What a text becomes: "number", one of a list for a flag that may be repeated, the bits of a layer, or a number of
+   * classes or their names. Default: itself.
+   */
+  readonly reads?: "number" | "list" | "layer" | "classes";
 }
 
 /** Flags that a command has all of, or none. */

@@ -209,6 +209,21 @@ export const settings = {
     isLocal: true,
     needs: { words: "data images", isMet: ({ data }) => data === "images" },
   }),
+  classes: setting({
+    schema: field(
+      'a number from 2 to 1000, or the folders of two classes or more, as ["n01440764", "n01443537"]',
+      z.union([z.number().int().min(2).max(1000), z.array(z.string()).min(2)]),
+    ),
+    group: "images",
+    flag: {
+      usage: "--classes <n>",
+      help: "of ImageNet: the first n classes alone, or those of folders, as n01440764,n01443537 (default: all)",
+      reads: "classes",
+    },
+    part: "data",
+    isList: true,
+    needs: { words: "data imagenet", isMet: ({ data }) => data === "imagenet" },
+  }),
   augment: setting({
     schema: yesOrNo,
     default: true,
