@@ -24,11 +24,17 @@ export function number(text: string): number | string {
 /** Adds the flags of settings, group by group. */
 export function settingFlags(command: Command, ...groups: readonly FlagGroup[]): Command {
   for (const group of groups) {
-    for (const key of keysWhere((row) => row.group === group)) {
-      const row: Setting = settings[key];
-      if (row.flag !== undefined) command.addOption(optionOf(row.flag, row.default));
-    }
+    flagsOf(command, ...keysWhere((row) => row.group === group));
     if (group === "network") command.addOption(optionOf(bitsFlag));
+  }
+  return command;
+}
+
+/** Adds the flags of single settings. */
+export function flagsOf(command: Command, ...keys: readonly SettingKey[]): Command {
+  for (const key of keys) {
+    const row: Setting = settings[key];
+    if (row.flag !== undefined) command.addOption(optionOf(row.flag, row.default));
   }
   return command;
 }

@@ -60,6 +60,9 @@ test.each([
   ["resnet18 --method dorefa --bits 2/2", "11,687,616"],
   ["resnet18 --method twn", "11,688,512"],
   ["resnet --depth 34 --method ttq", "21,796,672"],
+  // Of 224 pixels ImageNet's network, less 990 of its 1,000 classes; grey, two of three channels of the first layer less.
+  ["vgg16 --image-size 224", "134,297,536"],
+  ["resnet18 --channels 1", "11,682,240"],
 ])("summary %s", async (command, parameters) => {
   const { code, stdout } = await fewbit(folder, `summary ${command}`);
   expect(code).toBe(0);

@@ -5,6 +5,7 @@ import { DivergenceError, printable, UserError } from "../errors.js";
 import { exitCodes } from "./exit.js";
 import {
   codeFlags,
+  flagsOf,
   number,
   outputFlags,
   refuseModelFlag,
@@ -245,14 +246,17 @@ function build(): Command {
     .command("summary")
     .description("show a network layer by layer: bits, parameters, multiply-accumulates, memory")
     .argument("<model>", modelHelp);
-  settingFlags(refuseModelFlag(summary), "network")
+  flagsOf(settingFlags(refuseModelFlag(summary), "network"), "imageSize", "channels")
     .option("--json", "print one JSON object")
     .action(async (model: string, _: unknown, command: Command) =>
       (await import("./summary.js")).summaryCommand(model, command),
     )
     .addHelpText(
       "after",
-      examples("fewbit summary lenet5 --method dorefa --weight-bits 1 --activation-bits 2"),
+      examples(
+        "fewbit summary lenet5 --method dorefa --weight-bits 1 --activation-bits 2",
+        "fewbit summary vgg16 --method xnor --bits 1/1 --image-size 224",
+      ),
     );
 
   program
