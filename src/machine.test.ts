@@ -47,7 +47,7 @@ test.each([
   expect(totalmem() / gibibyte).toBe(16);
 });
 
-test("an array that cannot be had is refused with the reason that is true", () => {
+test("an array that cannot be allocated is refused with the reason that is true", () => {
   machine.bytes = 2 * constants.MAX_LENGTH;
   const limit = vi.spyOn(process, "constrainedMemory").mockReturnValue(0);
   const most = (constants.MAX_LENGTH / gibibyte).toFixed(1);

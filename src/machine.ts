@@ -25,7 +25,7 @@ export function usableMemory(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
-/** Why one array of so many bytes cannot be had, as part of a sentence. */
+/** Why one array of so many bytes cannot be allocated, as part of a sentence. */
 export function arrayProblem(bytes: number): string {
   const most = constants.MAX_LENGTH;
   if (bytes <= Math.min(most, usableMemory()) || bytes > usableMemory()) return blockProblem(bytes);

@@ -22,7 +22,7 @@ export interface RunShape {
   /** Names of layers, to record them. */
   readonly layers?: readonly string[];
   readonly confusion?: boolean;
-  /** Whether it was begun before equal logits counted by rank. */
+  /** Whether it was started before equal logits counted by rank. */
   readonly isOlder?: boolean;
   /** What its configuration says otherwise. */
   readonly config?: Readonly<Record<string, unknown>>;

@@ -178,7 +178,7 @@ describe("CIFAR-10", () => {
     ],
     [
       on("cifar"),
-      "cifar/data_batch_1.bin has 9 bytes unpacked, which is no whole number of records of 3073; it is cut short, or no batch of CIFAR-10's binary version (from --data-dir)",
+      "cifar/data_batch_1.bin has 9 bytes unpacked, which is not a whole number of records of 3073; it is cut short, or not a batch of CIFAR-10's binary version (from --data-dir)",
     ],
     [
       "train resnet20 --data cifar",
@@ -217,7 +217,7 @@ describe("mirrors of a training", () => {
 describe("folders of images", () => {
   const on = (data: string) => `train lenet5 --data images --data-dir ${data} --out new`;
   const mend =
-    "replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)";
+    "replace it, save it again with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)";
   const noFolders =
     "holds no folders; the images of each class belong in a folder of its name (from --data-dir)";
   test.each([
@@ -292,7 +292,7 @@ describe("folders of images", () => {
     ],
     [
       "train --resume pet-run --data-dir strange --epochs 2",
-      "strange is not the data that pet-run was begun with; resume it with the same, or begin another run (from --data-dir)",
+      "strange is not the data that pet-run was started with; resume it with the same, or start another run (from --data-dir)",
     ],
     [
       "train --resume pet-run --data-dir fake --epochs 2",
@@ -300,7 +300,7 @@ describe("folders of images", () => {
     ],
     [
       "train --resume pet-run --image-size 32 --epochs 2",
-      "imageSize is 32, but pet-run was begun without it; resume it with the same, or begin another run (from --image-size)",
+      "imageSize is 32, but pet-run was started without it; resume it with the same, or start another run (from --image-size)",
     ],
     [
       "eval pet-run --data-dir strange",
@@ -336,11 +336,11 @@ describe("predictions", () => {
     ["predict run circle/cat/z.png", "cannot read circle/cat/z.png: its symbolic links go in a circle"],
     [
       "predict run drawing.png",
-      "drawing.png cannot be read as an image: its format is svg; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)",
+      "drawing.png cannot be read as an image: its format is svg; replace it, save it again with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)",
     ],
     [
       "predict run notes.txt",
-      "notes.txt cannot be read as an image: its format is unknown; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)",
+      "notes.txt cannot be read as an image: its format is unknown; replace it, save it again with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)",
     ],
     [`predict run ${image} --data digits`, "unknown option '--data'; see fewbit predict --help"],
     [`predict run ${image} --threads 0`, "threads must be an integer from 1 to 64, got 0 (from --threads)"],

@@ -91,7 +91,7 @@ describe("commands and flags that do not exist", () => {
       "train lenet5 lenet6",
       "too many arguments for 'train'. Expected 1 argument but got 2; see fewbit train --help",
     ],
-    ["train", "model is missing; name one, as in `fewbit train lenet5`"],
+    ["train", "model is missing; name one, for example `fewbit train lenet5`"],
     ["eval", "missing required argument 'folder'; see fewbit eval --help"],
     ["eval run --weight-bits 3", "unknown option '--weight-bits'; see fewbit eval --help"],
     ["summary", "missing required argument 'model'; see fewbit summary --help"],
@@ -212,7 +212,7 @@ describe("networks and methods", () => {
     ],
     [
       `train lenet5 ${dorefa} --layer fc2=8`,
-      '--layer must be NAME.weightBits=BITS or NAME.activationBits=BITS, as fc2.weightBits=8, got "fc2=8"',
+      '--layer must be NAME.weightBits=BITS or NAME.activationBits=BITS, such as fc2.weightBits=8, got "fc2=8"',
     ],
     [
       `train lenet5 ${dorefa} --layer fc9.weightBits=8`,
@@ -260,7 +260,7 @@ describe("networks and methods", () => {
     ],
     [
       "summary lenet5 --method ./hollow.mjs --weight-bits 32 --activation-bits 32",
-      'create() of ./hollow.mjs must return a Method, but its "options" is no object (from --method)',
+      'create() of ./hollow.mjs must return a Method, but its "options" is not of type object (from --method)',
     ],
     [
       "summary lenet5 --method ./angry.mjs --weight-bits 32 --activation-bits 32",
@@ -346,7 +346,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config array.json",
-      'array.json must hold one JSON object, as {"model": "lenet5"} (from --config)',
+      'array.json must hold one JSON object, such as {"model": "lenet5"} (from --config)',
     ],
     [
       "train --config key.json",
@@ -370,7 +370,7 @@ describe("configuration files", () => {
       "train --config folder.json",
       "nowhere is not a directory; give the one that holds MNIST's four files (from folder.json)",
     ],
-    ["train --config empty.json", "model is missing; name one, as in `fewbit train lenet5`"],
+    ["train --config empty.json", "model is missing; name one, for example `fewbit train lenet5`"],
   ])("fewbit %s", refused);
 });
 

@@ -125,7 +125,7 @@ describe("where a run is kept", () => {
 });
 
 describe("runs to resume", () => {
-  const same = "resume it with the same, or begin another run";
+  const same = "resume it with the same, or start another run";
   test.each([
     ["train --resume nowhere", "nowhere holds no run: there is no config.json (from --resume)"],
     ["train --resume mnist", "mnist holds no run: there is no config.json (from --resume)"],
@@ -145,41 +145,41 @@ describe("runs to resume", () => {
     ],
     [
       "train --resume shallow --epochs 3",
-      "shallow/metrics.jsonl is damaged: line 1 is not a line of an epoch",
+      "shallow/metrics.jsonl is damaged: line 1 is not the record of an epoch",
     ],
     ["train --resume void --epochs 3", 'void/config.json is damaged: "options" is not what a run writes'],
     ["eval void", 'void/config.json is damaged: "options" is not what a run writes'],
     ["train --resume future", "future/config.json has formatVersion 2; this fewbit reads 1"],
-    ["train --resume run --out new", `out is "new", but run was begun with "run"; ${same} (from --out)`],
+    ["train --resume run --out new", `out is "new", but run was started with "run"; ${same} (from --out)`],
     ["train --resume run --overwrite", "--resume and --overwrite exclude each other; give one of them"],
     [
       "train --resume run --method baseline",
-      `method is "baseline", but run was begun with "dorefa"; ${same} (from --method)`,
+      `method is "baseline", but run was started with "dorefa"; ${same} (from --method)`,
     ],
     [
       "train --resume run --weight-bits 2",
-      `weightBits is 2, but run was begun with 1; ${same} (from --weight-bits)`,
+      `weightBits is 2, but run was started with 1; ${same} (from --weight-bits)`,
     ],
     [
       "train --resume float --weight-bits 2",
-      `weightBits is 2, but float was begun without it; ${same} (from --weight-bits)`,
+      `weightBits is 2, but float was started without it; ${same} (from --weight-bits)`,
     ],
     [
       "train --resume run --batch-size 32",
-      `batchSize is 32, but run was begun with 64; ${same} (from --batch-size)`,
+      `batchSize is 32, but run was started with 64; ${same} (from --batch-size)`,
     ],
-    ["train --resume run --seed 2", `seed is 2, but run was begun with 1; ${same} (from --seed)`],
+    ["train --resume run --seed 2", `seed is 2, but run was started with 1; ${same} (from --seed)`],
     [
       "train --resume run --no-augment",
-      `augment is false, but run was begun with true; ${same} (from --no-augment)`,
+      `augment is false, but run was started with true; ${same} (from --no-augment)`,
     ],
     [
       "train --resume run --data digits",
-      `data is "digits", but run was begun with "mnist"; ${same} (from --data)`,
+      `data is "digits", but run was started with "mnist"; ${same} (from --data)`,
     ],
     [
       "train --resume run --data-dir other",
-      `other is not the data that run was begun with; ${same} (from --data-dir)`,
+      `other is not the data that run was started with; ${same} (from --data-dir)`,
     ],
     [
       "train --resume run --epochs 1",

@@ -42,7 +42,7 @@ test("flags are over a file's, one by one or both", async () => {
 test.each([
   [
     "train lenet5 --method dorefa --bits 1-2",
-    'bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got "1-2" (from --bits)',
+    'bits must be WEIGHTS/ACTIVATIONS, such as "2/4" or "w2a4", got "1-2" (from --bits)',
   ],
   [
     "train lenet5 --method dorefa --bits 1/2 --weight-bits 1",
@@ -58,13 +58,13 @@ test.each([
   ],
   [
     "train --config wrong.json",
-    'bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got [1,2] (from wrong.json)',
+    'bits must be WEIGHTS/ACTIVATIONS, such as "2/4" or "w2a4", got [1,2] (from wrong.json)',
   ],
 ])("%s is refused", async (words, message) => {
   await expectRefusal(folder, words, message);
 });
 
-test("a run goes on with the bits that it was begun with", async () => {
+test("a run goes on with the bits that it was started with", async () => {
   const begun =
     "train lenet5 --data mnist --data-dir mnist --method dorefa --batch-size 64 --bits 1/2 --quiet";
   expect(await fewbit(folder, `${begun} --epochs 1 --out begun`)).toMatchObject({ code: 0 });
@@ -74,6 +74,6 @@ test("a run goes on with the bits that it was begun with", async () => {
   await expectRefusal(
     folder,
     "train --resume begun --bits 2/2 --epochs 3",
-    "weightBits is 2, but begun was begun with 1; resume it with the same, or begin another run (from --bits)",
+    "weightBits is 2, but begun was started with 1; resume it with the same, or start another run (from --bits)",
   );
 });

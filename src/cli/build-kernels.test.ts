@@ -1,4 +1,4 @@
-/** The script that builds the kernels, with a compiler that is none: it records what it is asked, and fails as it is told. */
+/** The script that builds the kernels, with a fake compiler that records its arguments and fails on demand. */
 import {
   chmodSync,
   cpSync,
@@ -90,7 +90,7 @@ describe.skipIf(!x64)("building the kernels", () => {
     ]);
   });
 
-  test("a damaged record is built anew", async () => {
+  test("a damaged record is built again", async () => {
     const env = { CXX: join(folder, "compiler.cjs") };
     await build(env);
     writeFileSync(join(folder, "build/kernels.json"), "");

@@ -70,7 +70,7 @@ test.each([
   ],
   [
     "train --resume whole --epochs 3 --data cifar10",
-    'data is "cifar10", but whole was begun with "cifar10-sample"; resume it with the same, or begin another run (from --data)',
+    'data is "cifar10", but whole was started with "cifar10-sample"; resume it with the same, or start another run (from --data)',
   ],
   [
     "eval whole --data digits",

@@ -1,7 +1,6 @@
 /**
- * Code of the user's. It is loaded only where this command names its file: by a flag or an argument, or in a
- * configuration or a study that was typed. A run's folder may be a stranger's, so what it names is shown and never
- * loaded.
+ * The user's code. It is loaded only where this command names its file: by a flag, an argument, a configuration or a
+ * study. A run's folder may come from a stranger, so the files that it names are shown and never loaded.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -20,8 +19,8 @@ import { warn } from "./text.js";
  * Loads the file of code that a setting names, if it does: that file, or for a stored run the one that the command
  * names.
  *
- * @throws UserError for a file that has not what the setting names, or is not the run's, and for the name of a file
- * without its ending.
+ * @throws UserError for a file without the export that the setting needs, for a file other than the run's, and for a
+ * file's name without its extension.
  */
 export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode): Promise<void> {
   if (isKnown(key, value)) return;
@@ -42,8 +41,8 @@ export async function loadCode(key: SettingKey, value: unknown, stored?: RunCode
 }
 
 /**
- * Refuses a name that nothing has, but that is a file's without its ending. Only plain names are looked for: a path may
- * lead to another machine.
+ * Refuses an unknown name that is a file's name without its extension. Only plain names are looked for: a path may lead
+ * to another machine.
  *
  * @throws UserError that names the file.
  */
@@ -54,7 +53,7 @@ function refuseNameOfFile(key: SettingKey, value: unknown): void {
   throw new UserError(`there is no ${titleOf(key)} "${value}"; did you mean the file ${file}?`, key);
 }
 
-/** The checksum by which a run knows its code again: the first 16 digits of the SHA-256 of the file, without what it imports. */
+/** The checksum by which a run recognises its code: the first 16 digits of the SHA-256 of the file, without what it imports. */
 const checksumOfCode = (path: string): string =>
   createHash("sha256").update(readBytes(path, largest.json)).digest("hex").slice(0, 16);
 
@@ -93,7 +92,7 @@ export function codeFor(
   return files;
 }
 
-/** What a command is to name: a network is an argument where there is one for it. */
+/** How a command names a part: a network by the argument, where the command has one for it. */
 function unnamedCode(
   folder: string,
   files: readonly (readonly [key: SettingKey, file: string])[],
@@ -112,7 +111,7 @@ function unnamedCode(
 }
 
 /**
- * The checksum that a part of a run goes on under.
+ * The checksum under which a part of a run goes on.
  *
  * @throws UserError if the file is not the one that the run was trained with, unless that is allowed.
  */

@@ -33,7 +33,7 @@ test("fewbit dashboard prints its address, tells what it leaves out, and Ctrl-C 
   ]);
 });
 
-test("mistakes are told in a line", async () => {
+test("mistakes are reported in one line", async () => {
   writeFileSync(join(folder, "file"), "");
   const nowhere = (name: string): string =>
     `${name} is not a folder; give one that holds runs, or train one: fewbit train lenet5 --out ${name}/first`;
@@ -51,7 +51,7 @@ test("mistakes are told in a line", async () => {
   await expectRefusal(
     folder,
     "dashboard --host 192.0.2.1",
-    "cannot listen on 192.0.2.1: EADDRNOTAVAIL; give an address of this machine, as 127.0.0.1 or 0.0.0.0",
+    "cannot listen on 192.0.2.1: EADDRNOTAVAIL; give an address of this machine, such as 127.0.0.1 or 0.0.0.0",
   );
   const taken = createServer();
   await new Promise<void>((listening) => taken.listen(0, "127.0.0.1", listening));

@@ -25,7 +25,7 @@ const names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t1
   (name) => `${name}-ubyte.gz`,
 );
 
-describe("mirrors without MNIST are told of, each failure on a line", () => {
+describe("mirrors without MNIST are reported, one failure per line", () => {
   const first =
     "cannot download train-images-idx3-ubyte.gz; name other mirrors with --mirror, or a folder that has it with --data-dir";
 

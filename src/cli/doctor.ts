@@ -1,4 +1,4 @@
-/** `fewbit doctor`: what this machine has, and what fewbit makes of it. */
+/** `fewbit doctor`: what this machine has, and how fewbit uses it. */
 import { cpus, totalmem } from "node:os";
 import { usableCpus, usableMemory } from "../machine.js";
 import { chooseExecutor } from "../runtime/choose.js";

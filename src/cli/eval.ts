@@ -42,7 +42,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const flags = given(command).values;
   const isOwnData = data.checksum === config.data.checksum || !("data" in flags || "dataDir" in flags);
   const line = run.metrics.find(({ epoch }) => epoch === scores.epoch)?.test;
-  // What the run kept by another rule of counting, where that makes a difference.
+  // The scores that the run kept under an older rule of counting, where they differ.
   const other =
     tieRuleOf(config.revision) === "wrong" &&
     isOwnData &&
@@ -61,7 +61,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   );
   if (kept !== undefined) {
     print(
-      `the run kept ${percent(kept.top1)}${data.classes > 5 ? ` and ${percent(kept.top5)}` : ""}: it was begun by an older fewbit, which counted an image as wrong where another class had an equal logit`,
+      `the run kept ${percent(kept.top1)}${data.classes > 5 ? ` and ${percent(kept.top5)}` : ""}: it was started by an older version of fewbit, which counted an image as wrong where another class had an equal logit`,
     );
   }
   const chosen = summary === undefined ? "" : `; ${chosenText(summary.chosenOn, config.validation)}`;

@@ -1,4 +1,4 @@
-/** Errors of a training that read better with what only the command line knows: its flags, and how the data was named. */
+/** Rewords errors of a training with what only the command line knows: its flags, and how the data was named. */
 import type { DataSetEntry } from "../data/index.js";
 import { dataSetOf } from "../data/index.js";
 import { quoted, UserError } from "../errors.js";
@@ -19,28 +19,28 @@ export function explained(error: unknown, directory: string, options: RunOptions
       error.message.replace(/resume the run$/, `go on with --resume ${quoted(directory)}`),
     );
   }
-  // Such data decides its network's classes.
+  // Such data determines its network's classes.
   const decided =
     dataSetOf(options.data).isFitted === true ? ["data", "preparation", "model"] : ["data", "preparation"];
   return decided.includes(error.field ?? "") ? otherData(directory, options) : error;
 }
 
-/** What mends that a run's data is not what it was, where no folder names it. */
+/** What to do when a run's data has changed, where no folder names it. */
 const remedies: Readonly<Record<DataSetEntry["files"], string>> = {
-  shipped: "resume it with the fewbit that it was begun with",
+  shipped: "resume it with the fewbit that it was started with",
   downloaded: "name the folder of its own with --data-dir",
   folder: "resume it with the same",
   code: "let it load the same",
 };
 
-/** Data that is not a run's, by the setting that named it. */
+/** The error for data that is not the run's, by the setting that named the data. */
 function otherData(directory: string, { data, dataDir }: RunOptions): UserError {
   const [what, field, remedy] =
     dataDir === undefined
       ? [`data ${data}`, "data", remedies[dataSetOf(data).files]]
       : [dataDir, "dataDir", remedies.folder];
   return new UserError(
-    `${what} is not the data that ${directory} was begun with; ${remedy}, or begin another run`,
+    `${what} is not the data that ${directory} was started with; ${remedy}, or start another run`,
     field,
   );
 }

@@ -15,7 +15,7 @@ import { codeFor, loadCodeOf } from "./code.js";
 import type { Given } from "./given.js";
 import { readJson } from "./json-file.js";
 
-/** A text that is no number stays as it is, for the schema to refuse. */
+/** The number that a text stands for. Any other text is kept, for the schema to refuse. */
 export function number(text: string): number | string {
   const value = Number(text);
   return text.trim() === "" || Number.isNaN(value) ? text : value;
@@ -41,7 +41,7 @@ export function flagsOf(command: Command, ...keys: readonly SettingKey[]): Comma
 
 const bitsFlag: Flag = {
   usage: "--bits <pair>",
-  help: "bits of weights and of activations, as 1/2 or w1a2",
+  help: "bits of weights and of activations, such as 1/2 or w1a2",
 };
 
 function optionOf({ usage, help, reads }: Flag, otherwise?: unknown): Option {
@@ -63,7 +63,7 @@ function collectLayer(text: string, layers: Record<string, Record<string, unknow
   const match = /^(.+)\.(weightBits|activationBits)=(.+)$/.exec(text);
   if (match === null) {
     throw new UserError(
-      `--layer must be NAME.weightBits=BITS or NAME.activationBits=BITS, as fc2.weightBits=8, got "${text}"`,
+      `--layer must be NAME.weightBits=BITS or NAME.activationBits=BITS, such as fc2.weightBits=8, got "${text}"`,
       "layers",
     );
   }
@@ -89,7 +89,7 @@ export function codeFlags(command: Command): Command {
   );
 }
 
-/** Adds flags for the code of a stored run, by which the command has no other settings. */
+/** Adds the flags that name the code of a stored run, for commands without the settings themselves. */
 export function storedCodeFlags(command: Command, ...keys: readonly SettingKey[]): Command {
   for (const key of keys) {
     const help = `the file with the run's ${titleOf(key)}, which is code, if it is in one`;
@@ -113,7 +113,7 @@ export function studyFlags(command: Command): Command {
     .option("--threads <n>", "of all runs together; results do not depend on it (default: all CPUs)", number)
     .option(
       "--queue <url>",
-      "let workers train them (fewbit worker) and follow: the Redis or Valkey server, as redis://HOST:6379",
+      "let workers train them (fewbit worker) and follow: the Redis or Valkey server, such as redis://HOST:6379",
     )
     .option("--dry-run", "list the runs, what is done of them and how long the rest takes, and stop");
   return outputFlags(command);
@@ -167,11 +167,11 @@ function mergedLayers(file: unknown, flags: unknown): { layers?: unknown } {
 }
 
 /**
- * A stored run's settings, with flags over them. A run's folder does not say where data is downloaded from, where
- * anything is kept, nor what the machine has.
+ * A stored run's settings, overridden by flags. A run's folder does not say where data is downloaded from, where
+ * anything is kept, or what the machine has.
  *
- * @param uses the settings of those that may name code of which the command makes use; what others name is left out.
- * @throws UserError if a part of it that is made use of is in a file that the flags do not name.
+ * @param uses the settings that may name code and that the command uses; code that other settings name is left out.
+ * @throws UserError if a part that is used is in a file that the flags do not name.
  */
 export function overStored(
   config: RunConfig,
@@ -184,7 +184,7 @@ export function overStored(
   const stored = withoutIdleCode(kept, uses);
   if (!Object.hasOwn(flags.values, "dataDir")) refuseShare(stored.dataDir, folder);
   return {
-    // A file goes by the path that the run knows it by, wherever it lies now.
+    // A file is known by the path that the run recorded, wherever it lies now.
     values: {
       ...stored,
       ...flags.values,
@@ -196,7 +196,7 @@ export function overStored(
 }
 
 /**
- * On Windows a path may name another machine, which is contacted, and told who asks, when the path is opened.
+ * On Windows a path may name another machine, which is contacted, and learns who asks, when the path is opened.
  *
  * @throws UserError if a run's folder names such a folder of data.
  */
@@ -217,7 +217,7 @@ export function withSource<T>(from: Given, check: () => T): T {
   }
 }
 
-/** The same for a check that takes time. */
+/** The same for an asynchronous check. */
 export async function withSourceAsync<T>(from: Given, check: () => Promise<T>): Promise<T> {
   try {
     return await check();
@@ -226,7 +226,7 @@ export async function withSourceAsync<T>(from: Given, check: () => Promise<T>): 
   }
 }
 
-/** What the library's fields that are no keys of a configuration are called here. */
+/** The settings for those fields of the library that are not keys of a configuration. */
 const keyOfField: Readonly<Record<string, string>> = { directory: "out", dataDirectory: "dataDir" };
 
 function named(from: Given, error: unknown): unknown {
@@ -239,12 +239,12 @@ function named(from: Given, error: unknown): unknown {
   return new UserError(`${error.message} (${source})`, key);
 }
 
-/** Checks a configuration, for which the files of code that it names are loaded. */
+/** Checks a configuration, after loading the files of code that it names. */
 export async function parse(from: Given): Promise<RunOptions> {
   await withSourceAsync(from, () => loadCodeOf(from.values, from.code));
   const known = Object.keys(from.values).every((key) => runKeys.includes(key));
   if (known && from.values.model === undefined) {
-    throw new UserError("model is missing; name one, as in `fewbit train lenet5`", "model");
+    throw new UserError("model is missing; name one, for example `fewbit train lenet5`", "model");
   }
   return parseRunOptions({ ...from.values }, (key) => from.sourceOf(key));
 }
@@ -253,5 +253,5 @@ function readConfigFile(path: string): Record<string, unknown> {
   const value = readJson(path, { flag: "--config" });
   const { $schema: _, ...values } = isObject(value) ? value : {}; // which tells an editor what the file may hold
   if (isObject(value)) return values;
-  throw new UserError(`${path} must hold one JSON object, as {"model": "lenet5"} (from --config)`);
+  throw new UserError(`${path} must hold one JSON object, such as {"model": "lenet5"} (from --config)`);
 }

@@ -5,7 +5,7 @@ import { UserError } from "../errors.js";
 import { whyUnwritten } from "../files/reasons.js";
 import { makeDirectories } from "../files/write.js";
 
-/** @throws UserError where a folder is not there and cannot be made, since something else is in its place. */
+/** @throws UserError for a folder that does not exist and cannot be made, since something else is in its place. */
 export function checkFolder(folder: string): void {
   let above = folder;
   while (!existsSync(above) && dirname(above) !== above) above = dirname(above);

@@ -5,7 +5,7 @@ export interface RunCode {
   /** The path as it was typed. */
   readonly path: string;
   readonly folder: string;
-  /** The checksum of the file that the run was trained with, as the run tells it. */
+  /** The checksum of the file that the run was trained with, as recorded by the run. */
   readonly recorded: unknown;
   readonly allowChanged: boolean;
 }

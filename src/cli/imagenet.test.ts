@@ -49,7 +49,7 @@ test("AlexNet is scored in the form of its preset, with Baseline too, and goes o
   await expectRefusal(
     folder,
     "train --resume alexnet --preset paper --epochs 2",
-    'preset is "paper", but alexnet was begun with "redbit"; resume it with the same, or begin another run (from --preset)',
+    'preset is "paper", but alexnet was started with "redbit"; resume it with the same, or start another run (from --preset)',
   );
 });
 

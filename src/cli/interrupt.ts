@@ -1,4 +1,4 @@
-/** Stopping what runs without losing anything. */
+/** Stops work in progress without losing anything. */
 import { isatty } from "node:tty";
 import { exitCodes } from "./exit.js";
 import { say } from "./text.js";
@@ -10,8 +10,9 @@ import { say } from "./text.js";
 const stopSignals = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"] as const;
 
 /**
- * The first of `stopSignals` raises `signal` and says `message`, a second of its kind exits; `release` ends that.
- * A terminal that is closed, or a service manager, may send several kinds, and SIGHUP twice, which is not meant as haste.
+ * The first of `stopSignals` aborts `signal` and prints `message`; a second signal of the same kind exits. `release`
+ * removes the handlers. A closing terminal or a service manager may send several kinds, and SIGHUP twice, without
+ * meaning an immediate exit.
  */
 export function onInterrupt(
   message: string,
@@ -43,10 +44,10 @@ function howToStop(name: string): string {
   return `; ${name === "SIGINT" ? "press" : "send it"} again to stop at once`;
 }
 
-/** Lets what runs be saved where the terminal is gone. */
+/** Lets runs be saved after the terminal is gone. */
 function outliveTerminal(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-  // Node aborts where it cannot set a terminal back; so the process ends as the signal alone would have ended it.
+  // Node aborts if it cannot restore a terminal, so the process ends as the signal alone would have ended it.
   process.once("exit", () => {
     process.removeAllListeners("SIGHUP");
     process.kill(process.pid, "SIGHUP");

@@ -51,7 +51,7 @@ test("a character that does not belong into JSON is found where it is", () => {
   );
 });
 
-test("a mark of the byte order is passed over; what cannot be read, or is not JSON, is told with its flag", () => {
+test("a mark of the byte order is passed over; what cannot be read, or is not JSON, is reported with its flag", () => {
   const path = join(folder, "a.json");
   writeFileSync(path, '\uFEFF{"model":"lenet5"}');
   expect(readJson(path)).toEqual({ model: "lenet5" });

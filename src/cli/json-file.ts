@@ -1,12 +1,12 @@
-/** JSON that a user wrote, so that a mistake in it is told by its place. */
+/** JSON that a user wrote: a mistake in it is reported with its line and column. */
 import { firstLineOf, shown, UserError } from "../errors.js";
 import { largest, readText } from "../files/read.js";
 
 /**
- * What a JSON file holds; a mark of the byte order, with which some editors begin files, is passed over.
+ * The content of a JSON file. A byte order mark, with which some editors begin files, is skipped.
  *
- * @param flag which named the file, for messages.
- * @param remedy what a message about other contents ends with.
+ * @param flag the flag that named the file, for messages.
+ * @param remedy the end of the message about other content.
  * @throws UserError for a file that cannot be read or is not JSON.
  */
 export function readJson(
@@ -31,7 +31,7 @@ const space = /[ \t\n\r]*/y;
 const token =
   /"(?:[^"\\\0-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/y;
 
-/** Where a text stops being JSON, and what should stand there. `JSON.parse` says it only in some versions of Node. */
+/** Where a text stops being JSON, and what was expected there. `JSON.parse` says so only in some versions of Node. */
 export function mistakeIn(text: string): string {
   /** The brackets that would close what is open. */
   const open: string[] = [];

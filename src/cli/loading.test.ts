@@ -12,7 +12,7 @@ function printed(total: number): unknown[] {
   return log.mock.calls.flat();
 }
 
-test("without a terminal a large folder's images are told of at the beginning and each tenth", () => {
+test("without a terminal a large folder's images are announced at the beginning and at each tenth", () => {
   expect(printed(2000)).toEqual([
     "pets  1 of 2,000 images read",
     ...[200, 400, 600, 800].map((done) => `pets  ${done} of 2,000 images read`),

@@ -14,7 +14,7 @@ export function showLoading(quiet: boolean): Loading {
   return { onProgress: lines(), onWarning: warn, stop: () => {} };
 }
 
-/** A line for each downloaded file, and, as images of a large folder are read, one at the beginning and one each tenth. */
+/** Prints one line per downloaded file and, while the images of a large folder are read, one line at the beginning and one per tenth. */
 function lines(): Loading["onProgress"] {
   let tenths = -1;
   return (progress) => {
@@ -27,7 +27,7 @@ function lines(): Loading["onProgress"] {
   };
 }
 
-/** Images that take long enough for a line. */
+/** The number of images from which on reading takes long enough for progress lines. */
 const fewestTold = 1000;
 
 function downloaded({ what, done, from }: LoadProgress): void {
@@ -59,7 +59,7 @@ function bar(): Loading {
       }
       const text = unit === "bytes" ? bytesText(done) : `${done.toLocaleString("en-US")} images`;
       const payload = { what: withoutControls(what), amount: text };
-      // A server may be wrong about the length, and another begins anew.
+      // A server may be wrong about the length, and the next mirror starts from zero.
       const most = Math.max(total ?? done, done);
       if (what !== shown) {
         stop();

@@ -26,7 +26,7 @@ const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n${exitText}`;
 
 const modelHelp =
-  "the network: lenet5, alexnet, resnet18, resnet20, resnet50, resnet with --depth, vgg16, or a file, as ./net.mjs";
+  "the network: lenet5, alexnet, resnet18, resnet20, resnet50, resnet with --depth, vgg16, or a file, such as ./net.mjs";
 
 /** Refuses a name, a path or any other text that is empty. @throws UserError with the argument or the flag */
 function refuseEmpty(command: Command): void {
@@ -42,7 +42,7 @@ function refuseEmpty(command: Command): void {
   }
 }
 
-/** What package.json says of the program. */
+/** The parts of package.json that the program uses. */
 function about(): { readonly version: string; readonly description: string } {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return JSON.parse(text) as { version: string; description: string };
@@ -73,7 +73,7 @@ function build(): Command {
   settingFlags(train, "network", "data", "images", "mirrors", "training", "out")
     .option(
       "--config <file>",
-      "JSON with the same settings, as weightBits; flags override it, --layer adds to its layers",
+      "JSON with the same settings, such as weightBits; flags override it, --layer adds to its layers",
     )
     .option("--resume <folder>", "go on with the run in this folder; --epochs may extend it")
     .option("--overwrite", "replace a run that is in the folder already");
@@ -116,7 +116,10 @@ function build(): Command {
     .description("train what is missing of a published table, with its optimizers, rates and schedule")
     .argument("<table>", "mnist, cifar10, or cifar10/resnet20, cifar10/resnet50, cifar10/vgg16")
     .option("--method <name>", "the rows of one method")
-    .option("--bits <pair>", "the rows of one pair of bits of weights and of activations, as 1/2 or w1a2")
+    .option(
+      "--bits <pair>",
+      "the rows of one pair of bits of weights and of activations, such as 1/2 or w1a2",
+    )
     .option("--epochs <n>", "in place of the published number; the rate falls as often", number)
     .option("--seeds <n>", "train each row with seeds 1 to n (default: 1)", number);
   studyFlags(reproduce)
@@ -154,10 +157,8 @@ function build(): Command {
 
   program
     .command("worker")
-    .description(
-      "train runs of studies on a queue, until it is told to stop: SIGTERM saves and gives them back",
-    )
-    .requiredOption("--queue <url>", "the Redis or Valkey server, as redis://HOST:6379")
+    .description("train runs of studies on a queue, until it is stopped: SIGTERM saves and gives them back")
+    .requiredOption("--queue <url>", "the Redis or Valkey server, such as redis://HOST:6379")
     .option("--study <name>", "only this study: the name of its folder, or of its queue (default: all)")
     .option("--out <folder>", "only the study of this folder, which has another path where it was started")
     .option("--data-dir <folder>", "where the data set's files are on this machine")
@@ -214,7 +215,7 @@ function build(): Command {
     .argument("<folder>", "the run")
     .argument("<files...>", "images of any size: PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP or PNM")
     .option("--last", "the last epoch's weights instead of the best epoch's")
-    .option("--invert", "make dark light and light dark before, as for digits in ink on paper")
+    .option("--invert", "make dark light and light dark first, as for digits in ink on paper")
     .option("--json", "print one JSON object, with the probability of each class");
   storedCodeFlags(settingFlags(predict, "executor"), "model", "method")
     .action(async (folder: string, files: string[], _: unknown, command: Command) =>

@@ -1,4 +1,4 @@
-/** `fewbit methods`: what there is to choose from. */
+/** `fewbit methods`: lists the quantization methods. */
 import { bitsText, methods } from "../quantization/index.js";
 import { pc, print } from "./text.js";
 

@@ -15,7 +15,7 @@ export async function importModule(path: string): Promise<object> {
   return settled(jiti.import<object>(href));
 }
 
-/** The package of this program, as Node and jiti name what a module imports and they do not find. */
+/** How Node and jiti say that a module imports this package, and that they do not find it. */
 const lacksFewbit = /^Cannot find (package|module) 'fewbit[/']/;
 
 /** Why the module at a path could not be loaded, with the file and line that could not be parsed, if it is that. */

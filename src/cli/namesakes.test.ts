@@ -54,7 +54,7 @@ test("they are what they are called by, without what is published for MNIST", as
   expect(text).toContain("Adam, learning rate 0.001\n");
 });
 
-test("a run that was begun on them as MNIST is scored on them and goes on", async () => {
+test("a run that was started on them as MNIST is scored on them and goes on", async () => {
   const one = await fewbit(folder, `${training} --epochs 1 --quiet --out run`);
   expect(one.code).toBe(0);
   const path = join(folder, "run/config.json");

@@ -124,7 +124,7 @@ test("reports have its size and bit operations, and load nothing", async () => {
   ]);
 });
 
-test("a study trains it, from the study's own folder, and anew once the file is another", async () => {
+test("a study trains it, from the study's own folder, and again once the file is another", async () => {
   mkdirSync(at("mine"));
   cpSync(at("net.mjs"), at("mine", "net.mjs"));
   const study = {

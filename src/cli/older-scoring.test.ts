@@ -1,4 +1,4 @@
-/** `eval` of a run that was begun when an equal logit counted as wrong. */
+/** `eval` of a run that was started when an equal logit counted as wrong. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -31,7 +31,7 @@ test("scores by today's rule, and says what the run kept where that is another f
   const [scores, kept, epoch] = (await evaluate()).split("\n");
   expect([scores, epoch]).toEqual(today.trim().split("\n"));
   expect(kept).toBe(
-    "the run kept 1.56% and 40.63%: it was begun by an older fewbit, which counted an image as wrong where another class had an equal logit",
+    "the run kept 1.56% and 40.63%: it was started by an older version of fewbit, which counted an image as wrong where another class had an equal logit",
   );
   expect(JSON.parse(await evaluate("--json"))).toMatchObject({ kept: { top1: 1.5625, top5: 40.625 } });
   expect(await evaluate("--data digits")).not.toContain("the run kept");

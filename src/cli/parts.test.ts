@@ -80,7 +80,7 @@ test("a run with all of them goes on with the bits of an unbroken one", async ()
   expect(Object.keys(code ?? {}).sort()).toEqual(["data", "loss", "optimizer"]);
 });
 
-test("data that is not what it was is told by how it was named", async () => {
+test("data that has changed is reported by how it was named", async () => {
   const shared = files["data.mjs"].replace(
     "export default",
     'import { step } from "./step.mjs";\nexport default',
@@ -92,7 +92,7 @@ test("data that is not what it was is told by how it was named", async () => {
   await expectRefusal(
     folder,
     "train --resume imported --data ./imports.mjs --epochs 2",
-    "data ./imports.mjs is not the data that imported was begun with; let it load the same, or begin another run (from --data)",
+    "data ./imports.mjs is not the data that imported was started with; let it load the same, or start another run (from --data)",
   );
   expect(await train("--epochs 1 --out shipped")).toMatchObject({ code: 0 });
   const path = at("shipped", "config.json");
@@ -103,7 +103,7 @@ test("data that is not what it was is told by how it was named", async () => {
   await expectRefusal(
     folder,
     "train --resume shipped --epochs 2",
-    "data digits is not the data that shipped was begun with; resume it with the fewbit that it was begun with, or begin another run (from shipped/config.json)",
+    "data digits is not the data that shipped was started with; resume it with the fewbit that it was started with, or start another run (from shipped/config.json)",
   );
 });
 
@@ -113,8 +113,8 @@ test("a trained network is scored and asked without the optimizer and the loss",
   const { test: kept } = loadRun(at("whole")).summary!.best;
   expect(JSON.parse(scored.stdout)).toMatchObject({ ...kept, data: "waves", images: 30 });
   // It has three classes.
-  const told = await fewbit(folder, "eval whole --data ./data.mjs");
-  expect(told.stdout).toMatch(/^\d+\.\d\d% of 30 test images of waves right, loss \d\.\d{4}\n/);
+  const whole = await fewbit(folder, "eval whole --data ./data.mjs");
+  expect(whole.stdout).toMatch(/^\d+\.\d\d% of 30 test images of waves right, loss \d\.\d{4}\n/);
   // Scored on other data, its own is not asked for.
   expect(await fewbit(folder, "eval whole --data images --data-dir none")).toMatchObject({
     code: 2,
@@ -131,11 +131,11 @@ test("plain descent is SGD without momentum, and a loss twice as large is a rate
   );
   const [doubled, sgd] = [loadRun(at("doubled")), loadRun(at("sgd"))].map(({ metrics: [line] }) => line);
   expect(doubled.trainLoss).toBeCloseTo(2 * sgd.trainLoss, 3);
-  // What is told of the test set is the cross-entropy, whatever was minimised.
+  // What is reported for the test set is the cross-entropy, whatever was minimised.
   expect(doubled.test.loss).toBeCloseTo(sgd.test.loss, 3);
 });
 
-test("a study trains with them, and anew once one is another", async () => {
+test("a study trains with them, and again once one is another", async () => {
   mkdirSync(at("mine"));
   for (const name of Object.keys(files)) writeFileSync(at("mine", name), files[name]);
   const study = {
@@ -304,7 +304,7 @@ test.each([
   );
 });
 
-test("names that are none are refused with those that there are", async () => {
+test("unknown names are refused with a list of the known ones", async () => {
   await expectRefusal(
     folder,
     "train lenet5 --loss crossEntrpy",

@@ -11,7 +11,7 @@ interface Flags {
   readonly json?: boolean;
 }
 
-/** Classes shown after the best. */
+/** The number of classes shown after the best. */
 const others = 2;
 
 export async function predictCommand(
@@ -44,7 +44,7 @@ export async function predictCommand(
     return;
   }
   const rows = predictions.map(({ file, answer, probabilities }) => {
-    // Of classes that are as probable the answer comes first: logits may differ where probabilities round to the same.
+    // The answer comes first among equally probable classes: logits may differ where probabilities round to the same.
     const ranked = Array.from(probabilities.keys()).sort(
       (a, b) => probabilities[b] - probabilities[a] || Number(b === answer) - Number(a === answer),
     );

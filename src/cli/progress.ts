@@ -8,13 +8,13 @@ export interface Display {
   stop(): void;
 }
 
-/** `watched` are the images that an epoch's line shows the accuracy on: "test" or "held out". */
+/** `watched` names the images whose accuracy the line of an epoch shows: "test" or "held out". */
 export function createDisplay(quiet: boolean, watched: string): Display {
   if (quiet) return { update: () => {}, stop: () => {} };
   return isFancy() ? bars(watched) : lines(watched);
 }
 
-/** The scores that an epoch's line shows: of training so far, and of the images that are watched. */
+/** The scores in the line of an epoch: of training so far, and of the watched images. */
 function epochLine(trained: TrainProgress | undefined, ended: TrainProgress, watched: string): string {
   const width = String(ended.epochs).length;
   const left =

@@ -29,7 +29,7 @@ interface Row {
 }
 const rows = ({ stdout }: { stdout: string }) => JSON.parse(stdout.trim().split("\n").at(-1)!) as Row[];
 
-/** What a run of a study has learned and told. */
+/** What a run of a study has learned and reported. */
 function contents(study: string, name: string) {
   const run = join(folder, study, name);
   return {
@@ -57,7 +57,7 @@ describe("mistakes", () => {
     ],
     [
       "reproduce mnist --queue http://user:secret@host",
-      'queue must be a URL of a Redis or Valkey server, as redis://HOST:6379 or rediss://HOST:6379, got "http://***@host" (from --queue)',
+      'queue must be a URL of a Redis or Valkey server, such as redis://HOST:6379 or rediss://HOST:6379, got "http://***@host" (from --queue)',
     ],
     [
       `sweep one.json --jobs 2 --queue ${secret}`,
@@ -69,9 +69,9 @@ describe("mistakes", () => {
     ],
     [
       `worker --study a --out b --queue ${secret}`,
-      "--study and --out exclude each other: the folder says the study",
+      "--study and --out exclude each other: the folder names the study",
     ],
-    [`worker --jobs 0 --queue ${secret}`, "jobs must be an integer from 1 on, got 0 (from --jobs)"],
+    [`worker --jobs 0 --queue ${secret}`, "jobs must be an integer of at least 1, got 0 (from --jobs)"],
     ["worker", "required option '--queue <url>' not specified; see fewbit worker --help"],
   ])("%s is refused", (command, message) => expectRefusal(folder, command, message));
 });
@@ -159,7 +159,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     expect(again).toMatchObject({ code: 0, stderr: "" });
   });
 
-  test("what fails is told with its error, after 3 attempts unless it cannot change; the study started again tries again", async () => {
+  test("a failure is reported with its error, after 3 attempts unless it cannot change; the study started again tries again", async () => {
     writeStudy("failing", {
       defaults: { ...defaults, epochs: 1 },
       runs: [
@@ -266,7 +266,7 @@ describe.skipIf(isLeftOut)("on a server (needs redis-server or valkey-server)", 
     expect(contents("passed", name)).toEqual(contents("alone", name));
   });
 
-  test("a study that ends leaves the other of its folder on the queue; a file stop ends that one's run, which is told", async () => {
+  test("a study that ends leaves the other of its folder on the queue; a file stop ends that one's run, which is reported", async () => {
     writeStudy("long", { defaults: { ...defaults, epochs: 100_000 }, runs: [{ method: "twn" }] });
     writeStudy("short", { defaults: { ...defaults, epochs: 1 }, runs: [{ method: "baseline" }] });
     const shared = (study: string): Running =>

@@ -49,7 +49,7 @@ test("what is up to date is not made again, and what a source changed is", async
 });
 
 test.each(["", '{"hash":"12', "null", "[]"])(
-  "a record that says %j is made anew, with what it is of",
+  "a record that says %j is made again, with what it is of",
   async (content) => {
     await setup();
     const records = ["page", "dist"].map((name) => join(folder, "build", `${name}.json`));

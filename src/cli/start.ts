@@ -24,7 +24,7 @@ const recipe = {
   out: directory,
 };
 
-/** What reaches 97% on the shipped digits in well under a minute; the reference executor gets a short taste of it. */
+/** Schedules that reach 97% on the shipped digits in well under a minute; a shorter one for the slow reference executor. */
 const schedules: Readonly<Record<ExecutorName, { epochs: number; decayEvery: number; decayFactor: number }>> =
   {
     native: { epochs: 8, decayEvery: 3, decayFactor: 0.3 },
@@ -72,7 +72,7 @@ export async function start(): Promise<void> {
   );
 }
 
-/** A row of test digits, as many as fit, one of them the network's least certain answer. */
+/** A row of as many test digits as fit, one of them the network's least certain answer. */
 async function pictures(run: Run): Promise<string[]> {
   const [height, width] = run.data.shape;
   const columns = Math.min(100, process.stdout.columns ?? 80);

@@ -1,4 +1,4 @@
-/** A stored run as `eval` and `predict` take it: its settings with flags over them, and its network. */
+/** A stored run for `eval` and `predict`: its settings, overridden by flags, and its network. */
 import type { Command } from "commander";
 import { listed, UserError } from "../errors.js";
 import type { Network } from "../nn/index.js";
@@ -21,9 +21,10 @@ export interface Stored extends StoredRun {
 }
 
 /**
- * @param there what does it in code.
- * @param uses of the settings that may name code, those that the command makes use of.
- * @throws UserError for a folder without a run, and for a run from code whose parts are neither fewbit's nor named.
+ * @param there how to do it in code.
+ * @param uses the settings that may name code and that the command uses.
+ * @throws UserError for a folder without a run, and for a run from code with parts that are neither fewbit's nor named
+ * by flags.
  */
 export async function storedRun(
   folder: string,
@@ -35,7 +36,7 @@ export async function storedRun(
   const { config } = run;
   const flags = given(command);
   const recorded = config.options ?? configurationOf(config);
-  // Another data set than the run's has another folder, or none. A file for a file is compared with the run's.
+  // The run's folder of data does not apply to another data set. A file in place of a file is compared with the run's.
   const { data, dataDir: _, ...rest } = recorded;
   const isOther = "data" in flags.values && !(isCodeFile(flags.values.data) && isCodeFile(data));
   const settings = isOther ? rest : recorded;

@@ -96,7 +96,7 @@ test("SIGTERM saves as Ctrl-C does", async () => {
   expect(readFileSync(join(folder, "ended", "logs", log), "utf8")).toMatch(/ interrupted and saved\n$/);
 });
 
-test("a folder that holds another run than its name says is told and left alone", async () => {
+test("a folder that holds another run than its name says is reported and left alone", async () => {
   await fewbit(folder, "sweep study.json --out moved --index 0 --quiet");
   const [first, second] = rows(await fewbit(folder, "sweep study.json --out moved --dry-run --json"));
   renameSync(join(folder, first.directory), join(folder, second.directory));
@@ -118,7 +118,7 @@ test("one run of a study by its number, and a command for each", async () => {
   expect(runsIn("part")).toHaveLength(1);
 });
 
-test("a run that diverges is told, and the others are trained all the same", async () => {
+test("a run that diverges is reported, and the others are trained all the same", async () => {
   const runs = [{ learningRate: 1e30, optimizer: "sgd" }, { learningRate: 0.01 }];
   const defaults = { model: "lenet5", data: "mnist", dataDir: "mnist", epochs: 1 };
   writeFileSync(join(folder, "wild.json"), `\uFEFF${JSON.stringify({ defaults, runs })}`);
@@ -156,7 +156,7 @@ test("a run that is asked to stop ends, and the others go on", async () => {
   expect(events).toHaveLength(1);
 });
 
-test("a damaged run is told and left alone", async () => {
+test("a damaged run is reported and left alone", async () => {
   const [{ directory }] = rows(await fewbit(folder, "sweep study.json --out hurt --dry-run --json"));
   mkdirSync(join(folder, directory), { recursive: true });
   writeFileSync(join(folder, directory, "config.json"), "{");
@@ -205,8 +205,11 @@ test("a study that logs, at a rate that breaks down, is listed with a time all t
 
 test.each([
   ["sweep none.json", "cannot read none.json: there is no such file"],
-  ["sweep study.json --index 4", "index must be below 4, the runs of study.json, got 4 (from --index)"],
-  ["sweep study.json --index x", 'index must be an integer from 0 on, got "x" (from --index)'],
+  [
+    "sweep study.json --index 4",
+    "index must be below 4, the number of runs in study.json, got 4 (from --index)",
+  ],
+  ["sweep study.json --index x", 'index must be an integer of at least 0, got "x" (from --index)'],
   ["sweep study.json --pick best", 'pick must be best-rate, got "best" (from --pick)'],
   [
     "sweep study.json --pick best-rate --index 1",
@@ -214,14 +217,14 @@ test.each([
   ],
   ["reproduce mnist --seeds 1e9", "seeds must be at most 1000, got 1000000000 (from --seeds)"],
   ["sweep study.json --out=", 'out must be a text that is not empty, got "" (from --out)'],
-  ["sweep study.json --jobs 0", "jobs must be an integer from 1 on, got 0 (from --jobs)"],
+  ["sweep study.json --jobs 0", "jobs must be an integer of at least 1, got 0 (from --jobs)"],
   [
     "sweep mnist/train-images-idx3-ubyte.gz",
     expect.stringMatching(
       / is not JSON: line 1, column 1 has .* where a value should be; give a study as JSON/,
     ) as string,
   ],
-  ["reproduce mnist --epochs 0", "epochs must be an integer from 1 on, got 0 (from --epochs)"],
+  ["reproduce mnist --epochs 0", "epochs must be an integer of at least 1, got 0 (from --epochs)"],
   ["reproduce mnist --data-dir nowhere --epochs 1", expect.stringContaining("nowhere") as string],
 ])("%s is refused", async (command, message) => {
   if (typeof message === "string") return expectRefusal(folder, command, message);

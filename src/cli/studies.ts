@@ -69,7 +69,7 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
   const index = wholeNumber("index", flags.index, 0);
   if (index !== undefined && index >= runs.length) {
     throw new UserError(
-      `index must be below ${runs.length}, the runs of ${file}, got ${index} (from --index)`,
+      `index must be below ${runs.length}, the number of runs in ${file}, got ${index} (from --index)`,
     );
   }
   const { pick } = flags;
@@ -98,7 +98,7 @@ export async function sweepCommand(file: string, flags: SweepFlags): Promise<voi
     showChoices(bestRates(outcomes), folder, flags.json === true);
 }
 
-/** Says which rate each cell was given, and keeps the runs picked as a study. */
+/** Prints the rate picked for each cell, and saves the picked runs as a study. */
 function showChoices(choices: readonly Choice[], folder: string, json: boolean): void {
   const path = join(folder, "picked.json");
   // A path in it begins in its own folder.
@@ -138,7 +138,7 @@ const withDataDir = (run: PlannedRun, dataDir: string | undefined): PlannedRun =
   options: { ...run.options, dataDir },
 });
 
-/** Gives what became of the runs, unless it only shows them. */
+/** Trains the runs, or only shows them; returns their outcomes if it trains. */
 async function trainStudy(
   runs: readonly PlannedRun[],
   folder: string,
@@ -223,7 +223,7 @@ async function show(
   if (code.length > 0) print(`code that the study loads: ${code.map(printable).join(", ")}`);
 }
 
-/** An epoch of each network of which none has ended, from a few steps now. */
+/** Estimates the time of an epoch from a few steps now, for each network without a finished epoch. */
 async function measured(standings: readonly Standing[], threads: number): Promise<Map<string, number>> {
   const known = epochSeconds(standings);
   const seconds = new Map<string, number>();
@@ -274,10 +274,10 @@ function resultTable(outcomes: readonly Outcome[]): string[] {
   return [pc.dim(head), ...rows];
 }
 
-/** @throws UserError for what is no integer from `least` on. */
+/** @throws UserError for anything but an integer of at least `least`. */
 export function wholeNumber(name: string, value: number | undefined, least: number): number | undefined {
   if (value === undefined || (Number.isInteger(value) && value >= least)) return value;
   throw new UserError(
-    `${name} must be an integer from ${least} on, got ${JSON.stringify(value)} (from --${name})`,
+    `${name} must be an integer of at least ${least}, got ${JSON.stringify(value)} (from --${name})`,
   );
 }

@@ -13,7 +13,7 @@ export interface StudyDisplay {
   stop(): void;
 }
 
-/** `standings` are those of all runs that there will be; without them each event is a line. */
+/** `standings` has every run of the study; without it each event is printed as one line. */
 export function createStudyDisplay(standings: readonly Standing[] | undefined, quiet: boolean): StudyDisplay {
   const onWarning = ({ run }: Standing, message: string): void => warn(`${run.name}: ${message}`);
   if (quiet) return { onBegin: () => {}, onProgress: () => {}, onEnd: () => {}, onWarning, stop: () => {} };
@@ -27,7 +27,7 @@ const endText = (outcome: Outcome): string => {
   return bestText(outcome) ?? "no epoch has ended yet";
 };
 
-/** The best epoch's accuracy on the test set, and on held-out images where it was chosen on these. */
+/** The best epoch's test accuracy, and its accuracy on held-out images if it was chosen on these. */
 function bestText({ run, metrics }: Standing): string | undefined {
   const best = bestEpoch(metrics);
   if (best === undefined) return undefined;

@@ -12,9 +12,9 @@ import { loadCode } from "./code.js";
 import { readJson } from "./json-file.js";
 import { importModule, reasonOf } from "./module.js";
 
-/** What a study's file holds, which is not checked. */
+/** The unchecked content of a study's file. */
 export interface StudyFile {
-  /** With the paths of its files of code as those of the current folder. */
+  /** The study with the paths of its files of code relative to the current folder. */
   readonly study: unknown;
   readonly unloaded: UnloadedCode;
 }
@@ -36,13 +36,13 @@ export async function readStudy(file: string): Promise<StudyFile> {
   return { study, unloaded };
 }
 
-/** The files of code that a study is made of: itself, if it is a module, and those that its runs name. */
+/** The files of code in a study: the study itself, if it is a module, and those that its runs name. */
 export function codeOf(file: string, runs: readonly PlannedRun[]): string[] {
   const named = runs.flatMap(({ options }) => codeFilesOf(options).map(([, path]) => path));
   return [...new Set([...(isCodeFile(file) ? [file] : []), ...named])];
 }
 
-/** A path that begins in a folder, as one that begins in the current folder. With ./ it stays a path, whatever it is called. */
+/** A path relative to a folder, made relative to the current folder. With ./ it stays a path, whatever its name. */
 function belowFolder(folder: string, path: string): string {
   const place = isAbsolute(path) ? path : join(folder, path);
   return isAbsolute(place) ? place : `./${place}`;
@@ -54,7 +54,8 @@ async function contentOf(path: string): Promise<unknown> {
       remedy: "; give a study as JSON, or as a module (.ts, .mjs) that exports one as its default",
     });
   }
-  // Refuses what is no file: of a pipe the loader waits for the writer, and a device such as /dev/zero has no end.
+  // Refuses anything but a regular file: the loader would wait for the writer of a pipe, and a device such as /dev/zero
+  // has no end.
   readBytes(path, largest.json);
   let module: object;
   try {

@@ -40,7 +40,7 @@ test.each([
     "train lenet5 --method ./method.mjs",
     `cannot load the method ./method.mjs: ${never} (from --method)`,
   ],
-])("%s, which waits for ever, is told", async (name, text, command, message) => {
+])("%s, which waits for ever, is reported", async (name, text, command, message) => {
   writeFileSync(join(folder, name), text);
   await expectRefusal(folder, command, message);
 });

@@ -1,4 +1,4 @@
-/** How results read: accuracies with what they were chosen on, tables, numbers for people. */
+/** Formats results for people: accuracies and what they were chosen on, tables, numbers. */
 import picocolors from "picocolors";
 import { memoryText, withoutControls } from "../errors.js";
 import type { LayerSummary, NetworkSummary } from "../nn/index.js";
@@ -15,7 +15,7 @@ export const pc = picocolors.createColors(isFancy());
 /** The sequences of `pc` and of pictures; whatever else would move a terminal's cursor or change it came from a file or a name. */
 const colour = /(\u001b\[[\d;]*m)/;
 
-/** Lines as a terminal may have them: names of files and classes, and what files hold, do nothing there. */
+/** Lines that are safe for a terminal: names of files and classes, and content of files, cannot control it. */
 export const cleaned = (text: string): string =>
   text
     .split("\n")

@@ -166,11 +166,11 @@ function resumed(directory: string, flags: Given): Given {
     const isMoved = isCode(key) && isCodeFile(before) && isCodeFile(value); // the checksum decides
     if (same || isMoved || changeable.includes(key)) continue;
     throw new UserError(
-      `${key} is ${shown(value)}, but ${directory} was begun ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
-        `resume it with the same, or begin another run (from ${flags.sourceOf(key)})`,
+      `${key} is ${shown(value)}, but ${directory} was started ${before === undefined ? "without it" : `with ${shown(before)}`}; ` +
+        `resume it with the same, or start another run (from ${flags.sourceOf(key)})`,
     );
   }
-  // The others are as stored, down to the order of layers, which weights are stored with.
+  // The other settings are as stored, down to the order of layers, in which weights are stored.
   const changed = Object.fromEntries(
     Object.entries(flags.values).filter(([key]) => changeable.includes(key) || isCode(key)),
   );
@@ -200,7 +200,7 @@ function recipeLine(options: RunOptions, from: Given): string {
 const cellText = ({ dataset, method, weightBits, activationBits }: PublishedRow): string =>
   `${methods[method].title} ${weightBits}/${activationBits} on ${dataset}`;
 
-/** Refuses settings that would have no effect: they are a mistake, or a misunderstanding. */
+/** Refuses settings without effect: they are a mistake or a misunderstanding. */
 function refuseIdle(from: Given, options: RunOptions): void {
   for (const [key, { needs }] of rows) {
     if (needs === undefined || needs.isMet(options) || !Object.hasOwn(from.values, key)) continue;
@@ -211,7 +211,7 @@ function refuseIdle(from: Given, options: RunOptions): void {
 /** Whether a setting may name a file of code. */
 const isCode = (key: string): boolean => (codeSettings as readonly string[]).includes(key);
 
-/** What a resumed run may have otherwise than before. */
+/** The settings that may differ when a run is resumed. */
 const changeable: readonly string[] = keysWhere(({ resumable }) => resumable === true);
 
 function resultObject(run: Run, firstStepSeconds: number | undefined) {
@@ -239,18 +239,18 @@ function report(run: Run, wasDone: boolean): void {
   else print(pc.dim(costLine(run)));
 }
 
-/** How long a run took and how fast it was, which nobody knows where only an epoch's scores were left to do. */
+/** How long a run took and how fast it was; the speed is unknown if only an epoch's scores were left to compute. */
 function costLine({ seconds, imagesPerSecond, config, directory }: Run): string {
   const speed =
     imagesPerSecond > 0 ? `, ${Math.round(imagesPerSecond).toLocaleString("en-US")} images/s` : "";
   return `${duration(seconds)}${speed} on the ${config.executor} executor; kept in ${directory}`;
 }
 
-/** What a run that had nothing left to train says, and how it trains longer. */
+/** The message for a run with nothing left to train, and how to train it longer. */
 const doneLine = ({ directory, config: { epochs } }: Run): string =>
   `${directory} was done already, after its ${counted(epochs, "epoch")}; to train it longer, add --epochs with a number above ${epochs}`;
 
-/** What became of a run that ended before its time, and how to go on. */
+/** The message for a run that was interrupted, and how to resume it. */
 export function interruptedLine({ stopped, directory }: Run): string {
   const how = stopped ? "stopped on request" : "interrupted";
   return `${how} and saved; go on with: npx fewbit train --resume ${quoted(directory ?? "")}`;

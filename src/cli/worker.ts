@@ -23,10 +23,10 @@ export async function workerCommand(flags: WorkerFlags): Promise<void> {
   const queue = queueUrl(flags.queue ?? "");
   const { study, out: folder, dataDir, untilEmpty, lockSeconds, quiet = false } = flags;
   if (study !== undefined && folder !== undefined) {
-    throw new UserError("--study and --out exclude each other: the folder says the study");
+    throw new UserError("--study and --out exclude each other: the folder names the study");
   }
   if (lockSeconds !== undefined && !(lockSeconds >= 1)) {
-    throw new UserError(`lock-seconds must be a number from 1 on, got ${JSON.stringify(lockSeconds)}`);
+    throw new UserError(`lock-seconds must be a number of at least 1, got ${JSON.stringify(lockSeconds)}`);
   }
   const jobs = wholeNumber("jobs", flags.jobs, 1);
   const threads = wholeNumber("threads", flags.threads, 1) ?? usableCpus();

@@ -333,7 +333,7 @@ test("a constant that no array can hold is refused", () => {
   const state = createState<Record<string, never>>({}, { executor });
   expect(() => step.program(state, {})).toThrow(UserError);
   expect(() => step.program(state, {})).toThrow(
-    "iota: the shape [1099511627776] needs 4096.0 GiB in one array, which cannot be had; use a smaller shape",
+    "iota: the shape [1099511627776] needs 4096.0 GiB in one array, which cannot be allocated; use a smaller shape",
   );
 });
 

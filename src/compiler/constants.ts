@@ -56,7 +56,7 @@ function allocate({ dtype, shape, op }: Tensor): Float32Array | Int32Array {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(
-      `${op}: the shape [${shape.join(", ")}] needs ${memoryText(4 * count)} in one array, which cannot be had; use a smaller shape`,
+      `${op}: the shape [${shape.join(", ")}] needs ${memoryText(4 * count)} in one array, which cannot be allocated; use a smaller shape`,
     );
   }
 }

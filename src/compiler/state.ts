@@ -136,7 +136,7 @@ export class State<T extends TensorTree = TensorTree> {
   }
 
   /**
-   * Every array, or those under the keys that are given, copied, as the steps that were begun before leave them.
+   * Every array, or those under the keys that are given, copied, as the steps that were started before leave them.
    *
    * @throws UserError if a step has consumed this state.
    */
@@ -176,7 +176,7 @@ export class State<T extends TensorTree = TensorTree> {
   }
 
   /**
-   * An independent state with the same values, as the steps that were begun before leave them.
+   * An independent state with the same values, as the steps that were started before leave them.
    *
    * @param into an earlier copy that is no longer needed, whose memory the new one takes over.
    * @throws UserError if a step has consumed this state.

@@ -47,7 +47,7 @@ export interface RunUpdate {
   readonly published: number | null;
   /** When its last epoch ended, in milliseconds since 1970; null before the first. */
   readonly ended: number | null;
-  /** Its first `from` epochs are as they were told before; `curves` has those that follow. */
+  /** Its first `from` epochs are as they were sent before; `curves` has those that follow. */
   readonly from: number;
   readonly curves: Curves;
 }

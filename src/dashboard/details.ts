@@ -51,6 +51,6 @@ function matrices(path: string, classes: number): ConfusionMatrix[] {
   const square = lines.every(
     ({ counts }) => counts.length === classes && counts.every((row) => row.length === classes),
   );
-  if (!square) throw new UserError(`${path} is damaged: it is not of ${classes} classes`);
+  if (!square) throw new UserError(`${path} is damaged: it is not for ${classes} classes`);
   return classes > mostClasses ? [] : lines.slice(-Math.floor(mostCounts / classes ** 2));
 }

@@ -39,7 +39,7 @@ test.each([
   for (const { id } of runs) expect(JSON.stringify(detailsOf(watch.run(id)!)).length).toBeLessThan(10_000);
 });
 
-test("a file of layers of 300 MiB is told, and not read", async () => {
+test("a file of layers of 300 MiB is reported, and not read", async () => {
   const { run, watch, runs } = await watched({});
   truncateSync(join(run, "layers.jsonl"), 300 * 2 ** 20);
   expect(detailsOf(watch.run(runs[0].id)!)).toMatchObject({

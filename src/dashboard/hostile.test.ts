@@ -336,7 +336,7 @@ test("200 hostile requests and more", async () => {
   expect(statusOf(await raw(head("GET", "/api/runs")))).toBe(200);
   for (const socket of slow) socket.destroy();
 
-  // More streams than there are pages; they give their place free.
+  // More streams than there are pages; their places are released again.
   const over = new AbortController();
   const streams = await Promise.all(
     Array.from({ length: mostStreams + 8 }, () =>

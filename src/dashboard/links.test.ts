@@ -28,7 +28,7 @@ async function found(): Promise<[string[], readonly string[]]> {
   return [names, collected.warnings];
 }
 
-test("one that leads to a run elsewhere is told in a line", async () => {
+test("one that leads to a run elsewhere is reported in one line", async () => {
   writeRun(folder, "elsewhere/first", { epochs: 1 });
   symlinkSync(join(folder, "elsewhere/first"), join(runs, "linked"));
   expect(await found()).toEqual([
@@ -41,7 +41,7 @@ test("one that leads to a run elsewhere is told in a line", async () => {
   expect((await collectRuns([join(runs, "linked")])).runs).toHaveLength(1);
 });
 
-test("several, to runs and to folders of runs, are told in one", async () => {
+test("several, to runs and to folders of runs, are reported in one line", async () => {
   writeRun(folder, "elsewhere/first", { epochs: 1 });
   symlinkSync(join(folder, "elsewhere/first"), join(runs, "a"));
   symlinkSync(join(folder, "elsewhere"), join(runs, "b"));

@@ -307,7 +307,7 @@ test("the report's tables fill in as epochs end", async () => {
   await expect.poll(() => cell.innerText()).not.toBe(before);
 });
 
-test("without runs the page says how to start one, and shows it when it begins; a lost server is told", async () => {
+test("without runs the page says how to start one, and shows it when it begins; a lost server is reported", async () => {
   const empty = mkdtempSync(join(tmpdir(), "fewbit-empty-"));
   const other = await startDashboard({ folder: empty, port: 0 });
   try {

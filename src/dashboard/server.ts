@@ -92,12 +92,12 @@ async function listen(server: Server, host: string, asked: number | undefined): 
       }
       if (code === "EACCES") {
         throw new UserError(
-          `port ${port} needs rights that you do not have; choose one from 1024 on`,
+          `port ${port} needs rights that you do not have; choose one of at least 1024`,
           "port",
         );
       }
       throw new UserError(
-        `cannot listen on ${host}: ${code ?? message}; give an address of this machine, as 127.0.0.1 or 0.0.0.0`,
+        `cannot listen on ${host}: ${code ?? message}; give an address of this machine, such as 127.0.0.1 or 0.0.0.0`,
         "host",
       );
     }

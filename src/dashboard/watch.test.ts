@@ -20,7 +20,7 @@ async function changesOf(watch: Watch): Promise<readonly Change[]> {
   return watch.feed.since(position)!.map(({ data }) => JSON.parse(data) as Change);
 }
 
-test("a run that counts equal logits as wrong is told as such", async () => {
+test("a run that counts equal logits as wrong is marked as such", async () => {
   writeRun(folder, "older", { isOlder: true });
   writeRun(folder, "today", {});
   const watch = new Watch(folder);
@@ -31,7 +31,7 @@ test("a run that counts equal logits as wrong is told as such", async () => {
   ]);
 });
 
-test("runs below the folder are told with their state, best and cell", async () => {
+test("runs below the folder are sent with their state, best and cell", async () => {
   writeRun(folder, "study/done", { epochs: 3 });
   writeRun(folder, "study/early", { epochs: 2, planned: 5, method: "mine", options: {}, data: "pets" });
   const trains = writeRun(folder, "trains", { epochs: 0, planned: 5 });
@@ -69,7 +69,7 @@ test("runs below the folder are told with their state, best and cell", async () 
   ]);
 });
 
-test("only what is new is told: the epochs that follow, the runs that come and go", async () => {
+test("only what is new is sent: the epochs that follow, the runs that come and go", async () => {
   const first = writeRun(folder, "first", { epochs: 2, planned: 4 });
   writeRun(folder, "second");
   const watch = new Watch(folder);
@@ -88,7 +88,7 @@ test("only what is new is told: the epochs that follow, the runs that come and g
   expect(await changesOf(watch)).toEqual([{ runs: [], removed: [runs[0].id] }]);
 });
 
-test("a run that is resumed from an older checkpoint is told from there", async () => {
+test("a run that is resumed from an older checkpoint is sent from there", async () => {
   const run = writeRun(folder, "run", { epochs: 4, planned: 6 });
   const watch = new Watch(folder);
   await watch.look();
@@ -102,7 +102,7 @@ test("a run that is resumed from an older checkpoint is told from there", async 
   expect(whole.curves.top1[2]).toBeLessThan(81);
 });
 
-test("foreign folders are left out and damaged ones told, each with a warning, until they are mended", async () => {
+test("foreign folders are left out and damaged ones reported, each with a warning, until they are mended", async () => {
   writeRun(folder, "good");
   const torn = writeRun(folder, "torn", { epochs: 2, planned: 3 });
   writeFileSync(join(torn, "metrics.jsonl"), `${metricsLine(1)}nonsense\n${metricsLine(2)}`);
@@ -176,7 +176,7 @@ test("details: layers as columns, confusion matrices, and a warning for each dam
   expect(detailsOf(watched)).toMatchObject({
     layers: [],
     confusion: [],
-    warnings: [expect.stringContaining("layers.jsonl"), expect.stringContaining("is not of 4 classes")],
+    warnings: [expect.stringContaining("layers.jsonl"), expect.stringContaining("is not for 4 classes")],
   });
 });
 

@@ -22,8 +22,8 @@ export class WatchedRun {
   private damage: string | undefined;
   private running = false;
   private stopping = false;
-  /** Epochs that were told and hold, and all else that was told. */
-  private told = { epochs: 0, rest: "" };
+  /** The epochs that were sent and still hold, and all else that was sent. */
+  private sent = { epochs: 0, rest: "" };
   private text: string | undefined;
 
   constructor(
@@ -45,12 +45,12 @@ export class WatchedRun {
     await this.readMetrics();
     this.running = this.lock.isInUse();
     this.stopping = this.running && (await isThere(join(this.directory, fileNames.stop)));
-    const from = this.told.epochs;
+    const from = this.sent.epochs;
     const update = this.update(from);
     const { curves: _, ...others } = update;
     const rest = JSON.stringify({ ...others, from: 0 });
-    if (rest === this.told.rest && from === this.metrics.length) return undefined;
-    this.told = { epochs: this.metrics.length, rest };
+    if (rest === this.sent.rest && from === this.metrics.length) return undefined;
+    this.sent = { epochs: this.metrics.length, rest };
     this.text = undefined;
     return update;
   }
@@ -130,7 +130,7 @@ export class WatchedRun {
 
   private keep(epochs: number): void {
     this.metrics = this.metrics.slice(0, epochs);
-    this.told.epochs = Math.min(this.told.epochs, epochs);
+    this.sent.epochs = Math.min(this.sent.epochs, epochs);
   }
 
   private update(from: number): RunUpdate {

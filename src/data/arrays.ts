@@ -32,7 +32,7 @@ export interface ArraysOptions {
 }
 
 const arraysRule = objectOf("an object with images and labels");
-const perChannelRule: Rule = { allowed: "an array of numbers, one a channel", test: Array.isArray };
+const perChannelRule: Rule = { allowed: "an array of numbers, one per channel", test: Array.isArray };
 const rules: Rules<ArraysOptions> = {
   name: optional(text),
   train: arraysRule,
@@ -98,7 +98,7 @@ function imageSet(
 function perChannel(name: string, values: readonly number[], channels: number): readonly number[] {
   if (values.length !== channels || !values.every(Number.isFinite)) {
     throw new UserError(
-      `${name} must have one finite number a channel (${channels}), got [${values.join(", ")}]`,
+      `${name} must have one finite number per channel (${channels}), got [${values.join(", ")}]`,
     );
   }
   return values;

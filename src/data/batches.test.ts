@@ -202,7 +202,7 @@ test("a source of one's own is asked for the images of a step, each with its pla
   expect(asked[1]).toEqual({ indices: [3, 4], places: [undefined, undefined] });
 });
 
-test("a source of a file that fails is told as the file's", async () => {
+test("the failure of a file's source is reported with the file's name", async () => {
   const fail = (): never => {
     throw new TypeError("no luck");
   };
@@ -220,7 +220,7 @@ test("a source of a file that fails is told as the file's", async () => {
   );
 });
 
-test("a source that is none is refused", () => {
+test("what is not a source is refused", () => {
   const source: ImageSource = { count: 2, labels: Uint8Array.of(0, 1), fill: () => {} };
   const data = { ...sample(), test: source };
   expect(() => checkDataset(data)).not.toThrow();
@@ -228,7 +228,7 @@ test("a source that is none is refused", () => {
     expect(() => checkDataset({ ...data, test: { ...source, ...change } })).toThrow(message);
   refuse({ fill: [] }, /^data\.test\.fill must be a function, got \[\]$/);
   refuse({ labels: [0, 1] }, /^data\.test\.labels must be a Uint8Array or an Int32Array, got /);
-  refuse({ labels: Uint8Array.of(0) }, /^data\.test has 1 labels for 2 images; give one an image$/);
+  refuse({ labels: Uint8Array.of(0) }, /^data\.test has 1 labels for 2 images; give one per image$/);
 });
 
 test("floats are taken as they are", () => {
@@ -309,7 +309,7 @@ describe("own arrays are refused when", () => {
       { test: { images: new Uint8Array(0), labels: new Uint8Array(0) } },
       /^test\.labels is empty/,
     ],
-    ["mean has too many channels", { mean: [0, 0] }, /^mean must have one finite number a channel/],
+    ["mean has too many channels", { mean: [0, 0] }, /^mean must have one finite number per channel/],
     ["std is zero", { std: [0] }, /^std must be above 0/],
     ["rotation is negative", { augmentation: { rotation: -1 } }, /^augmentation\.rotation/],
     ["padding is broken", { augmentation: { cropPadding: 1.5 } }, /^augmentation\.cropPadding/],

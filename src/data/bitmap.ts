@@ -60,7 +60,7 @@ function bmp(bytes: Uint8Array): BitmapFile {
   if (width <= 0 || height === 0 || ![1, 4, 8, 16, 24, 32].includes(bits)) throw damaged();
   const hasMasks = compression === 3 || compression === 6;
   if (compression !== 0 && !(hasMasks && bits >= 16)) {
-    throw new BitmapError("it is a compressed BMP, of which none is read", "save it anew as PNG");
+    throw new BitmapError("it is a compressed BMP, of which none is read", "save it again as PNG");
   }
   const rowBytes = 4 * Math.ceil((width * bits) / 32);
   const pixelsAt = view.getUint32(10, true);
@@ -71,8 +71,8 @@ function bmp(bytes: Uint8Array): BitmapFile {
   if (bits <= 8) {
     const entryBytes = isCore ? 3 : 4;
     const paletteAt = 14 + headerBytes;
-    const told = isCore ? 0 : view.getUint32(46, true);
-    const colours = Math.min(told === 0 ? 2 ** bits : told, 2 ** bits);
+    const stated = isCore ? 0 : view.getUint32(46, true);
+    const colours = Math.min(stated === 0 ? 2 ** bits : stated, 2 ** bits);
     return {
       height,
       width,

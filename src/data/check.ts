@@ -56,7 +56,7 @@ export function checkAugmentation(augmentation: unknown): void {
 }
 
 const numbers: Rule = {
-  allowed: "an array of numbers, one a channel",
+  allowed: "an array of numbers, one per channel",
   test: (value) => Array.isArray(value) && value.every((item) => Number.isFinite(item)),
 };
 const setRule = objectOf("an image set { images, labels, count } or a source { count, labels, fill }", {
@@ -90,7 +90,7 @@ export function checkDataset(data: unknown): asserts data is Dataset {
       checkLabels(`data.${key}`, set);
       if (set.labels?.length !== set.count) {
         throw new UserError(
-          `data.${key} has ${set.labels?.length} labels for ${set.count} images; give one an image`,
+          `data.${key} has ${set.labels?.length} labels for ${set.count} images; give one per image`,
         );
       }
     }

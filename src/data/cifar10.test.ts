@@ -139,7 +139,7 @@ describe("what is no CIFAR-10 is refused in a line:", () => {
     [
       "a batch cut short",
       () => write({ ...five, "test_batch.bin": tested.subarray(0, 6000) }),
-      "DIR/test_batch.bin has 6000 bytes unpacked, which is no whole number of records of 3073; it is cut short, or no batch of CIFAR-10's binary version",
+      "DIR/test_batch.bin has 6000 bytes unpacked, which is not a whole number of records of 3073; it is cut short, or not a batch of CIFAR-10's binary version",
     ],
     [
       "an empty batch",

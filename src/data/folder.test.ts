@@ -97,7 +97,7 @@ describe("a network is scored on", () => {
 });
 
 describe("a class", () => {
-  test("may be in the training images alone, and that is told", async () => {
+  test("may be in the training images alone, and that is reported", async () => {
     for (const name of ["ant", "bee", "cat", "dog"]) await fill(`train/${name}`, 2, name.charCodeAt(0));
     for (const name of ["ant", "cat"]) await fill(`test/${name}`, 1, name.charCodeAt(0) + 20);
     const { classNames, test: tested } = await load();

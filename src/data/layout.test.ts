@@ -63,7 +63,7 @@ describe("the sets may be called", () => {
     expect(refusal()).toBe("DIR has the folders val and valid, which both mean one set; merge them");
   });
 
-  test("and of images for test and for validation the latter are not used, which is told", async () => {
+  test("and of images for test and for validation the latter are not used, which is reported", async () => {
     make("train/a/1.png", "train/b/1.png", "test/a/1.png", "valid/a/1.png");
     expect(list()).toMatchObject({ test: ["test/a/1.png 0"], unused: "valid", ignored: "the folder valid" });
     const warnings: string[] = [];
@@ -127,7 +127,7 @@ describe("Tiny ImageNet", () => {
   });
 });
 
-test("what archives and file servers leave beside classes is left out and told", () => {
+test("what archives and file servers leave beside classes is left out and reported", () => {
   make("a/1.png", "a/2.png", "b/1.png", "b/2.png", "b/Thumbs.db");
   make("__MACOSX/a/._1.png", "@eaDir/1.png", "lost+found/x", ".git/config");
   expect(list()).toMatchObject({
@@ -145,7 +145,7 @@ test("all endings of formats that are read are images, in small letters or not",
   expect(list().ignored).toBe("1 file (1 of .heic)");
 });
 
-describe("a run that was begun before these names counted goes on with the files that it knew:", () => {
+describe("a run that was started before these names counted goes on with the files that it knew:", () => {
   const first: DecodeRules = { resize: "centred", grey: "rec601" };
 
   test("without other endings", () => {

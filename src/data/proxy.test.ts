@@ -81,6 +81,6 @@ test("NO_PROXY and hosts of the other protocol are asked directly", async () => 
 test.each(["proxy.example:3128", "socks5://127.0.0.1:1080"])("%s is refused as a proxy", async (value) => {
   vi.stubEnv("HTTPS_PROXY", value);
   await expect(get(mirror.url)).rejects.toThrow(
-    `HTTPS_PROXY must be the URL of a proxy, as http://proxy.example:3128, got "${value}"; change or unset it`,
+    `HTTPS_PROXY must be the URL of a proxy, such as http://proxy.example:3128, got "${value}"; change or unset it`,
   );
 });

@@ -12,7 +12,7 @@ export function checkProxies(): void {
     const value = process.env[name];
     if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) continue;
     throw new UserError(
-      `${name} must be the URL of a proxy, as http://proxy.example:3128, got ${shown(value)}; change or unset it`,
+      `${name} must be the URL of a proxy, such as http://proxy.example:3128, got ${shown(value)}; change or unset it`,
     );
   }
 }

@@ -214,7 +214,7 @@ function inFile(path: string, exported: unknown): DataSetEntry {
   };
 }
 
-/** A set of a file's data set: a source's failures are told as the file's, but for mistakes that the source tells itself. */
+/** A set of a file's data set: a source's failures are reported with the file's name, but for mistakes that the source reports itself. */
 function guardedSet(what: string, set: ImageSet | ImageSource): ImageSet | ImageSource {
   if (!("fill" in set)) return set;
   const { count, labels } = set;

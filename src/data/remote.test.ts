@@ -235,7 +235,7 @@ describe("a mirror that fails as some do", () => {
   });
 });
 
-test("each failure of each mirror is told, in order", async () => {
+test("each failure of each mirror is reported, in order", async () => {
   const changing = await mirror((response, count) =>
     count === 0
       ? void response.writeHead(503).end()
@@ -302,15 +302,15 @@ describe("a download succeeds", () => {
   });
 
   test("and tells how far it is and where the file came from", async () => {
-    const told: LoadProgress[] = [];
+    const reported: LoadProgress[] = [];
     const { url } = await mirror(
       (response) => void response.writeHead(200, { "content-length": packed.length }).end(packed),
     );
-    await get([], { mirrors: [url], onProgress: (progress) => told.push(progress) });
-    const done = told.map((progress) => progress.done);
+    await get([], { mirrors: [url], onProgress: (progress) => reported.push(progress) });
+    const done = reported.map((progress) => progress.done);
     expect(done).toEqual([...done].sort((a, b) => a - b));
     const last = { what: file.name, unit: "bytes", done: packed.length, total: packed.length };
-    expect(told.slice(-2)).toEqual([last, { ...last, from: `${url}numbers.gz` }]);
+    expect(reported.slice(-2)).toEqual([last, { ...last, from: `${url}numbers.gz` }]);
   });
 });
 

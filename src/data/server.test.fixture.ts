@@ -1,4 +1,4 @@
-/** A web server on this machine that misbehaves as it is told. */
+/** A web server on this machine that misbehaves on demand. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

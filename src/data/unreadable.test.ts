@@ -32,7 +32,7 @@ const noise = (side = 64) =>
   });
 
 const whatToDo =
-  "; replace it, save it anew with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)";
+  "; replace it, save it again with another program, or move it elsewhere (PNG, JPEG, WebP, GIF, TIFF, AVIF, BMP and PNM can be read)";
 
 /** A PNG's width is the first number after its signature and the name of its header. */
 function widened(good: Buffer): Buffer {
@@ -154,14 +154,14 @@ describe("a sound image that cannot be read is refused with the reason, not call
   ])("%j", async (samples, words) => {
     const path = file("a.tif", tiff(8, samples));
     expect(await refusal(path)).toBe(
-      `${path} cannot be read as an image: its samples are ${words}, of which a file does not say what is black and what is white; save it anew with 8 or 16 bits without a sign`,
+      `${path} cannot be read as an image: its samples are ${words}, of which a file does not say what is black and what is white; save it again with 8 or 16 bits without a sign`,
     );
   });
 
   test.each([4, 5])("%i channels of grey", async (channels) => {
     const path = file("a.tif", tiff(8, { bits: 8, channels }));
     expect(await refusal(path)).toBe(
-      `${path} cannot be read as an image: it has ${channels} channels, where grey and opacity are 2; save it anew with 1, 3 or 4 channels`,
+      `${path} cannot be read as an image: it has ${channels} channels, where grey and opacity are 2; save it again with 1, 3 or 4 channels`,
     );
   });
 
@@ -174,7 +174,7 @@ describe("a sound image that cannot be read is refused with the reason, not call
       [325, 256],
     ];
     const path = file("a.tif", tiff(16, { bits: 8, channels: 3 }, tiles));
-    expect(await refusal(path)).toMatch(/: the decoder says "tiff2vips: .*"; replace it, save it anew/);
+    expect(await refusal(path)).toMatch(/: the decoder says "tiff2vips: .*"; replace it, save it again/);
   });
 
   test("more pixels than the decoder takes", async () => {
@@ -193,7 +193,7 @@ describe("a sound image that cannot be read is refused with the reason, not call
     const text = avif.toString("latin1").replaceAll("av01", "hvc1").replaceAll("av1C", "hvcC");
     const heic = text.replace("ftypavif", "ftypheic");
     const path = file("photograph.jpg", Buffer.from(heic, "latin1"));
-    expect(await refusal(path)).toMatch(/: the decoder says "heif: .*"; replace it, save it anew/);
+    expect(await refusal(path)).toMatch(/: the decoder says "heif: .*"; replace it, save it again/);
   });
 });
 
@@ -201,7 +201,7 @@ describe("of many files", () => {
   const names = (count: number) =>
     Array.from({ length: count }, (_, i) => `${String(i).padStart(2, "0")}.png`);
 
-  test("all bad ones are told at once, in order, and no good one", async () => {
+  test("all bad ones are reported at once, in order, and no good one", async () => {
     const good = await noise(8).png().toBuffer();
     const bad = new Map([
       ["03.png", Buffer.from("text")],
@@ -217,21 +217,21 @@ describe("of many files", () => {
     ]);
   });
 
-  test("the first twenty bad ones are told", async () => {
+  test("the first twenty bad ones are reported", async () => {
     const paths = names(70).map((name) => file(name, Buffer.alloc(0)));
     const [first, ...rest] = (await refusal(...paths)).split("\n");
     expect(first).toContain("20 or more files cannot be read as images");
     expect(rest).toEqual(paths.slice(0, 20).map((path) => `  ${path}: it is empty`));
   });
 
-  test("a name that the command line did not take for UTF-8 is told as such", async () => {
+  test("a name that the command line did not take for UTF-8 is reported as such", async () => {
     const path = join(folder, "caf\ufffd.png");
     expect(await refusal(path)).toBe(
       `cannot read ${path}: there is no such file; one whose name is not UTF-8 can only be reached by giving the folder that it is in`,
     );
   });
 
-  test("those that cannot be opened are told too", async () => {
+  test("those that cannot be opened are reported too", async () => {
     const lost = ["lost.png", "gone.png"].map((name) => join(folder, name));
     expect(await refusal(lost[0])).toBe(`cannot read ${lost[0]}: there is no such file`);
     expect((await refusal(...lost)).split("\n")).toEqual([

@@ -1,4 +1,4 @@
-/** Why a file is no image for a network, in words, and how files that are none are told. */
+/** Why a file cannot be an image for a network, in words, and how such files are reported. */
 import type { Metadata } from "sharp";
 import { UserError } from "../errors.js";
 import { BitmapError } from "./bitmap.js";
@@ -24,7 +24,7 @@ export class Unreadable extends Error {
     readonly reason: string,
     // A photograph that other programs show is never to be given up.
     readonly remedy:
-      string | null = `replace it, save it anew with another program, or move it elsewhere (${readable})`,
+      string | null = `replace it, save it again with another program, or move it elsewhere (${readable})`,
   ) {
     super(reason);
   }
@@ -53,12 +53,12 @@ export function check(path: string, { format, width, height, channels, space, de
   const [what, most] = spaces[space] ?? ["colours and opacity", 4];
   if (channels > most) {
     const reason = `it has ${channels} channels, where ${what} are ${most}`;
-    throw new Unreadable(path, reason, "save it anew with 1, 3 or 4 channels");
+    throw new Unreadable(path, reason, "save it again with 1, 3 or 4 channels");
   }
   const samples = strange[depth];
   if (samples !== undefined) {
     const reason = `its samples are ${samples}, of which a file does not say what is black and what is white`;
-    throw new Unreadable(path, reason, "save it anew with 8 or 16 bits without a sign");
+    throw new Unreadable(path, reason, "save it again with 8 or 16 bits without a sign");
   }
 }
 

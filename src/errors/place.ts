@@ -1,5 +1,5 @@
 /**
- * Mistakes in users' code, told with the place where they were made: a function of a file, a hook of a method, a network.
+ * Mistakes in users' code, reported with the place where they were made: a function of a file, a hook of a method, a network.
  *
  * Functions on tensors know no more than their own names; so whoever calls a user's code says here what it calls.
  */
@@ -29,14 +29,14 @@ export function withPlace(error: UserError): UserError {
 }
 
 /** A mistake in other words, with the place where it was made. The cause has the line of the user's code in its stack. */
-export function retold(error: Error, message: string, field?: string): UserError {
+export function reworded(error: Error, message: string, field?: string): UserError {
   return withPlace(Object.defineProperty(new UserError(message, field), "cause", { value: error }));
 }
 
 /**
  * What a function of a user's gives.
  *
- * @throws UserError for what it throws, told with the innermost place: it is the user's code that has to be mended.
+ * @throws UserError for what it throws, with the innermost place: it is the user's code that has to be mended.
  */
 export function callAt<T>(place: Place, call: () => T): T {
   const around = current;
@@ -45,7 +45,7 @@ export function callAt<T>(place: Place, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw told(error, here);
+    throw placedAt(error, here);
   } finally {
     current = around;
   }
@@ -57,10 +57,10 @@ export function keptAt<A extends readonly unknown[], R>(later: (...given: A) => 
   return place === undefined ? later : (...given) => callAt(place, () => later(...given));
 }
 
-function told(error: unknown, { what, layer, field }: Place): unknown {
+function placedAt(error: unknown, { what, layer, field }: Place): unknown {
   if (error instanceof UserError ? placed.has(error) : field === undefined) return error;
   // It is about a setting, such as bits that a method does not allow.
   if (field === undefined && (error as UserError).field !== undefined) return withPlace(error as UserError);
   const of = layer === undefined ? "" : ` for layer ${layer}`;
-  return retold(error as Error, `${what} fails${of}: ${firstLineOf(error)}`, field);
+  return reworded(error as Error, `${what} fails${of}: ${firstLineOf(error)}`, field);
 }

@@ -81,7 +81,7 @@ export function refuseShippedName(
 }
 
 /**
- * What a user's file made, with functions whose failures are told as the file's.
+ * What a user's file made, with functions whose failures are reported with the file's name.
  *
  * @param field the setting that names the file.
  */

@@ -68,20 +68,20 @@ test("a study waits for such a run instead of beginning it again and again", asy
   lockOfAnother(folder, 5);
   setClock(130);
   const stop = new AbortController();
-  const told: string[] = [];
+  const reported: string[] = [];
   await runStudy([run], {
     folder: directory,
     threads: 1,
     signal: stop.signal,
     onBegin() {
-      told.push("begun");
+      reported.push("begun");
       stop.abort();
     },
     onWarning(_, message) {
-      told.push(message);
+      reported.push(message);
       stop.abort();
     },
   });
-  expect(told).toEqual(["another process trains it; waiting for its end"]);
+  expect(reported).toEqual(["another process trains it; waiting for its end"]);
   expect(readdirSync(folder)).toEqual(["lock"]);
 });

@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A run of two epochs. */
 const run = (name: string, shape: RunShape = {}) => writeRun(folder, name, { epochs: 2, ...shape });
 
-test("runs are found below folders, each once, and what cannot be read is told", async () => {
+test("runs are found below folders, each once, and what cannot be read is reported", async () => {
   const first = run("study/a");
   run("study/b", { method: "baseline", options: {}, data: "digits" });
   run("study/c", { method: "mine", options: {} });

@@ -45,7 +45,7 @@ test.each(known)("of $configuration", ({ configuration, study, recipe }) => {
   const data = dataOf(options, named.input);
   const model = fittedTo(data, named);
   const ingredients = { ...settingsOf(options), model, method, data } as Parameters<typeof recipeOf>[0];
-  // The rules of decoding that runs began with then.
+  // The rules of decoding that runs started with then.
   const rules = { resize: "centred", grey: "rec601" } as const;
   const made = recipeOf(ingredients, rules, revisionOf(ingredients));
   expect([identityHash(options), hashOfRecipe(made)]).toEqual([study, recipe]);

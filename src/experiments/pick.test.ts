@@ -38,7 +38,7 @@ test("the rate with the highest mean over seeds is picked for each cell", () => 
   );
 });
 
-test("optimizers are chosen among too, and a cell with runs to do is told", () => {
+test("optimizers are chosen among too, and a cell with runs to do is reported", () => {
   const grids = [{ optimizer: ["sgd", "adam"], bits: "2/2" }];
   const outcomes = outcomesOf({ ...study, grids }, [95, 96]);
   expect(bestRates(outcomes)[0].runs[0].run.options.optimizer).toBe("adam");

@@ -37,7 +37,7 @@ export function queueUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "") return text;
   throw new UserError(
-    `queue must be a URL of a Redis or Valkey server, as redis://HOST:6379 or rediss://HOST:6379, got "${maskedUrl(text)}" (from --queue)`,
+    `queue must be a URL of a Redis or Valkey server, such as redis://HOST:6379 or rediss://HOST:6379, got "${maskedUrl(text)}" (from --queue)`,
   );
 }
 
@@ -47,7 +47,7 @@ export const maskedUrl = (text: string): string =>
 
 /**
  * Connects to a server. Once that has succeeded the connection comes back by itself whenever it is lost,
- * and commands wait for it; `onTrouble` is told when it is lost and when it is back.
+ * and commands wait for it; `onTrouble` is called when it is lost and when it is back.
  *
  * @throws UserError if there is none, within some seconds.
  */
@@ -172,7 +172,7 @@ async function clear(redis: Redis, name: string, queue: Queue): Promise<void> {
   try {
     await queue.obliterate(); // which pauses it first
   } catch (error) {
-    await queue.resume(); // a job was begun meanwhile; whoever queued it says again where the study is
+    await queue.resume(); // a job was started meanwhile; whoever queued it says again where the study is
     throw error;
   }
 }
@@ -270,7 +270,7 @@ export async function jobsOf(
 export async function openQueue(redis: Redis, name: string): Promise<Queue> {
   const { Queue } = await import("bullmq");
   const queue = new Queue(name, { connection: redis, prefix });
-  queue.on("error", () => {}); // told by the connection
+  queue.on("error", () => {}); // the connection reports it
   return queue;
 }
 

@@ -9,7 +9,7 @@ import type { Standing } from "./standing.js";
 import { isOpen, standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
 
-/** What is told while runs are trained, here or by workers elsewhere. */
+/** Callbacks while runs are trained, here or by workers elsewhere. */
 export interface StudyListeners {
   readonly onBegin?: (standing: Standing) => void;
   readonly onProgress?: (standing: Standing, progress: TrainProgress) => void;

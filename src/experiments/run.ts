@@ -55,7 +55,7 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
   } catch (error) {
     const expected = error instanceof UserError || error instanceof DivergenceError;
     const { message, stack = message } = error as Error;
-    if (isTaken(error)) log.line("left to another process, which began it first");
+    if (isTaken(error)) log.line("left to another process, which started it first");
     else log.line(`failed: ${expected ? message : stack}`);
     throw error;
   }

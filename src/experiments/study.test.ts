@@ -75,7 +75,7 @@ test("what a run is logged as is one value of a grid", () => {
   expect(runs.map(({ options }) => options.log)).toEqual([["tensorboard"], ["tensorboard"]]);
 });
 
-test("all problems of a study are told at once", () => {
+test("all problems of a study are reported at once", () => {
   expect(
     problemsOf({
       grids: [{ modle: "lenet5", method: [] }],
@@ -98,7 +98,7 @@ test("all problems of a study are told at once", () => {
   ]);
 });
 
-test("files that could not be loaded are told once, with what else is wrong in their runs and in others", () => {
+test("files that could not be loaded are reported once, with what else is wrong in their runs and in others", () => {
   const unloaded = new Map([["method ./gone.mjs", "cannot load the method ./gone.mjs (from study.json)"]]);
   const study = {
     defaults: { model: "lenet5" },
@@ -127,7 +127,7 @@ test("what has an effect on some runs of an entry is allowed there", () => {
   expect(runs).toHaveLength(4);
 });
 
-test("mistakes in bits are told with the others, each once", () => {
+test("mistakes in bits are reported with the others, each once", () => {
   expect(
     problemsOf({
       defaults: { model: "lenet5", method: "qnn" },
@@ -137,8 +137,8 @@ test("mistakes in bits are told with the others, each once", () => {
     }),
   ).toEqual([
     "4 mistakes; nothing has been started:",
-    'bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got "2" (from study.json, grids[0])',
-    'bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got "x" (from study.json, exclude[0])',
+    'bits must be WEIGHTS/ACTIVATIONS, such as "2/4" or "w2a4", got "2" (from study.json, grids[0])',
+    'bits must be WEIGHTS/ACTIVATIONS, such as "2/4" or "w2a4", got "x" (from study.json, exclude[0])',
     expect.stringMatching(/^seed must be .* got -1 \(from study.json, runs\[0\]\)$/),
     expect.stringMatching(/^weightBits must be .* got 0.*\(from study.json, runs\[1\]\)$/),
   ]);
@@ -152,12 +152,12 @@ test("a grid that is beyond all reason is refused before it is made", () => {
 });
 
 test.each([
-  [{}, /^study.json has no runs; give grids or runs, as /],
+  [{}, /^study.json has no runs; give grids or runs, such as /],
   [{ gridz: [] }, /^unknown key "gridz" \(from study.json\); allowed are name, .*; did you mean grids\?$/],
   [[], /^a study must be an object of name, defaults, grids, runs, exclude: .* \(from study.json\)$/],
   [
     { runs: [{ model: "lenet5", bits: "2" }] },
-    /^bits must be WEIGHTS\/ACTIVATIONS, as "2\/4" or "w2a4", got "2" \(from study.json, runs\[0\]\)$/,
+    /^bits must be WEIGHTS\/ACTIVATIONS, such as "2\/4" or "w2a4", got "2" \(from study.json, runs\[0\]\)$/,
   ],
   [
     { runs: [{ model: "lenet5", bits: "2/2", weightBits: 1 }] },

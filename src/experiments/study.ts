@@ -206,7 +206,7 @@ export function runsOf(
   );
   if (grids.length + runs.length === 0) {
     problems.add(
-      `${source} has no runs; give grids or runs, as {"grids": [{"model": "lenet5", "bits": ["1/1", "2/2"]}]}`,
+      `${source} has no runs; give grids or runs, such as {"grids": [{"model": "lenet5", "bits": ["1/1", "2/2"]}]}`,
     );
   }
   // What a rule leaves out is known only if all runs are.

@@ -23,7 +23,7 @@ export interface WorkerListeners extends StudyListeners {
   readonly onReady?: () => void;
 }
 
-/** What the server is given to answer once the worker has been told to stop. */
+/** How long the server may take to answer once the worker is to stop. */
 export const graceMilliseconds = 3_000;
 
 export interface JobManner extends WorkerListeners {
@@ -37,7 +37,7 @@ export interface JobManner extends WorkerListeners {
   readonly signal: AbortSignal;
 }
 
-/** Never rejects: what goes wrong is the job's failure, or told. */
+/** Never rejects: an error is the job's failure, or is reported. */
 export async function runJob(job: Job, token: string, manner: JobManner): Promise<void> {
   const { signal, onTrouble } = manner;
   const lease = holdLease(job, token, manner.lockMilliseconds);

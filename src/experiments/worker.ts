@@ -1,4 +1,4 @@
-/** A worker: takes runs from the queues of a server, and trains them until it is told to stop. */
+/** A worker: takes runs from the queues of a server, and trains them until it is stopped. */
 import { randomUUID } from "node:crypto";
 import type { Worker } from "bullmq";
 import type { Redis } from "ioredis";
@@ -192,7 +192,7 @@ class Pool {
       lockDuration: milliseconds,
       stalledInterval: milliseconds,
     });
-    worker.on("error", () => {}); // told by the connection
+    worker.on("error", () => {}); // the connection reports it
     // It is known before it is ready: one that the server does not answer keeps its connection until it is closed.
     this.served.set(name, { name, folder, worker, running: 0 });
     try {
@@ -220,7 +220,7 @@ class Pool {
     return true;
   }
 
-  /** What goes wrong again and again is told once. */
+  /** Reports a problem that keeps happening once. */
   private tell(message: string): false {
     if (!this.reported.has(message)) this.options.onTrouble?.(message);
     this.reported.add(message);

@@ -133,7 +133,7 @@ export function readText(path: string, most: number): string {
   return text.startsWith("\uFEFF") ? text.slice(1) : text;
 }
 
-/** Whether there is anything at a path. @throws UserError where that cannot be told, as in a folder that may not be read. */
+/** Whether there is anything at a path. @throws UserError where that cannot be determined, such as in a folder that may not be read. */
 export function isThere(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;

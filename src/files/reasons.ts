@@ -33,7 +33,10 @@ const unwritten: Readonly<Record<string, readonly [reason: string, remedy?: stri
   EROFS: ["the disk can only be read"],
   ENOSPC: ["no space is left on the disk (ENOSPC)", "make room"],
   EDQUOT: ["the quota of disk space is used up (EDQUOT)", "make room"],
-  EFBIG: ["the file would be larger than files may be here (EFBIG)", "allow larger files, as with ulimit -f"],
+  EFBIG: [
+    "the file would be larger than files may be here (EFBIG)",
+    "allow larger files, for example with ulimit -f",
+  ],
 };
 
 /** Why a file or folder cannot be read. */

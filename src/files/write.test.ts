@@ -75,7 +75,7 @@ test("what is staged takes the file's place when it is told to", () => {
 });
 
 /** Pieces of which each tells whether other work had its turn since the one before. */
-async function* told(turns: boolean[], count: number, failsAt = Infinity) {
+async function* recorded(turns: boolean[], count: number, failsAt = Infinity) {
   for (let i = 0; i < count; i++) {
     let hadTurn = false;
     setImmediate(() => (hadTurn = true));
@@ -89,7 +89,7 @@ test("pieces are written while other work goes on, and take the file's place whe
   const path = join(directory, "a.bin");
   writeAtomically(path, "old");
   const turns: boolean[] = [];
-  const replace = await stagePieces(path, told(turns, 3));
+  const replace = await stagePieces(path, recorded(turns, 3));
   expect(turns).toEqual([true, true, true]);
   expect(readFileSync(path, "utf8")).toBe("old");
   replace();
@@ -97,13 +97,13 @@ test("pieces are written while other work goes on, and take the file's place whe
   expect(readdirSync(directory)).toEqual(["a.bin"]);
 });
 
-test("pieces that cannot be read are told as they are, and leave the old file alone", async () => {
+test("errors in reading pieces are passed on unchanged, and leave the old file alone", async () => {
   const path = join(directory, "a.bin");
   writeAtomically(path, "old");
-  await expect(stagePieces(path, told([], 3, 2))).rejects.toThrow(RangeError);
+  await expect(stagePieces(path, recorded([], 3, 2))).rejects.toThrow(RangeError);
   expect(readFileSync(path, "utf8")).toBe("old");
   expect(readdirSync(directory)).toEqual(["a.bin"]);
-  const nowhere = stagePieces(join(directory, "none", "a.bin"), told([], 3));
+  const nowhere = stagePieces(join(directory, "none", "a.bin"), recorded([], 3));
   await expect(nowhere).rejects.toThrow(/^cannot write .*a\.bin: nothing can be made there; /);
 });
 

@@ -1,5 +1,5 @@
 /**
- * Writing that survives being killed at any moment and a disk that fills up, and that stays where it was told to: a
+ * Writing that survives being killed at any moment and a disk that fills up, and that stays where it was sent: a
  * symbolic link in a file's place is replaced or refused, and what it leads to is never written.
  */
 import { randomBytes } from "node:crypto";

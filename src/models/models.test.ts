@@ -168,7 +168,7 @@ describe("names", () => {
   });
 });
 
-test("what is wrong in a network's file is told as the file's, with the layer", () => {
+test("a mistake in a network's file is reported with the file and the layer", () => {
   const build = (options: object) => {
     const own = network("own", { input: [4, 4, 1], classes: 2 }, (net, x) =>
       net.convolution("c", x, { channels: 2, kernel: 3, ...options }),

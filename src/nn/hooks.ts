@@ -5,7 +5,7 @@ import type { Shape, Tensor } from "../graph/index.js";
 import { isTensor } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
 
-/** What a hook gives for a layer. @throws UserError for what functions on tensors refuse in it, told as the hook's. */
+/** The result of a hook for a layer. @throws UserError, naming the hook, for what functions on tensors refuse in it. */
 export const callHook = <T>({ name }: Method, hook: string, layer: LayerInfo, call: () => T): T =>
   callAt({ what: `method ${name}: ${hook}`, layer: layer.name }, call);
 

@@ -116,7 +116,7 @@ const statisticsMomentum = 0.1;
 /** Streams of random numbers below this one are the methods', one a layer. */
 const firstDropoutStream = 2 ** 16;
 
-/** What a function on tensors gives for a part of a network. @throws UserError for what it refuses, told with the part's name. */
+/** The result of a function on tensors for a part of a network. @throws UserError for what it refuses, with the part's name. */
 function named<T>(part: string, call: () => T): T {
   try {
     return call();

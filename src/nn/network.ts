@@ -5,7 +5,7 @@
  * once for real. Its `build` must therefore do the same each time.
  */
 import { shown, UserError } from "../errors.js";
-import { lacksPlace, retold } from "../errors/place.js";
+import { lacksPlace, reworded } from "../errors/place.js";
 import type { Rule, Rules } from "../errors/options.js";
 import {
   callback,
@@ -238,7 +238,7 @@ function built<T>({ name }: Network, build: () => T): T {
   try {
     return build();
   } catch (error) {
-    throw lacksPlace(error) ? retold(error, `network ${name}: ${error.message}`, error.field) : error;
+    throw lacksPlace(error) ? reworded(error, `network ${name}: ${error.message}`, error.field) : error;
   }
 }
 

@@ -24,7 +24,7 @@ test("an optimizer trains at the rate that it is given, which reports and runs t
   );
 });
 
-test("what functions on tensors refuse is told as the file's", () => {
+test("what functions on tensors refuse is reported as an error of the file", () => {
   const shapes =
     "mul: the shapes [2] and [3] do not broadcast; counted from the last axis, extents must be equal or 1";
   const [two, three] = [leaf("two", [2]), leaf("three", [3])];

@@ -1,4 +1,4 @@
-/** Methods from files of a user's: what is wrong with one is told as the file's. */
+/** Methods from a user's files: a mistake in one is reported with the file's name. */
 import { expect, test } from "vitest";
 import { UserError } from "../errors.js";
 import { array, gradients, leaf, mul, sum } from "../graph/index.js";
@@ -30,7 +30,7 @@ test("bits of which a method allows one need not be said", () => {
   );
 });
 
-test("a hook that fails is told with its name and file", () => {
+test("a hook that fails is reported with its name and file", () => {
   const failing = methodOf("./failing.mjs", {
     weights: (x) => (x as unknown as { mean(): typeof x }).mean(),
     activations: () => {
@@ -46,7 +46,7 @@ test("a hook that fails is told with its name and file", () => {
   expect(failing.fullPrecision({ ...layer, index: 0 })).toBe(true);
 });
 
-test("what functions on tensors refuse in a hook is told with the file and the layer, later in its gradient too", () => {
+test("what functions on tensors refuse in a hook is reported with the file and the layer, also later in its gradient", () => {
   const scale = array(Float32Array.of(1, 2, 3));
   const mean = methodOf("./mean.mjs", { fullPrecision: () => false, weights: (w) => mul(w, scale) });
   const net = network("n", { input: [2, 1, 1], classes: 2 }, (net, x) =>

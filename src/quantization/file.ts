@@ -53,7 +53,7 @@ function made(file: string, checksum: string, create: () => Method): Method {
   const method: Method | undefined = resultOf(`create() of ${file}`, "method", create);
   for (const [part, type] of Object.entries(parts)) {
     if (typeof method?.[part as keyof typeof parts] === type) continue;
-    throw mistake(`create() of ${file} must return a Method, but its "${part}" is no ${type}`);
+    throw mistake(`create() of ${file} must return a Method, but its "${part}" is not of type ${type}`);
   }
   return guarded(file, "method", { ...method, options: { ...method.options, file: checksum } });
 }

@@ -131,7 +131,7 @@ test("runs of another revision of the method are not averaged: the latest stands
   expect(group?.settings).toContain("revision 2 of the method");
 });
 
-test("an unfinished seed is told and not averaged", () => {
+test("an unfinished seed is reported and not averaged", () => {
   const cell = { ...of("ttq"), epochs: 2 };
   const report = reportOf(madeRun({ ...cell, seed: 1 }, [90, 99]), madeRun({ ...cell, seed: 2 }, [99.9]));
   expect(cellOf(report, "ttq", "2/32").group).toMatchObject({

@@ -21,7 +21,7 @@ test("runs that counted equal logits as wrong are not averaged with others, and 
   expect(report.runs.map(({ scoring }) => scoring)).toEqual([1, 2]);
   for (const text of [markdown(report), await page(report)]) {
     expect(text).toContain(
-      "Of 2 runs, 1 was begun by an older fewbit, which counted an image as wrong where",
+      "Of 2 runs, 1 was started by an older version of fewbit, which counted an image as wrong where",
     );
     expect(text).toContain("equal logits wrong");
   }
@@ -29,6 +29,6 @@ test("runs that counted equal logits as wrong are not averaged with others, and 
 
 test("a report of runs by one rule says so, or nothing", () => {
   const text = (...runs: ReturnType<typeof madeRun>[]) => markdown(buildReport({ runs, warnings: [] }));
-  expect(text(madeRun({}, [90], older))).toContain("Of 1 run, 1 was begun by an older fewbit");
+  expect(text(madeRun({}, [90], older))).toContain("Of 1 run, 1 was started by an older version of fewbit");
   expect(text(madeRun({}, [90]))).not.toContain("older fewbit");
 });

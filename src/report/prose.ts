@@ -19,7 +19,7 @@ export function accuracyText(runs: readonly ReportedRun[]): string {
   const ties =
     old === 0
       ? ""
-      : ` Of ${counted(runs.length, "run")}, ${old} ${old === 1 ? "was" : "were"} begun by an older fewbit, which counted an image as wrong where another class had an equal logit ("equal logits wrong" in their settings); fewbit eval scores them by the rule of today, the first of equal logits.`;
+      : ` Of ${counted(runs.length, "run")}, ${old} ${old === 1 ? "was" : "were"} started by an older version of fewbit, which counted an image as wrong where another class had an equal logit ("equal logits wrong" in their settings); fewbit eval scores them by the rule of today, the first of equal logits.`;
   return chosenText(runs) + ties;
 }
 

@@ -255,7 +255,7 @@ describe("refuses, and changes nothing, when", () => {
     [
       "it is resumed with another seed",
       { resume: true, recipe: { seed: 2 } },
-      /was begun with seed 1, not 2/,
+      /was started with seed 1, not 2/,
     ],
     [
       "the data differ",
@@ -311,7 +311,7 @@ describe("refuses, and changes nothing, when", () => {
     [
       "the configuration's options are too deep to be shown",
       { resume: true },
-      /was begun with optimizer \{\.\.\.\}, not \{"name":"sgd"/,
+      /was started with optimizer \{\.\.\.\}, not \{"name":"sgd"/,
       replace("config.json", /"optimizer": \{\s*"name": "sgd",\s*"options": \{/, `$&"a": ${deep}`),
     ],
     [

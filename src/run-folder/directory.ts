@@ -45,7 +45,7 @@ export interface OpenOptions {
   readonly config: RunConfig;
   /** Network and method, in words: see `checkpoint.ts`. */
   readonly identity: string;
-  /** Throws if what was begun by a configuration would go on by other rules. */
+  /** Throws if what was started by a configuration would go on by other rules. */
   readonly refuseOtherRules?: (previous: RunConfig) => void;
   /** Arrays like those of a checkpoint of this run. */
   readonly expected: Expected;
@@ -305,13 +305,13 @@ function clear(path: string): void {
   for (const name of [...events, ...Object.values(rest), config]) rmSync(join(path, name), { force: true });
 }
 
-/** A run is continued with the recipe that it began with. */
+/** A run is continued with the recipe that it started with. */
 function checkSame(previous: RunConfig, config: RunConfig, path: string): void {
   const other = differenceOf(previous, config);
   if (other === undefined) return;
   const { key, before, now } = other;
   throw new UserError(
-    `${path} was begun with ${key} ${shown(before)}, not ${shown(now)}; resume it with the same, or begin another run`,
+    `${path} was started with ${key} ${shown(before)}, not ${shown(now)}; resume it with the same, or start another run`,
     key,
   );
 }

@@ -193,7 +193,7 @@ function millisecondsSinceBeat(path: string): number {
   const probe = besides(path);
   try {
     createFile(probe, "");
-    // Opened, since a file's times are told anew then where a network's file system keeps them.
+    // Opened, since a file's times are then refreshed on a network file system.
     const file = openRegular(path);
     try {
       return statSync(probe).mtimeMs - fstatSync(file).mtimeMs;

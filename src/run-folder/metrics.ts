@@ -98,7 +98,7 @@ export function readLines<T extends { readonly epoch: number }>(
   for (const [i, line] of lines.entries()) {
     const value = parse(line, schema);
     if (value === undefined) {
-      throw new UserError(`${path} is damaged: line ${i + 1} is not a line of an epoch`);
+      throw new UserError(`${path} is damaged: line ${i + 1} is not the record of an epoch`);
     }
     if (value.epoch > epochs) break;
     kept.push(value);

@@ -262,7 +262,7 @@ export const recipeWords = (recipe: Recipe): ReadonlyMap<Key, readonly string[]>
     }),
   );
 
-/** The first part of a recipe that is another than a run's, with both values; a run goes on with the recipe that it began with. */
+/** The first part of a recipe that is another than a run's, with both values; a run goes on with the recipe that it started with. */
 export function differenceOf(
   before: Recipe,
   now: Recipe,

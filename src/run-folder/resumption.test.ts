@@ -132,7 +132,7 @@ describe("a run is not resumed, and stays as it is, where", () => {
   });
 });
 
-test("a folder in the summary's place is told, and a link that leads nowhere is replaced", async () => {
+test("a folder in the summary's place is reported, and a link that leads nowhere is replaced", async () => {
   remove("summary.json");
   mkdirSync(at("summary.json"));
   await expect(resume()).rejects.toThrow(new UserError(`${at("summary.json")} is a folder; move it away`));
@@ -142,7 +142,7 @@ test("a folder in the summary's place is told, and a link that leads nowhere is 
   expect(loadRun(run).summary?.epochs).toBe(4);
 });
 
-test("lines that were removed are told, and the run goes on without them", async () => {
+test("lines that were removed are reported, and the run goes on without them", async () => {
   remove("layers.jsonl", "confusion.jsonl");
   const { metrics } = await resume();
   expect(warnings).toEqual(

@@ -25,7 +25,7 @@ export interface Resumption {
   readonly metrics: readonly EpochMetrics[];
   readonly layers: readonly LayerLine[];
   readonly confusion: readonly ConfusionLine[];
-  /** Whether the best weights are to be written anew, from the checkpoint. */
+  /** Whether the best weights are to be written again, from the checkpoint. */
   readonly lacksBest: boolean;
 }
 

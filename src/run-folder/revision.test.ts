@@ -34,14 +34,14 @@ test("a run whose method has not changed does not mention a revision of it", () 
 test("a run of a revision that this fewbit does not know is neither scored nor asked nor resumed", async () => {
   revise({ method: 99 });
   const refusal =
-    /^\S+ is of revision 99 of its method, and this fewbit knows those up to \d+; take a newer fewbit$/;
+    /^\S+ was started with revision 99 of its method, and this version of fewbit knows those up to \d+; use a newer one$/;
   const { model, method, data } = base;
   await expect(evaluateRun(folder, { model, method, data })).rejects.toThrow(refusal);
   await expect(predictRun(folder, [], { model, method })).rejects.toThrow(refusal);
   await expect(train({ ...base, directory: folder, resume: true })).rejects.toThrow(refusal);
   revise({ scoring: 99 });
   await expect(train({ ...base, directory: folder, resume: true })).rejects.toThrow(
-    /is of revision 99 of its scoring, and this fewbit knows those up to 2; take a newer fewbit$/,
+    /was started with revision 99 of its scoring, and this version of fewbit knows those up to 2; use a newer one$/,
   );
 });
 
@@ -81,7 +81,7 @@ describe("residual blocks of XNOR-Net and BWN, which had no ReLU after their fir
 
     revise({});
     const refusal =
-      /^\S+ is of revision 1 of its method; since revision 2 residual blocks of XNOR-Net and BWN have their ReLU after the first convolution too, so its weights fit the older rule alone; train it anew$/;
+      /^\S+ was started with revision 1 of its method; since revision 2 residual blocks of XNOR-Net and BWN have their ReLU after the first convolution too, so its weights fit only the older rule; train it again$/;
     await expect(evaluateRun(folder, { model, method, data })).rejects.toThrow(refusal);
     await expect(predictRun(folder, [], { model, method })).rejects.toThrow(refusal);
     await expect(train({ ...options, epochs: 3, directory: folder, resume: true })).rejects.toThrow(refusal);
@@ -116,7 +116,7 @@ describe("other changes touch the training alone", () => {
     await evaluateRun(folder, { model, method, data });
     await predictRun(folder, [], { model, method });
     await expect(train({ ...base, method, epochs: 2, directory: folder, resume: true })).rejects.toThrow(
-      /since revision 3 QNN's latent weights start .* so it would go on by another rule; train it anew$/,
+      /since revision 3 QNN's latent weights start .* so it would go on by another rule; train it again$/,
     );
   });
 });

@@ -106,12 +106,12 @@ export function refuseOtherRules(
   const latest = methodChanges.at(-1)?.revision ?? 1;
   if (made > latest) {
     throw new UserError(
-      `${directory} is of revision ${made} of its method, and this fewbit knows those up to ${latest}; take a newer fewbit`,
+      `${directory} was started with revision ${made} of its method, and this version of fewbit knows those up to ${latest}; use a newer one`,
     );
   }
   if (scoring > scoringRevision && use === "train") {
     throw new UserError(
-      `${directory} is of revision ${scoring} of its scoring, and this fewbit knows those up to ${scoringRevision}; take a newer fewbit`,
+      `${directory} was started with revision ${scoring} of its scoring, and this version of fewbit knows those up to ${scoringRevision}; use a newer one`,
     );
   }
   const matters = ({ touches }: Change): boolean => touches === "answers" || use === "train";
@@ -120,8 +120,8 @@ export function refuseOtherRules(
   );
   if (change === undefined) return;
   const consequence =
-    change.touches === "answers" ? "its weights fit the older rule alone" : "it would go on by another rule";
+    change.touches === "answers" ? "its weights fit only the older rule" : "it would go on by another rule";
   throw new UserError(
-    `${directory} is of revision ${made} of its method; since revision ${change.revision} ${change.what}, so ${consequence}; train it anew`,
+    `${directory} was started with revision ${made} of its method; since revision ${change.revision} ${change.what}, so ${consequence}; train it again`,
   );
 }

@@ -47,7 +47,7 @@ export const isEventFile = (name: string): boolean => /^events\.out\.tfevents\.\
 /** `config.json`. */
 export interface RunConfig extends Recipe {
   readonly formatVersion: 1;
-  /** The hash of what the run was begun with, which its weights repeat: those of another run are noticed. First versions have none. */
+  /** The hash of what the run was started with, which its weights repeat: those of another run are noticed. First versions have none. */
   readonly recipe?: string;
   /** fewbit's version. */
   readonly fewbit: string;

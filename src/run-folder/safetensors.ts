@@ -318,7 +318,7 @@ function floatOfHalf(bits: number): number {
 
 function parseEntry(name: string, entry: unknown, file: string, bad: Bad) {
   const { dtype, shape, data_offsets: offsets, ...others } = isObject(entry) ? entry : {};
-  if (typeof dtype !== "string") throw bad(`"${name}" has type ${shown(dtype)}, which is no text`);
+  if (typeof dtype !== "string") throw bad(`"${name}" has type ${shown(dtype)}, which is not a text`);
   if (!readTypes.includes(dtype)) {
     throw new UserError(
       `${file} has "${name}" of type ${shown(dtype)}, which fewbit does not read; ${readTypes.join(", ")} are read`,

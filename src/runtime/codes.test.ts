@@ -29,16 +29,16 @@ test("codes of the lattice are multiplied", async () => {
 });
 
 test.each<[[number, number], [number, number], string]>([
-  [[300, 0], [1, 1], "the value 300 is none of the lattice 0, 1, ..., 3"],
-  [[4, 0], [1, 1], "the value 4 is none of the lattice 0, 1, ..., 3"],
-  [[-1, 0], [1, 1], "the value -1 is none of the lattice 0, 1, ..., 3"],
-  [[0.5, 0], [1, 1], "the value 0.5 is none of the lattice 0, 1, ..., 3"],
-  [[Infinity, 0], [1, 1], "the value Infinity is none of the lattice 0, 1, ..., 3"],
-  [[1, 0], [0, 1], "the value 0 is none of the lattice -1, 1, ..., 1"],
+  [[300, 0], [1, 1], "the value 300 is not on the lattice 0, 1, ..., 3"],
+  [[4, 0], [1, 1], "the value 4 is not on the lattice 0, 1, ..., 3"],
+  [[-1, 0], [1, 1], "the value -1 is not on the lattice 0, 1, ..., 3"],
+  [[0.5, 0], [1, 1], "the value 0.5 is not on the lattice 0, 1, ..., 3"],
+  [[Infinity, 0], [1, 1], "the value Infinity is not on the lattice 0, 1, ..., 3"],
+  [[1, 0], [0, 1], "the value 0 is not on the lattice -1, 1, ..., 1"],
 ])("inputs %j and weights %j are refused", async (x, w, message) => {
   const refused = product(state, batch(x, w));
   await expect(refused).rejects.toThrow(UserError);
-  await expect(refused).rejects.toThrow(`codes: ${message}; round and limit what is marked as codes`);
+  await expect(refused).rejects.toThrow(`codes: ${message}; round and clip what is marked as codes`);
 });
 
 test("NaN passes: a training that breaks down says so itself", async () => {

@@ -27,7 +27,7 @@ export interface RunMemory {
 export interface LoadedProgram {
   readonly program: Program;
   /**
-   * Runs every instruction once, after the runs that were begun before on any program of the executor. With
+   * Runs every instruction once, after the runs that were started before on any program of the executor. With
    * `nanoseconds` (one number per instruction), adds the time that each took.
    */
   run(memory: RunMemory, nanoseconds?: Float64Array): Promise<void>;
@@ -51,11 +51,11 @@ export interface Executor {
    */
   write(memory: Memory, offset: number, data: ArrayBufferView): void;
   /**
-   * Fills `into` with the bytes of `memory` from `offset` on, as the runs that were begun before leave them. It waits for
+   * Fills `into` with the bytes of `memory` from `offset` on, as the runs that were started before leave them. It waits for
    * those alone that use the memory.
    */
   read(memory: Memory, offset: number, into: ArrayBufferView): Promise<void>;
-  /** Other memory of the same content, as the runs that were begun before leave it: `into`, which is no smaller, or new. */
+  /** Other memory of the same content, as the runs that were started before leave it: `into`, which is no smaller, or new. */
   copy(memory: Memory, into?: Memory): Memory;
   /** Verifies the program and prepares it. Programs loaded by one executor share its scratch memory. */
   load(program: Program): LoadedProgram;
@@ -90,7 +90,7 @@ export function setDefaultExecutor(make: () => Executor): void {
   makeDefault = make;
 }
 
-/** @throws UserError if memory of this size cannot be had, with the `reason` if one is known. */
+/** @throws UserError if memory of this size cannot be allocated, with the `reason` if one is known. */
 export function allocateOrExplain<T>(
   bytes: number,
   allocate: (bytes: number) => T,
@@ -101,7 +101,7 @@ export function allocateOrExplain<T>(
   } catch {
     const because = reason === undefined ? "" : `: it is ${reason(bytes)}`;
     throw new UserError(
-      `one block of ${memoryText(bytes)} of memory cannot be had here${because}; use a smaller batch, image or network`,
+      `one block of ${memoryText(bytes)} of memory cannot be allocated here${because}; use a smaller batch, image or network`,
     );
   }
 }

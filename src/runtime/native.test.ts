@@ -23,7 +23,9 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
 
   test("refuses memory that there is not", () => {
     expect(() => create().allocate(2 ** 46)).toThrow(UserError);
-    expect(() => create().allocate(2 ** 46)).toThrow("one block of 65536.0 GiB of memory cannot be had here");
+    expect(() => create().allocate(2 ** 46)).toThrow(
+      "one block of 65536.0 GiB of memory cannot be allocated here",
+    );
   });
 
   test("runs in order, without holding up the event loop", async () => {
@@ -119,7 +121,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     );
   });
 
-  test("reads and copies come after the runs that were begun before", async () => {
+  test("reads and copies come after the runs that were started before", async () => {
     const executor = create();
     const program = executor.load(addition(200_000, 50));
     const buffers = buffersFor(executor, 200_000);

@@ -12,7 +12,7 @@ const here: string | undefined = import.meta.url;
  * file that lies beside it or beside the program's first script, or else that of the installed package, which
  * the bundle or the working directory finds as `fewbit`.
  *
- * @param path in the package, as "wasm/fewbit.wasm".
+ * @param path in the package, such as "wasm/fewbit.wasm".
  * @param own the file beside this code, as an expression that bundlers know; default: one that they leave alone.
  */
 export function ownFile(path: string, own = () => new URL(`../../${path}`, here)): string | undefined {
@@ -30,7 +30,7 @@ function installed(from: string, path: string): string {
   return join(dirname(createRequire(from).resolve("fewbit/package.json")), path);
 }
 
-/** A place, if it can be told and holds the file. */
+/** A place, if it can be determined and holds the file. */
 function found(place: () => string): string | undefined {
   try {
     const path = place();

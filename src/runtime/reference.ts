@@ -130,7 +130,7 @@ function checkCodes(values: ArrayLike<number>, lattice: Lattice): void {
     const value = values[i];
     if (Number.isNaN(value) || (value >= lo && value <= hi && (value - lo) % step === 0)) continue;
     throw new UserError(
-      `codes: the value ${value} is none of the lattice ${lo}, ${lo + step}, ..., ${hi}; round and limit what is marked as codes`,
+      `codes: the value ${value} is not on the lattice ${lo}, ${lo + step}, ..., ${hi}; round and clip what is marked as codes`,
     );
   }
 }

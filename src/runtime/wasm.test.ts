@@ -24,7 +24,7 @@ test("allocates zeroed memory, and refuses what there is not", async () => {
   }
   expect(() => executor.allocate(2 ** 46)).toThrow(
     new UserError(
-      "one block of 65536.0 GiB of memory cannot be had here; use a smaller batch, image or network",
+      "one block of 65536.0 GiB of memory cannot be allocated here; use a smaller batch, image or network",
     ),
   );
 });
@@ -73,7 +73,9 @@ test("refuses in one line what 32-bit addresses do not reach", async () => {
   const { bytes, ...rest } = addition(10);
   const program = executor.load({ ...rest, bytes: { ...bytes, scratch: 2 ** 32 } });
   await expect(program.run(buffersFor(executor, 10))).rejects.toThrow(
-    new UserError("one block of 4.0 GiB of memory cannot be had here; use a smaller batch, image or network"),
+    new UserError(
+      "one block of 4.0 GiB of memory cannot be allocated here; use a smaller batch, image or network",
+    ),
   );
   const twice = { ...bytes, scratch: 3 * 2 ** 30, constants: 2 * 2 ** 30 };
   await expect(executor.load({ ...rest, bytes: twice }).run(buffersFor(executor, 10))).rejects.toThrow(
@@ -82,7 +84,7 @@ test("refuses in one line what 32-bit addresses do not reach", async () => {
   await executor.load(addition(10)).run(buffersFor(executor, 10));
 });
 
-test("padding is zeros however wide it is, and refused where its work memory cannot be had", async () => {
+test("padding is zeros however wide it is, and refused where its work memory cannot be allocated", async () => {
   const executor = wasmExecutor();
   const convolve = async (height: number, width: number) => {
     const step = compile(
@@ -99,5 +101,7 @@ test("padding is zeros however wide it is, and refused where its work memory can
   };
   const { y } = await convolve(3000, 3000);
   expect([...y.data]).toEqual([0, 0, 0, 0, 8, 0, 0, 0, 0]);
-  await expect(convolve(1, 2 ** 30)).rejects.toThrow("one block of 8.0 GiB of memory cannot be had here");
+  await expect(convolve(1, 2 ** 30)).rejects.toThrow(
+    "one block of 8.0 GiB of memory cannot be allocated here",
+  );
 });

@@ -1,4 +1,4 @@
-/** What a trained network answers to images: a probability per class. Compiled once, asked as often as one likes. */
+/** The answers of a trained network to images: one probability per class. It is compiled once and may be asked any number of times. */
 import { createState } from "../compiler/state.js";
 import type { ImageSource } from "../data/source.js";
 import { allOf } from "../data/source.js";
@@ -28,25 +28,25 @@ export interface ImageAnswer {
   readonly probabilities: Float32Array;
 }
 
-/** The mistake of asking a network whose logits are NaN. */
+/** The error for a network whose logits are NaN. */
 export const broken = (network: string, asked: string): UserError =>
   new UserError(
     `the network of ${network} answers ${asked} with NaN: its numbers broke down in training; train it again with a lower learning rate`,
   );
 
-/** What the classes are called: their numbers, where a run's data had no names for them. */
+/** The names of the classes; their numbers if a run's data had no names. */
 export const classNamesOf = ({ classNames }: Preparation, classes: number): readonly string[] =>
   classNames ?? Array.from({ length: classes }, (_, label) => String(label));
 
 /**
- * Images that are answered in one go, or fewer where they are large: the memory that it takes does not grow with their
- * number. What is left of them goes in parts of halved sizes, so that few Programs serve any number.
+ * The number of images in one batch, fewer where they are large, so that memory does not grow with their number. The
+ * rest is split into batches of halved sizes, so that a few Programs serve any number.
  */
 const atOnce = 256;
 
 /**
- * Bytes that an answer of a run that is read from its folder may take: nothing there but its configuration says how
- * large its images are, and the run may be a stranger's.
+ * The most bytes for an answer of a run that is read from its folder: only its configuration says how large its images
+ * are, and the run may come from a stranger.
  */
 export const mostOfStored = ({ memoryLimit }: Executor): number => Math.min(memoryLimit, 2 ** 32);
 

@@ -1,4 +1,4 @@
-/** Bits of weights and of activations in one word: "1/2", or "w1a2" as names of runs have it. */
+/** The bits of weights and of activations in one word: "1/2", or "w1a2" as in names of runs. */
 import { z } from "zod";
 import { shown, UserError } from "../errors.js";
 import type { Bits } from "../quantization/index.js";
@@ -8,16 +8,16 @@ export const bitsKey = "bits";
 
 const forms = [/^(\d+)\/(\d+)$/, /^w(\d+)a(\d+)$/] as const;
 
-/** A pair, for editors; which bits there are is checked in the settings that it stands for. */
+/** The schema of a pair, for editors. The two settings that it stands for check the bits. */
 export const bitsPair = z.union(forms.map((form) => z.string().regex(form)));
 
-/** @throws UserError for what is no pair. */
+/** @throws UserError for anything but a pair. */
 export function bitsOf(pair: unknown, source: string): Bits {
   const match = forms.map((form) => form.exec(String(pair))).find((found) => found !== null);
   const [, weightBits, activationBits] = match ?? [];
   if (weightBits === undefined) {
     throw new UserError(
-      `bits must be WEIGHTS/ACTIVATIONS, as "2/4" or "w2a4", got ${shown(pair)} (from ${source})`,
+      `bits must be WEIGHTS/ACTIVATIONS, such as "2/4" or "w2a4", got ${shown(pair)} (from ${source})`,
       bitsKey,
     );
   }

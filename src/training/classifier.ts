@@ -1,4 +1,4 @@
-/** A trained network that answers what pixels show. */
+/** Classifies pixels with a trained network. */
 import type { Preparation } from "../data/images.js";
 import type { ImageSource } from "../data/source.js";
 import { arraySource } from "../data/source.js";
@@ -20,7 +20,7 @@ import type { Run } from "./train.js";
 
 /** The options of `classifier`; `model` and `method` are for folders of networks that are not fewbit's. */
 export interface ClassifierOptions extends ExecutorOptions, OwnParts {
-  /** Which weights: of the best epoch, or those that the run has come to. Default "best". */
+  /** The weights of the best epoch, or the latest ones of the run. Default "best". */
   readonly which?: Which;
 }
 
@@ -37,7 +37,7 @@ const classifierRules: Rules<ClassifierOptions> = {
  */
 export type Pixels = Uint8Array | Uint8ClampedArray | Float32Array;
 
-/** What a classifier says of one image. */
+/** The answer of a classifier to one image. */
 export interface Classification extends ImageAnswer {
   /** The name of the class `answer`. */
   readonly className: string;

@@ -1,6 +1,6 @@
 /**
- * Files of the user's code that settings name: `--method ./pact.mjs`. Whoever loads one makes it known here; a
- * run goes by the checksum of the file, wherever the file lies.
+ * Files of the user's code that settings name: `--method ./pact.mjs`. Whoever loads one registers it here. A run
+ * identifies a file by its checksum, wherever it lies.
  */
 import type { RunConfig } from "../run-folder/index.js";
 import { isCodeFile } from "./setting.js";
@@ -24,12 +24,12 @@ export const titleOf = (key: SettingKey): string => registryOf(key).title;
 export const isKnown = (key: SettingKey, value: unknown): boolean =>
   registryOf(key).find(value) !== undefined;
 
-/** What tells a file that a setting names from others. */
+/** The key of a file that a setting names. */
 export const placeOf = (key: string, path: string): string => `${key} ${path}`;
 /** The checksums of the files that are loaded, by `placeOf`. */
 const checksums = new Map<string, string>();
 
-/** Makes what a file exports known under the path of the file. @throws UserError for what is no entry */
+/** Registers the export of a file under the file's path. @throws UserError for anything but an entry */
 export function registerCode(key: SettingKey, path: string, exported: unknown, checksum: string): void {
   registryOf(key).register(path, exported, checksum);
   checksums.set(placeOf(key, path), checksum);
@@ -44,13 +44,13 @@ export const codeFilesOf = (values: Values): (readonly [key: SettingKey, file: s
     return isCodeFile(value) ? [[key, value] as const] : [];
   });
 
-/** A configuration without what names files of code, but for settings that are made use of. */
+/** A configuration without the settings that name files of code, except for those in use. */
 export const withoutIdleCode = (values: Values, uses: readonly SettingKey[]): Values => {
   const idle = codeFilesOf(values).flatMap(([key]) => (uses.includes(key) ? [] : [key as string]));
   return Object.fromEntries(Object.entries(values).filter(([key]) => !idle.includes(key)));
 };
 
-/** The checksums of the files of code that a configuration names, by setting; of those alone that are loaded. */
+/** The checksums of the files of code that a configuration names, by setting; only of those that are loaded. */
 export const checksumsOf = (values: Values): Readonly<Record<string, string>> =>
   Object.fromEntries(
     codeFilesOf(values).flatMap(([key, file]) => {

@@ -44,7 +44,7 @@ export function parseRunOptions(
   const result = runSchema.safeParse({ data, ...dataSetNamed(data)?.defaults, ...raw });
   if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
   const { issues } = result.error;
-  // A misspelt key is the cause of what seems to be missing. A file that could not be loaded may be told already.
+  // A misspelt key is the cause of what seems to be missing. A file that could not be loaded may be reported already.
   const issue =
     issues.find(({ code }) => code === "unrecognized_keys") ??
     issues.find(({ path }) => !isCodeFile(raw[String(path[0])])) ??
@@ -82,7 +82,7 @@ export function publishedCell(
   return publishedRow({ dataset, model, method, weightBits, activationBits });
 }
 
-/** What a configuration leaves open is as published for its cell, unless it names another optimizer; else Adam at 0.001. */
+/** A setting that a configuration leaves out is as published for its cell, unless the configuration names another optimizer; else Adam at 0.001. */
 function optimizerDefaults(options: Parsed): OptimizerOptions {
   const cell = publishedCell(options);
   const { optimizer = cell?.optimizer ?? defaultOptimizer } = options;
@@ -117,7 +117,7 @@ export function resolveNetwork(options: RunOptions): { model: Network; method: M
   return { model, method };
 }
 
-/** Refuses bits of layers that there are not, and bits that the method does not apply there. */
+/** Refuses bits of unknown layers, and bits that the method does not apply to a layer. */
 function checkLayers(asked: RunOptions["layers"], model: Network, method: Method): void {
   const layers = describe(model, method).layers;
   const refuse = (text: string) => new UserError(`layers ${text}`, "layers");
@@ -138,7 +138,7 @@ function checkLayers(asked: RunOptions["layers"], model: Network, method: Method
   }
 }
 
-/** Names, of which a deep network has too many for a line. */
+/** A list of names, shortened: a deep network has too many for one line. */
 function inShort(names: readonly string[]): string {
   const most = 8;
   if (names.length <= most) return names.join(", ");
@@ -159,7 +159,7 @@ export function resolveOptimizer(options: RunOptions): {
   };
 }
 
-/** The data sets whose files are where it is asked, as "mnist, fashion-mnist, kmnist, cifar10 or images". */
+/** The data sets with a given property, such as "mnist, fashion-mnist, kmnist, cifar10 or images". */
 function namesOf(...places: readonly DataSetEntry["files"][]): string {
   const names = dataRegistry.names.filter((name) => places.includes(dataSetOf(name).files));
   return listed(names, "or");
@@ -168,7 +168,7 @@ function namesOf(...places: readonly DataSetEntry["files"][]): string {
 type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "trainedOn" | "rules">;
 
 /**
- * Loads a configuration's data set for a network, whose input's shape images get.
+ * Loads a configuration's data set for a network; images get the shape of its input.
  *
  * @param preparation that of a trained network, to score it: see `ImagesOptions`.
  * @param trainedOn what such a network was trained on.
@@ -201,14 +201,14 @@ export async function resolveData(
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }
 
-/** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. Names of the user's may have any letters. */
+/** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. Names chosen by the user may have any characters. */
 export function runName(model: Network, method: Method): string {
   const bitsText = method.name === "baseline" ? "" : `-w${method.weightBits}a${method.activationBits}`;
   const preset = [method.options.preset, model.preset].includes("redbit") ? "-redbit" : "";
   return plainName(`${model.name}-${method.name}${bitsText}${preset}`);
 }
 
-/** A name with what is no letter of a folder's name replaced. */
+/** A name in which characters that do not suit a folder's name are replaced. */
 export const plainName = (name: string): string => name.replace(/[^\w.-]+/g, "-");
 
 /** What `train` takes from a configuration, whoever runs it: the command line or a study. */
@@ -217,7 +217,7 @@ type TrainSettings = Pick<
   "optimizer" | "schedule" | "loss" | "executor" | "options" | "code" | CodeKey
 >;
 
-/** All but network, method, data and where and how the run is kept. @throws UserError for the optimizer's settings. */
+/** The options of `train` without network, method and data, and without where and how the run is kept. @throws UserError for the optimizer's settings. */
 export function settingsOf(options: RunOptions): TrainSettings {
   const taken = Object.fromEntries(codeKeys.map((key) => [key, options[key]])) as Pick<RunOptions, CodeKey>;
   return {
@@ -229,7 +229,7 @@ export function settingsOf(options: RunOptions): TrainSettings {
   };
 }
 
-/** A network for the images of a data set: where they do not fit, it is the data that can be changed. @throws UserError */
+/** The network for the images of a data set. Where they do not fit, the message names the data, which can be changed. @throws UserError */
 export function fittedTo({ shape, classes }: Dataset, model: Network): Network {
   try {
     return fitted(model, { input: shape, classes });

@@ -1,4 +1,4 @@
-/** A run's images are read by the rules that it began with, whatever later ones say. */
+/** A run's images are read by the rules that it started with, whatever later ones say. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -74,7 +74,7 @@ test("a run of the first versions goes on, is scored and predicts by its own", a
 
   await expect(
     train({ ...base, model, data: await load(), epochs: 2, directory, resume: true }),
-  ).rejects.toThrow(/was begun with data/);
+  ).rejects.toThrow(/was started with data/);
   const rules = rulesOf(preparation);
   const { last } = await train({
     ...base,

@@ -56,11 +56,11 @@ interface BatchUnderWay {
   readonly labels: HostArray["data"];
 }
 
-/** What is scored, and who hears of it. */
+/** What is scored, and the callbacks. */
 export interface Scoring {
   readonly set: ImageSet | ImageSource;
   readonly batchSize: number;
-  /** Is told how far it is. */
+  /** Called with the progress. */
   readonly onBatch?: (step: number, steps: number) => void;
   readonly isStopped?: () => boolean;
 }
@@ -158,7 +158,7 @@ export async function evaluateRun(
   return { epoch, ...(await evaluateTrained({ model, method, weights }, prepared, options)) };
 }
 
-/** What a network answers to one test image, and what it shows. */
+/** The answer of a network to one test image, and the image's label. */
 export interface Answer extends ImageAnswer {
   readonly label: number;
 }
@@ -186,7 +186,7 @@ function checkIndices(indices: readonly number[], count: number): void {
   indices.forEach((index, i) => checkValue(`indices[${i}]`, index, rule));
 }
 
-/** What a trained network is, of an object that may hold more, as a run does. @throws UserError for what is none. */
+/** The parts of a trained network, from an object that may hold more, such as a run. @throws UserError for anything else. */
 export function onlyTrained(trained: Trained): Trained {
   const { model, method, weights } = Object(trained) as Trained;
   const only = { model, method, weights };
@@ -194,7 +194,7 @@ export function onlyTrained(trained: Trained): Trained {
   return only;
 }
 
-/** The weights alone, without what else an object that holds them may hold. */
+/** Only the weights, from an object that may hold more. */
 function plain({ parameters, statistics }: Weights): Weights {
   return { parameters, statistics };
 }

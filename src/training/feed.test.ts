@@ -41,7 +41,7 @@ test("a batch is prepared while the one before it is in use, and each has its sh
   ]);
 });
 
-test("it begins where it is told, and ends where it is told", async () => {
+test("it begins and ends where it is asked to", async () => {
   const { log, batches } = setUp();
   const used: number[] = [];
   const use = (_: unknown, step: number) => {

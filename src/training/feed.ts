@@ -1,4 +1,4 @@
-/** Gives a compiled step its batches, as arrays of the shapes that it wants. */
+/** Feeds batches to a compiled step, as arrays of the shapes that it takes. */
 import type { Batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
@@ -30,7 +30,7 @@ export async function feed(
     labels: new Int32Array(batches.size(0)),
   });
   const pairs = [arrays(), arrays()];
-  // A batch that is ready when `prepare` returns costs no turn of the event loop.
+  // A batch that is ready when `prepare` returns does not wait for the event loop.
   const prepare = (step: number): ImageBatch | Promise<ImageBatch> => {
     const { images, labels } = pairs[step % 2];
     const count = batches.size(step);
@@ -41,7 +41,7 @@ export async function feed(
     const pending = batches.prepare(epoch, step, images, labels);
     if (!(pending instanceof Promise)) return batch;
     const ready = pending.then(() => batch);
-    ready.catch(() => {}); // an error is told when the batch's turn has come
+    ready.catch(() => {}); // an error is reported when it is the batch's turn
     return ready;
   };
   if (first >= batches.steps) return true;

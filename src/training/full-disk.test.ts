@@ -77,7 +77,7 @@ describe.skipIf(process.platform === "win32")("a training whose files may not gr
     const { code, stderr } = await trainWithin(limit, directory, epochs);
     expect([code, stderr]).toEqual([
       2,
-      `cannot write ${join(directory, "layers.jsonl")}: the file would be larger than files may be here (EFBIG); allow larger files, as with ulimit -f, then resume the run\n`,
+      `cannot write ${join(directory, "layers.jsonl")}: the file would be larger than files may be here (EFBIG); allow larger files, for example with ulimit -f, then resume the run\n`,
     ]);
     const epoch = expectIntact(directory);
     expect(epoch).toBeGreaterThan(0);

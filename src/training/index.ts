@@ -1,4 +1,4 @@
-/** Training: `train`, and what it leaves behind. */
+/** Training: `train`, and the use of trained networks. */
 export type {
   Arrays,
   ConfusionCounts,

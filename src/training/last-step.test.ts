@@ -71,7 +71,7 @@ test("it cannot change on resume", async () => {
     await train({ ...base, epochs: 1, directory });
     const resume = { ...base, epochs: 2, directory, resume: true } as const;
     await expect(train({ ...resume, lastBatch: "drop" })).rejects.toThrow(
-      `${directory} was begun with lastBatch "keep", not "drop"; resume it with the same, or begin another run`,
+      `${directory} was started with lastBatch "keep", not "drop"; resume it with the same, or start another run`,
     );
     await train({ ...resume, lastBatch: "keep" });
   } finally {

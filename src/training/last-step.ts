@@ -1,11 +1,11 @@
-/** The last step of an epoch, which takes the images that are left. */
+/** The last step of an epoch, on the remaining images. */
 
-/** A last step below this share of a whole one is worth a warning. */
+/** A last step smaller than this share of a batch is worth a warning. */
 const least = 1 / 8;
 
 /**
- * A warning where the last step of an epoch has few images: batch normalisation's running statistics take a
- * tenth of what they are from it, just before the network is scored.
+ * A warning if the last step of an epoch has few images: it contributes a tenth of batch normalisation's running
+ * statistics, just before the network is scored.
  */
 export function lastStepWarning(images: number, batchSize: number): string | undefined {
   const left = images % batchSize;

@@ -1,4 +1,4 @@
-/** Runs whose logits tie, as those of a quantized last layer do: by today's rule, and begun by the older one. */
+/** Runs whose logits tie, as those of a quantized last layer do: by today's rule, and started under the older one. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,7 +63,7 @@ test("a run's accuracy is that of its answers and of its confusion matrix, and e
   expect(scores).toEqual({ epoch: 2, ...metrics[1].test });
 });
 
-test("a run that was begun by the older rule goes on by it, and eval counts by today's", async () => {
+test("a run that was started under the older rule goes on by it, and eval counts by today's", async () => {
   await train({ ...tied, epochs: 1, directory });
   const file = join(directory, "config.json");
   const { revision: _, ...older } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** Rules of what several functions take that train, score and ask networks. */
+/** The rules of options that several functions for training, scoring and inference share. */
 import { checkDataset } from "../data/check.js";
 import { UserError } from "../errors.js";
 import type { Rule } from "../errors/options.js";
@@ -10,7 +10,7 @@ import { checkMethod } from "../quantization/index.js";
 import type { CodeKey } from "./settings.js";
 import { settings } from "./settings.js";
 
-/** What a value of a setting may be, by the table of settings. */
+/** The rule of a setting's value, from the table of settings. */
 export const settingRule = (key: CodeKey): Rule =>
   checkedBy((value) => {
     const { error } = settings[key].schema.safeParse(value);
@@ -27,5 +27,5 @@ export const parts = {
 /** How it is trained. */
 export const training = { optimizer: checkedBy(checkOptimizer), loss: optional(checkedBy(checkLoss)) };
 
-/** Which of a run's weights are meant. */
+/** Which weights of a run to use. */
 export const which = optional(oneOf("best", "last"));

@@ -1,4 +1,4 @@
-/** What a stored run's network answers to image files. */
+/** Classifies image files with a stored run's network. */
 import { decodeImages } from "../data/index.js";
 import { rulesOf } from "../data/rules.js";
 import { arraySource } from "../data/source.js";
@@ -20,7 +20,7 @@ export interface PredictOptions extends ExecutorOptions {
   readonly method: Method;
   /** Default "best". */
   readonly which?: Which;
-  /** For dark on light where the network learned from light on dark, as digits are, or the reverse. */
+  /** Inverts the images: for dark on light where the network learned light on dark, such as digits, or the reverse. */
   readonly invert?: boolean;
 }
 
@@ -32,7 +32,7 @@ const predictRules: Rules<PredictOptions> = {
   invert: optional(flag),
 };
 
-/** What a network says of one image file. */
+/** The answer of a network to one image file. */
 export interface Prediction {
   readonly file: string;
   /** The index of the class of the largest logit, the first of equals. */
@@ -46,12 +46,12 @@ export interface Predictions {
   readonly classNames: readonly string[];
   /** How many epochs the weights were trained. */
   readonly epoch: number;
-  /** One a file, in their order. */
+  /** One per file, in their order. */
   readonly predictions: readonly Prediction[];
 }
 
 /**
- * Loads a stored run's weights and compiles its network for one image, without an answer: so that what cannot be is told
+ * Loads a stored run's weights and compiles its network for one image, without an answer, so that problems are reported
  * before images are read for it.
  *
  * @throws UserError as `predictRun` does.

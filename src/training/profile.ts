@@ -1,4 +1,4 @@
-/** Where the time of a training step goes, against what the machine can do. */
+/** Profiles a training step, and compares it with the peak performance of the machine. */
 import { createState } from "../compiler/state.js";
 import type { Batches } from "../data/batches.js";
 import { trainingBatches } from "../data/batches.js";
@@ -21,13 +21,13 @@ import { parts, settingRule, training } from "./options.js";
 import { compileStep } from "./step.js";
 import type { TrainingTensors } from "./step.js";
 
-/** The instructions of one kind: their time, and how much they do in it. */
+/** The instructions of one kind: their time and their work. */
 export interface ProfileRow {
   /** What the instructions do: "convolution", "map sum", ... */
   readonly name: string;
   readonly count: number;
   readonly milliseconds: number;
-  /** Estimated operations and bytes a second. */
+  /** Estimated operations and bytes per second. */
   readonly operationsPerSecond: number;
   readonly bytesPerSecond: number;
 }
@@ -70,7 +70,7 @@ const profileRules: Rules<ProfileOptions> = {
 
 const total = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
-/** Batches that tell how long each took and when the last one was ready. Whole ones only: another size is another Program. */
+/** Batches that record how long each took and when the last one was ready. Only whole batches: another size is another Program. */
 function timed(all: Batches) {
   const preparation = { ended: 0, milliseconds: [] as number[] };
   const batches: Batches = {

@@ -1,4 +1,4 @@
-/** How far a training is, for whoever watches it. */
+/** The progress of a training. */
 
 export interface TrainProgress {
   /** "train": a step has ended; "evaluate": a batch has been scored; "epoch": an epoch has ended. */
@@ -13,7 +13,7 @@ export interface TrainProgress {
   readonly loss: number;
   readonly accuracy: number;
   readonly learningRate: number;
-  /** Training images a second, by this process, evaluation not counted. */
+  /** Training images per second of this process, without evaluation. */
   readonly imagesPerSecond: number;
   /** An estimate; undefined before the second step. */
   readonly secondsLeft: number | undefined;
@@ -22,7 +22,7 @@ export interface TrainProgress {
 /** Evaluating a batch costs about a third of training on it: it needs the forward pass only. */
 export const evaluationShare = 1 / 3;
 
-/** Measures speed and guesses the time left, in units of a training step. */
+/** Measures speed and estimates the remaining time, in units of a training step. */
 export class Pace {
   private readonly unitsAnEpoch: number;
   private unitsDone = 0;
@@ -40,7 +40,7 @@ export class Pace {
     this.unitsAnEpoch = trainSteps + evaluationSteps * evaluationShare;
   }
 
-  /** Begins a phase of training steps, so that the time before it does not count as theirs. */
+  /** Starts a phase of training steps, so that the time before it is not attributed to them. */
   startSteps(): void {
     this.before = performance.now();
   }

@@ -1,4 +1,4 @@
-/** The parts of a stored run that are fewbit's own. No code is loaded for them. */
+/** Recreates the parts of a stored run that are fewbit's own, without loading code. */
 import { dataSetNamed } from "../data/index.js";
 import { UserError } from "../errors.js";
 import { depthOf, inForm, models, shippedModel } from "../models/index.js";
@@ -11,15 +11,15 @@ import { parseRunOptions, resolveNetwork } from "./config.js";
 import type { RunConfig } from "../run-folder/index.js";
 import { keysWhere, runSchema } from "./settings.js";
 
-/** What the caller has of a run whose network or method is its own. */
+/** The parts that the caller gives for a run with a network or method of its own. */
 export interface OwnParts {
   readonly model?: Network;
   readonly method?: Method;
 }
 
 /**
- * @param own the parts that the run does not share with fewbit.
- * @throws UserError for a network or method that neither fewbit has nor the caller gives.
+ * @param own the parts that are not fewbit's.
+ * @throws UserError for a network or method that is neither fewbit's nor given by the caller.
  */
 export function recreate(
   directory: string,
@@ -30,11 +30,11 @@ export function recreate(
   return { model: fitted(model, { input: config.model.input, classes: config.model.classes }), method };
 }
 
-/** A network for a run's images and classes, in the form in which the run has it, whatever its method's preset. */
+/** The network for a run's images and classes, in the form that the run has, whatever its method's preset. */
 export const asTrained = (model: Network, { model: stored }: RunConfig): Network =>
   fitted(inForm(model, stored.preset), stored);
 
-/** What the command line was given, if a run was trained there. */
+/** The settings given on the command line, if a run was trained there. */
 function commandLine({ options }: RunConfig) {
   if (options === undefined) return undefined;
   const values = withoutIdleCode(options, ["model", "method"]);
@@ -44,11 +44,11 @@ function commandLine({ options }: RunConfig) {
 
 const ofMethods: readonly string[] = keysWhere(({ part }) => part === "method");
 
-/** The options of a method that are settings of methods: the folder may be a stranger's. */
+/** The options of a method that are known settings: the folder may come from a stranger. */
 const settingsAmong = (options: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(options).filter(([key]) => ofMethods.includes(key)));
 
-/** The configuration of a run that was trained from code: network, method and data, of these the parts that are fewbit's own. */
+/** The configuration of a run that was trained from code: those of network, method and data that are fewbit's own. */
 export function configurationOf({ model, method, data }: RunConfig): Readonly<Record<string, unknown>> {
   const isShipped = Object.hasOwn(models, model.name);
   const network = isShipped ? { model: model.name } : { model: "resnet", depth: depthOf(model.name) };

@@ -1,22 +1,22 @@
-/** What a row of the table of settings is made of, and schemas whose messages say what is allowed. */
+/** The type of a row in the table of settings, and schemas whose messages say what is allowed. */
 import { z } from "zod";
 import { shown, suggestion } from "../errors.js";
 import type { Registry } from "../errors/registry.js";
 import type { Recipe } from "../run-folder/index.js";
 
-/** How a setting is given to a command. */
+/** The flag of a setting. */
 export interface Flag {
   /** The flag as commander reads it, such as "--depth <layers>". */
   readonly usage: string;
   readonly help: string;
   /**
-   * What a text becomes: "number", one of a list for a flag that may be repeated, the bits of a layer, or a number of
-   * classes or their names. Default: itself.
+   * How a text is parsed: as a number, as one item of a list for a repeatable flag, as the bits of a layer, or as a number
+   * or names of classes. Default: it stays a text.
    */
   readonly reads?: "number" | "list" | "layer" | "classes";
 }
 
-/** Flags that a command has all of, or none. */
+/** A group of flags, of which a command has all or none. */
 export type FlagGroup = "network" | "data" | "images" | "mirrors" | "training" | "executor" | "log" | "out";
 
 /** A row of the table of settings. */
@@ -27,25 +27,25 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   /** A configuration must have it. */
   readonly required?: true;
   readonly group: FlagGroup;
-  /** What it names an entry of; it may also name a file of the user's code, which has one: see `code.ts`. */
+  /** The registry whose entry it names; it may also name a file of the user's code that exports one: see `code.ts`. */
   readonly registry?: Registry;
-  /** Without one the setting is no flag: a command has it as an argument, or in a way of its own. */
+  /** Without a flag, a command takes the setting as an argument or in a way of its own. */
   readonly flag?: Flag;
   /** The part of a run's recipe that it decides; none if it decides no bit of the result. */
   readonly part?: keyof Recipe | "epochs" | "executor";
-  /** What runs did that were made before the setting: at this value it is left out of identities, which so stay as they were. */
+  /** What runs older than the setting did. At this value it is left out of identities, so that these stay as they were. */
   readonly absent?: unknown;
   /** The library's `train` takes it, too, by the same name. */
   readonly isInCode?: true;
   /** A run may go on with another value. */
   readonly resumable?: true;
-  /** It says where on a machine, or with what there, a run is done; another machine is told anew. */
+  /** It says where on a machine, or with what resources, a run is done; another machine needs its own. */
   readonly isLocal?: true;
   /** `config.json` does not keep it among the options that the run was given. */
   readonly isForgotten?: true;
   /** One value is a list, so that a list in a grid is not one of values. */
   readonly isList?: true;
-  /** What it has no effect without. */
+  /** The setting without which this one has no effect. */
   readonly needs?: {
     readonly words: string;
     isMet(options: Readonly<Record<string, unknown>>): boolean;
@@ -58,7 +58,7 @@ const shapes = new WeakMap<object, z.ZodType>();
 /**
  * A rule whose message reads "FIELD must be ALLOWED, got VALUE", and which of `names` was likely meant.
  *
- * @param shape what an editor is told, where the schema itself does not say it.
+ * @param shape what an editor shows, where the schema itself does not say it.
  */
 export function field<T>(
   allowed: string,
@@ -96,7 +96,7 @@ const codeFile = /\.[cm]?[jt]s$/;
 export const isCodeFile = (value: unknown): value is string =>
   typeof value === "string" && codeFile.test(value);
 
-/** What a setting has that names an entry of a registry: one that ships, or a file that is loaded. */
+/** The properties of a setting that names an entry of a registry: one that ships, or a loaded file. */
 export const ofRegistry = <R extends Registry>(registry: R) => ({
   registry,
   schema: field(

@@ -1,4 +1,4 @@
-/** What is wrong with a network before its first step: layers that have nothing to learn from. */
+/** Checks a network before its first step for layers that have nothing to learn from. */
 import type { State } from "../compiler/state.js";
 import type { Dataset } from "../data/dataset.js";
 import { sourceOf } from "../data/source.js";
@@ -20,10 +20,10 @@ export interface Start {
   readonly quantizedWeights: ReturnType<typeof compileQuantizedWeights>;
 }
 
-/** Images that layers are tried on: enough to differ, few beside a batch. */
+/** The number of images that layers are tried on: enough to differ, few compared with a batch. */
 const most = 16;
 
-/** A line for each thing that is wrong. */
+/** Returns one warning per problem. */
 export async function warningsAtStart(start: Start): Promise<string[]> {
   const [weights, inputs] = [await constantWeights(start), await constantInputs(start)];
   return [
@@ -74,7 +74,7 @@ async function someImages({ train, shape, mean, std }: Dataset) {
   return { data: images, shape: [count, ...shape] };
 }
 
-/** Names, of which a deep network has too many for a line. */
+/** A list of names, shortened: a deep network has too many for one line. */
 function inShort(names: readonly string[]): string {
   const listed = 8;
   const rest = names.length > listed ? [`${names.length - listed} more layers`] : [];

@@ -28,7 +28,7 @@ type LabelledTensors = { readonly images: Tensor; readonly labels: Tensor };
 /** random: i32 [2], the key of the step's random numbers; scalars: the optimizer's, each of shape []. */
 type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars: Tensors };
 
-/** The rules by which a step is made. */
+/** The options of a step. */
 export interface StepRules {
   /** "bf16" rounds the gradients that layers on codes multiply. Default "f32". */
   readonly gradients?: GradientType;
@@ -82,7 +82,7 @@ export function compileStep(
   );
 }
 
-/** The parameters after the optimizer's step as the method has it, before the method constrains them; and the optimizer's own tensors. */
+/** The parameters after the optimizer's step, scaled as the method asks but not yet constrained by it; and the optimizer's own tensors. */
 export function updated(
   { network, method, optimizer }: { network: Network; method: Method; optimizer: Optimizer },
   before: Tensors,
@@ -133,7 +133,7 @@ export function compileLogits(
   );
 }
 
-/** Over a batch in training, the largest less the smallest value that each layer with a quantized input multiplies. */
+/** The range (largest minus smallest value) of the quantized input of each layer, over a batch in training. */
 export function compileSpreads(network: Network, method: Method, executor: Executor) {
   return compile(
     (state: WeightTensors, { images, random }: Pick<StepTensors, "images" | "random">) => {

@@ -72,7 +72,7 @@ test("the file is looked for once a second", async () => {
   expect([run.stopped, run.metrics.length]).toEqual([false, 3]);
 });
 
-test("a signal is told from the file", async () => {
+test("a stop by a signal is distinguished from one by the file", async () => {
   const run = await train({ ...base, directory, signal: AbortSignal.abort() });
   expect([run.interrupted, run.stopped]).toEqual([true, false]);
 });

@@ -1,4 +1,4 @@
-/** The options of `train`: what they are, their defaults, and what does not go together. */
+/** The options of `train`, their defaults, and which exclude each other. */
 import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
@@ -41,9 +41,12 @@ export interface TrainOptions {
   readonly epochs: number;
   /** "bf16": the gradients that layers on codes multiply are rounded to bfloat16. Default "f32". */
   readonly gradients?: GradientType;
-  /** Images a step. Default 128. */
+  /** Images per step. Default 128. */
   readonly batchSize?: number;
-  /** What becomes of the images of an epoch that do not fill a batch: "keep" takes them in a smaller last step. Default "keep". */
+  /**
+   * What to do with the last images of an epoch that do not fill a batch: "keep" trains on them in a smaller last step,
+   * "drop" leaves them out. Default "keep".
+   */
   readonly lastBatch?: "keep" | "drop";
   /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
   readonly seed?: number;
@@ -59,18 +62,18 @@ export interface TrainOptions {
   /** The bits of the result do not depend on it. */
   readonly threads?: number;
   readonly onProgress?: (progress: TrainProgress) => void;
-  /** Hears what the user should know. Default: Node's own warnings, on standard error. */
+  /** Called with warnings. Default: Node's own warnings, on standard error. */
   readonly onWarning?: (message: string) => void;
   /**
-   * When raised, the running step is finished and the run is kept, to be resumed in the middle of the
-   * epoch. So it is within a second when a file named `stop` is put into the directory.
+   * When aborted, the running step is finished and the run is saved, to be resumed in the middle of the epoch. A file
+   * named `stop` in the directory has the same effect within a second.
    */
   readonly signal?: AbortSignal;
-  /** What else is written into the directory: "tensorboard" for an event file. */
+  /** Additional files in the directory: "tensorboard" for an event file. */
   readonly log?: readonly LogKind[];
   /** Kept in `config.json` as `options`. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Checksums of files of code that parts of the run come from, by part. Kept in `config.json`: the run goes on with the same alone. */
+  /** Checksums of files of code that parts of the run come from, by part. Kept in `config.json`: the run goes on only with the same. */
   readonly code?: Readonly<Record<string, string>>;
 }
 
@@ -98,11 +101,11 @@ export function checkedOptions(options: TrainOptions): CheckedOptions {
   return settings;
 }
 
-/** Options that go together, with defaults for what was not given. */
+/** Checked options with defaults filled in. */
 export type CheckedOptions = TrainOptions &
   Required<Pick<TrainOptions, "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
 
-/** The options with what is not given, or undefined, as a configuration's default has it. */
+/** The options, with a configuration's defaults for those that are missing or undefined. */
 function withDefaults(options: TrainOptions): CheckedOptions {
   const rows: Readonly<Record<CodeKey, Setting>> = settingsTable;
   const defaults = Object.fromEntries(codeKeys.map((key) => [key, options[key] ?? rows[key].default]));

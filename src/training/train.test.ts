@@ -284,13 +284,13 @@ describe("refuses, and writes nothing, when", () => {
     const before = digests(directory);
     await expect(train({ ...base, directory })).rejects.toThrow(/holds a run already/);
     const changes: [Partial<TrainOptions>, RegExp][] = [
-      [{ method: dorefa({ weightBits: 2, activationBits: 2 }) }, /was begun with method/],
-      [{ optimizer: adam({ learningRate: 0.01 }) }, /was begun with optimizer/],
-      [{ schedule: undefined }, /was begun with schedule/],
-      [{ data: { ...data, checksum: "other" } }, /was begun with data/],
-      [{ data: { ...data, mean: [0.5] } }, /was begun with preparation/],
-      [{ validation: 7 }, /was begun with validation 0, not 7/],
-      [{ gradients: "bf16" }, /was begun with gradients "f32", not "bf16"/],
+      [{ method: dorefa({ weightBits: 2, activationBits: 2 }) }, /was started with method/],
+      [{ optimizer: adam({ learningRate: 0.01 }) }, /was started with optimizer/],
+      [{ schedule: undefined }, /was started with schedule/],
+      [{ data: { ...data, checksum: "other" } }, /was started with data/],
+      [{ data: { ...data, mean: [0.5] } }, /was started with preparation/],
+      [{ validation: 7 }, /was started with validation 0, not 7/],
+      [{ gradients: "bf16" }, /was started with gradients "f32", not "bf16"/],
     ];
     for (const [change, message] of changes) {
       await expect(train({ ...base, ...change, resume: true, directory })).rejects.toThrow(message);
@@ -316,7 +316,7 @@ test("a run of a version that kept no type of gradients goes on with f32", async
   expect(gradients).toBe("f32");
   writeFileSync(file, JSON.stringify(rest));
   await expect(train({ ...base, epochs: 2, gradients: "bf16", resume: true, directory })).rejects.toThrow(
-    /was begun with gradients "f32"/,
+    /was started with gradients "f32"/,
   );
   const { metrics } = await train({ ...base, epochs: 2, resume: true, directory });
   expect(metrics).toHaveLength(2);

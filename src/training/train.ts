@@ -42,7 +42,7 @@ export interface Run {
   readonly model: Network;
   readonly method: Method;
   readonly data: Dataset;
-  /** What the best epoch is chosen on: the highest top-1, the first of equals. */
+  /** The scores that the best epoch is chosen by: the highest top-1, the first of equals. */
   readonly chosenOn: Split;
   /** Epoch 0, with NaN for numbers, if the run was interrupted before the end of the first. */
   readonly best: EpochMetrics;
@@ -52,9 +52,9 @@ export interface Run {
   /** The weights of the best epoch, and (`lastWeights`) those of the last step. */
   readonly weights: Weights;
   readonly lastWeights: Weights;
-  /** How long all epochs took, evaluation included. */
+  /** The time of all epochs, evaluation included. */
   readonly seconds: number;
-  /** Training images a second, by this process, evaluation not counted. */
+  /** Training images per second of this process, without evaluation. */
   readonly imagesPerSecond: number;
   readonly interrupted: boolean;
   /** Whether it was the file `stop` in its directory that interrupted it. */
@@ -66,7 +66,7 @@ export interface Run {
 /**
  * Trains a network. Everything is checked before anything is written.
  *
- * @throws UserError for options that do not go together, a directory in use, a run that is another one.
+ * @throws UserError for options that exclude each other, a directory in use, and a directory that holds another run.
  * @throws DivergenceError when the loss is no longer a number; the last checkpoint is kept.
  */
 export function train(options: TrainOptions): Promise<Run> {
@@ -102,7 +102,7 @@ export async function trainFromQueue(queue: string | undefined, options: TrainOp
   }
 }
 
-/** All that comes before the first step. What it returns does not hold the initial values, which are as large as the state. */
+/** Everything before the first step. The result does not hold the initial values, which are as large as the state. */
 async function begin(settings: CheckedOptions, queue: string | undefined) {
   const { model, method, optimizer, gradients, batchSize, seed, epochs } = settings;
   const { directory: path, onWarning = emitWarning, onProgress = () => {}, signal } = settings;
@@ -118,7 +118,7 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
   if (warning !== undefined && statistics.length > 0 && settings.lastBatch === "keep") {
     onWarning(`${warning}, and lastBatch "drop" leaves it out`);
   }
-  // A run goes on by the rules that it began with, or not at all.
+  // A run goes on by the rules that it started with, or not at all.
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
@@ -173,7 +173,7 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
   }
 }
 
-/** Refuses a network whose weights, with gradients and an optimizer's moments, are more than there is memory. */
+/** Refuses a network whose weights, with gradients and an optimizer's moments, exceed the memory. */
 function checkMemory({ name, input }: Network, specs: readonly ParameterSpec[]): void {
   const bytes = specs.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
   if (4 * bytes <= usableMemory()) return;

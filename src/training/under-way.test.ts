@@ -1,4 +1,4 @@
-/** Trainings on an executor that wants several steps begun before the numbers of the first are taken, as a GPU does. */
+/** Trainings on an executor that wants several steps started before the numbers of the first are taken, as a GPU does. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,7 +58,7 @@ test("the numbers and weights are those of one step at a time", async () => {
   expect(three.ended).toEqual(one.ended);
 });
 
-test("divergence is told by the step that had it", async () => {
+test("divergence is reported by the step in which it happened", async () => {
   // Made of the modules that `trainWith` has loaded anew.
   const wild = async () => {
     const [{ sgd }, { baseline }] = [

@@ -1,17 +1,17 @@
-/** Runs of a compiled function that have begun, and whose results are taken in their order. */
+/** Runs of a compiled function that have started, and whose results are taken in order. */
 
-/** A run, with what is needed to take its results. */
+/** A run, with the data needed to take its results. */
 interface Begun {
   readonly results: Promise<unknown>;
 }
 
-/** Keeps at most so many runs under way. A run that fails is told where its results are taken. */
+/** Keeps at most `most` runs under way. The error of a run that fails is thrown where its results are taken. */
 export class UnderWay<Run extends Begun> {
   private readonly runs: Run[] = [];
 
   /**
    * @param most the executor's `Target.stepsUnderWay`.
-   * @param take waits for a run's results and makes use of them.
+   * @param take waits for a run's results and uses them.
    */
   constructor(
     private readonly most: number,

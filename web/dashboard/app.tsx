@@ -1,4 +1,4 @@
-/** The frame around the pages: title, navigation, connection, theme, and what a screen reader is told. */
+/** The frame around the pages: title, navigation, connection, theme, and what a screen reader announces. */
 import { useEffect, useRef } from "preact/hooks";
 import { Overview } from "./overview.js";
 import { ReportPage } from "./report-page.js";

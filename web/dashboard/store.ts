@@ -21,7 +21,7 @@ class Store {
   stoppable = false;
   loaded = false;
   connection: Connection = "connecting";
-  /** What a screen reader is told, politely. */
+  /** What a screen reader announces, politely. */
   said = "";
   private readonly listeners = new Set<() => void>();
   private readonly news: string[] = [];
@@ -137,7 +137,7 @@ export function useStore(): Store {
   return store;
 }
 
-/** A run with what was told of it now. */
+/** A run with what was just received about it. */
 function merged(before: Run | undefined, { from, ...update }: RunUpdate): Run {
   const { curves } = update;
   const join = (name: keyof Curves): readonly number[] =>
