@@ -1,5 +1,5 @@
 /**
- * Single blocks of ResNets and VGG-16, the beginning of ResNet-18 and a narrow AlexNet in f32 on every kernel, forward and
+ * Single blocks of ResNets, parts of VGG-16, the beginning of ResNet-18 and a narrow AlexNet in f32 on every kernel, forward and
  * backward, against PyTorch in double, from inputs that keep clear of every boundary (tools/golden/blocks.py and
  * imagenet.py). Whole deep networks: golden-deep.test.ts, golden-imagenet.test.ts.
  */
@@ -45,8 +45,18 @@ const stem = network("stem", { input: [16, 16, 3], classes: 10 }, (net, images) 
   return net.linear("fc", net.flatten(y), { features: 10 });
 });
 
+/** VGG-16's beginning, with a pooling, and its classifier. */
+const vgg = network("vgg", { input: [8, 8, 3], classes: 10 }, (net, images) => {
+  const pool = { kind: "maximum", size: 2 } as const;
+  const x = net.block("conv1", images, { ...convolution(8), norm: { name: "bn1" } });
+  const y = net.block("conv2", x, { ...convolution(8), norm: { name: "bn2" }, pool });
+  const z = net.dropout(net.block("fc1", net.flatten(y), { features: 24 }));
+  return net.linear("fc3", net.dropout(net.block("fc2", z, { features: 16 })), { features: 10 });
+});
+
 function networkOf(block: string, preset: string | undefined): Network {
   if (block === "stem") return stem;
+  if (block === "vgg") return vgg;
   if (block !== "alexnet") return networks[block];
   const [form, side] = preset === "redbit" ? (["redbit", 115] as const) : (["paper", 112] as const);
   const narrow = alexnet(form, { channels: [4, 6, 4, 6, 4], features: 12 });

@@ -148,9 +148,30 @@ def stem_block(net, x):
     return net.linear("fc", x.flatten(1), 10)
 
 
+def vgg_block(net, x):
+    """Two convolutions of VGG-16 with a pooling, and its classifier: bare sums, which only XNOR-Net's authors normalise."""
+    method = net.method
+    binary = method.name == "xnor"
+    x = net.activation(net.norm("bn1", net.convolution("conv1", x, 8)))
+    if binary:
+        x = net.after_binary(net.convolution("conv2", net.norm("bn2", x), 8))
+    else:
+        x = net.activation(net.norm("bn2", net.convolution("conv2", x, 8)))
+    x = net.max_pool(x).flatten(1)
+    for name, features in (("fc1", 24), ("fc2", 16)):
+        if binary and method.preset == "paper" and method.activation_bits == 1:
+            x = net.norm(f"{name}.norm", x)
+        x = net.linear(name, x, features)
+        x = net.after_binary(x) if binary else net.activation(x)
+        if method.name in ("twn", "ttq"):
+            x = net.dropout(x, 0.5)
+    return net.linear("fc3", x, 10)
+
+
 def block_cases():
-    """Kind, method, step, for float32: the beginning of ResNet-18, and a narrow AlexNet with all of its layers."""
+    """Kind, method, step, for float32: parts of VGG-16, the beginning of ResNet-18, a narrow AlexNet with all of its layers."""
     for name, method in blocks.METHODS.items():
+        yield "vgg", method, blocks.block_step(f"vgg-{name}", vgg_block, method, BATCH)
         step = blocks.block_step(f"stem-{name}", stem_block, method, side=16, shift=POOLED)
         yield "stem", method, step
         side, build = SIDES["alexnet"][method.preset], alexnet(method.preset, NARROWEST)
