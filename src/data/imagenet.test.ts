@@ -104,7 +104,7 @@ test("the competition's archive is taken as it is unpacked, its validation image
   await writeImage(join(inner, "val", "ILSVRC2012_val_00000003.png"), plain(2));
   await writeImage(join(inner, "val", "ILSVRC2012_val_00000004.png"), plain(3));
   await expect(load({ directory })).rejects.toThrow(
-    `${join(inner, "val")} does not say of which classes its images are; put those of each class in a folder of its name, or the competition's LOC_val_solution.csv into ${directory}`,
+    `${join(inner, "val")} does not say of which classes its images are; put those of each class in a folder of its name, or the competition's LOC_val_solution.csv, or the folder ILSVRC2012_devkit_t12, into ${directory}`,
   );
   const line = (image: number, wnid: string) => `ILSVRC2012_val_0000000${image},${wnid} 85 1 499 272\n`;
   const list = join(directory, "LOC_val_solution.csv");
@@ -116,6 +116,51 @@ test("the competition's archive is taken as it is unpacked, its validation image
   writeFileSync(list, line(3, goldfish) + line(4, tench));
   const data = await load({ directory });
   expect([data.classes, data.test.count, await firstReds(data, "test")]).toEqual([1, 1, [2]]);
+});
+
+/**
+ * What scipy 1's savemat makes, compressed, of structures with the fields of the kit's meta.mat: 2 is n01443537, 1 is
+ * n01440764 and 1500, in 16 bits, n00000001.
+ */
+const meta = Buffer.from(
+  [
+    "TUFUTEFCIDUuMCBNQVQtZmlsZSBQbGF0Zm9ybTogcG9zaXgsIENyZWF0ZWQgb246IE1vbiBOb3YgMzAgMTc6NDI6MTQgMjAyNgAA",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSU0PAAAAAgEAAHic42NgYLBgYWBgA9Ic",
+    "QMzEAAGsUD4zEDNCMTsQF1fmFaeWFAPlWRj4oOJuQOzpExwW5GxkYGgU7+nCEO4HJOCgPL8opRjOS87IzEkpSs2D8PJKcxmQAchM",
+    "CwaEe9jQ3MOIhEGAEyoOBQ4g/Q5I+lmw6OdE0i8A5ecZGJqYGJsamyO5I4CAOdJo5oD46fk5KWmZxRk6Cs6JRYnFxZmlxQqJpUWJ",
+    "JaXFcHMNCPiPAc1/2PTxEAgXVqiLKQvPD/YUhaeBuZkJkvstCJjDimYOiF+SmpecQedwY8Sij5uAPhZgzrnDCtFHXnhBgCEOd2Mz",
+    "hxHFHCaGwyvpG06gsgIAfYItCA8AAAAxAAAAeJzjY2BgiABiNiDmgNIgwArlM0ExI1QsvyQjtQhIcwKxAgMMfLBnwAo+2AMAuj8F",
+    "Ow==",
+  ].join(""),
+  "base64",
+);
+
+test("the development kit's numbers are those of its meta.mat", async () => {
+  const directory = join(parent, "kit");
+  const kit = join(directory, "ILSVRC2012_devkit_t12", "data");
+  mkdirSync(kit, { recursive: true });
+  for (const wnid of [tench, goldfish]) await writeImage(join(directory, "train", wnid, "a.png"), plain(1));
+  for (const image of [1, 2, 3]) {
+    await writeImage(join(directory, "val", `ILSVRC2012_val_0000000${image}.png`), plain(10 * image));
+  }
+  const truth = join(kit, "ILSVRC2012_validation_ground_truth.txt");
+  writeFileSync(truth, "2\n1\n1500\n");
+  await expect(load({ directory })).rejects.toThrow(
+    `cannot read ${join(kit, "meta.mat")}, which says what the numbers of ${truth} mean: `,
+  );
+  writeFileSync(join(kit, "meta.mat"), "MATLAB 7.3");
+  await expect(load({ directory })).rejects.toThrow("mean: it is no MATLAB file of level 5");
+  writeFileSync(join(kit, "meta.mat"), meta);
+  const data = await load({ directory });
+  expect([data.classNames, Array.from(data.test.labels)]).toEqual([
+    ["tench", "goldfish"],
+    [1, 0],
+  ]);
+  expect(await firstReds(data, "test")).toEqual([10, 20]);
+  writeFileSync(truth, "2\n7\n1\n");
+  await expect(load({ directory })).rejects.toThrow(
+    `${truth} has the class "7" in line 2, which ${join(kit, "meta.mat")} does not name`,
+  );
 });
 
 test("what is not ImageNet's folder is refused with where to get it", async () => {

@@ -3,17 +3,17 @@
  * hierarchical image database"; Russakovsky et al. 2015, arXiv 1409.0575.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, oneOf, optional, text } from "../errors/options.js";
-import { largest, readText } from "../files/read.js";
 import type { Augmentation } from "./augment.js";
 import { listenerRules } from "./check.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { Preparation } from "./images.js";
+import { groundTruth } from "./imagenet-truth.js";
 import { entriesOf, problem } from "./layout.js";
 import type { Manifest } from "./manifest.js";
 import { listFiles } from "./manifest.js";
@@ -27,7 +27,7 @@ import type { ImageSource } from "./source.js";
 export interface ImagenetOptions extends LoadListeners {
   /**
    * Holds `train/<wnid>/*.JPEG`, and the validation images in `val/<wnid>`, or in `val` with the competition's
-   * LOC_val_solution.csv in the folder. The folder in which the competition's archive was unpacked is taken too. What lacks
+   * LOC_val_solution.csv or the development kit in the folder. The folder in which the competition's archive was unpacked is taken too. What lacks
    * classes is a data set of those that are there.
    */
   readonly directory: string;
@@ -236,13 +236,7 @@ function listValidation({ val, places }: Root, wnids: readonly string[], listene
     const manifest = listFiles(val, folders, listeners);
     return chosen(manifest, (file) => classOf.get(folders[manifest.folderOf(file)]), val);
   }
-  const file = places.map((place) => join(place, solution)).find((path) => existsSync(path));
-  if (file === undefined) {
-    throw problem(
-      `${val} does not say of which classes its images are; put those of each class in a folder of its name, or the competition's ${solution} into ${places[0]}`,
-    );
-  }
-  const truth = readSolution(file);
+  const { file, classes: truth } = groundTruth(val, places);
   const manifest = listFiles(val, [""], listeners);
   return chosen(
     manifest,
@@ -256,19 +250,6 @@ function listValidation({ val, places }: Root, wnids: readonly string[], listene
     },
     val,
   );
-}
-
-/** What the competition calls the file with the classes of the validation images. */
-const solution = "LOC_val_solution.csv";
-
-/** The WordNet id of each image, of lines "ILSVRC2012_val_00048981,n03995372 85 1 499 272 ...". */
-function readSolution(file: string): ReadonlyMap<string, string> {
-  const classes = new Map<string, string>();
-  for (const line of readText(file, largest.lines).split(/\r?\n/)) {
-    const [, image, wnid] = /^([^,]+),(n\d{8})\b/.exec(line) ?? [];
-    if (image !== undefined) classes.set(image, wnid);
-  }
-  return classes;
 }
 
 /** The files of a manifest that have a label. */
