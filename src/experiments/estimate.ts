@@ -44,6 +44,7 @@ export async function measureEpoch(run: PlannedRun, threads: number): Promise<nu
       epochs: 1,
       validation: 0,
       log: undefined,
+      checkpointEvery: undefined,
       onProgress: ({ phase }) => phase === "train" && ends.push(performance.now()),
     });
   } catch (error) {

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { StateArray } from "../compiler/state.js";
 import { UserError } from "../errors.js";
 import { fullFor } from "../files/full.test.fixture.js";
 import { createReferenceExecutor } from "../runtime/reference.js";
@@ -176,6 +177,34 @@ test("a checkpoint is read as it was written, sums to the last bit", async () =>
   run.close();
   const file = join(path, "checkpoint.safetensors");
   expect(readCheckpoint(file, owner(), checkpoint(0))).toEqual(checkpoint(2, 3));
+});
+
+test("a checkpoint whose folder is taken over while it is written is not put in its place", async () => {
+  await trained(2);
+  const run = open({ resume: true });
+  await run.begin(checkpoint(0));
+  const before = contents();
+  const { values, ...place } = checkpoint(2, 3);
+  const weight = values.parameters["fc1.weight"];
+  /** Another process comes when the values are asked for. */
+  const slow: StateArray = {
+    shape: weight.shape,
+    dtype: "f32",
+    async *pieces() {
+      rmSync(join(path, "lock"), { force: true });
+      yield await Promise.resolve(weight.data);
+    },
+  };
+  const inPlace = {
+    parameters: { "fc1.weight": slow },
+    statistics: {},
+    optimizer: { m: { "fc1.weight": slow } },
+  };
+  await expect(run.save({ ...place, values: inPlace })).rejects.toThrow(
+    `the lock of ${path} has been removed, so another process may train there; this one has stopped`,
+  );
+  expect(contents()).toMatchObject({ "checkpoint.safetensors": before["checkpoint.safetensors"] });
+  run.close();
 });
 
 describe("a process killed in epoch 3", () => {

@@ -183,7 +183,9 @@ export class RunDirectory {
   /** Keeps the middle of an epoch. */
   async save(checkpoint: CheckpointToWrite): Promise<void> {
     this.checkHeld();
-    await writeCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
+    const replaceCheckpoint = await stageCheckpoint(this.file("checkpoint"), this.owner, checkpoint);
+    this.checkHeld(); // for the training has gone on meanwhile, here or elsewhere
+    replaceCheckpoint();
   }
 
   /** Whether somebody put the file `stop` here since the run began or was resumed. */

@@ -62,7 +62,7 @@ export interface Scoring {
   readonly batchSize: number;
   /** Called with the progress. */
   readonly onBatch?: (step: number, steps: number) => void;
-  readonly isStopped?: () => boolean;
+  readonly isStopped?: () => Promise<boolean>;
 }
 
 /** Scores all images of a set in batches. Resolves to undefined if `isStopped` becomes true before the end. */
@@ -86,7 +86,7 @@ export async function score(
   );
   const complete = await feed(batches, data.shape, 0, 0, async (batch) => {
     await underWay.add({ results: step(state, batch), labels: batch.labels.data.slice() });
-    return isStopped?.() !== true;
+    return (await isStopped?.()) !== true;
   });
   await underWay.settle();
   return complete ? { scores: scoresOf(sums), counts } : undefined;

@@ -33,13 +33,13 @@ const whole = join(parent, "whole");
 beforeAll(() => train({ ...base, epochs, directory: whole }));
 afterAll(() => rmSync(parent, { recursive: true }));
 
-/** Trains with files of at most so many KiB: the exit code and what was said. */
+/** Trains with files of at most so many KiB: the exit code, what was said, and whether an epoch came to be kept. */
 function trainWithin(kibibytes: number | "unlimited", directory: string, ...args: (string | number)[]) {
   const script = `ulimit -f ${kibibytes} && exec "$@"`;
   const command = [process.execPath, runner, child, directory, ...args.map(String)];
-  return new Promise<{ code: unknown; stderr: string }>((resolve) => {
-    execFile("bash", ["-c", script, "bash", ...command], (error, _stdout, stderr) =>
-      resolve({ code: error?.code ?? 0, stderr }),
+  return new Promise<{ code: unknown; stderr: string; commits: boolean }>((resolve) => {
+    execFile("bash", ["-c", script, "bash", ...command], (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stderr, commits: stdout.includes("commits") }),
     );
   });
 }
@@ -82,7 +82,7 @@ describe.skipIf(process.platform === "win32")("a training whose files may not gr
     const epoch = expectIntact(directory);
     expect(epoch).toBeGreaterThan(0);
     expect(epoch).toBeLessThan(epochs);
-    expect(await trainWithin("unlimited", directory, epochs)).toEqual({ code: 0, stderr: "" });
+    expect(await trainWithin("unlimited", directory, epochs)).toMatchObject({ code: 0, stderr: "" });
     expectSame(directory, whole);
   });
 
@@ -96,8 +96,24 @@ describe.skipIf(process.platform === "win32")("a training whose files may not gr
     expect(stderr).toContain(`${join(directory, "checkpoint.safetensors")}: the file would be larger`);
     expect(expectIntact(directory)).toBe(2);
     expect(readFileSync(join(directory, "checkpoint.safetensors")).equals(before)).toBe(true);
-    expect(await trainWithin("unlimited", directory, epochs)).toEqual({ code: 0, stderr: "" });
+    expect(await trainWithin("unlimited", directory, epochs)).toMatchObject({ code: 0, stderr: "" });
     expectSame(directory, whole);
+  });
+
+  test("in the middle of a checkpoint in the middle of an epoch keeps the one before", async () => {
+    const [directory, unbroken] = [join(parent, "middle"), join(parent, "middle-whole")];
+    await train({ ...base, batchSize: 1, epochs: 1, directory });
+    const before = readFileSync(join(directory, "checkpoint.safetensors"));
+    const limit = Math.floor(before.length / 1024);
+    const { code, stderr, commits } = await trainWithin(limit, directory, 2, "no log", 1e-9);
+    expect([code, commits]).toEqual([2, false]);
+    expect(stderr).toContain("checkpoint.safetensors: the file would be larger");
+    expect(readFileSync(join(directory, "checkpoint.safetensors")).equals(before)).toBe(true);
+    expect(loadRun(directory).metrics).toHaveLength(1);
+    expect(readdirSync(directory).filter((name) => /\.tmp$|^lock$/.test(name))).toEqual([]);
+    await train({ ...base, batchSize: 1, epochs: 2, directory, resume: true });
+    await train({ ...base, batchSize: 1, epochs: 2, directory: unbroken });
+    expectSame(directory, unbroken);
   });
 
   test("in the middle of an event file has kept the epoch, which the file gets when the run goes on", async () => {
@@ -110,7 +126,10 @@ describe.skipIf(process.platform === "win32")("a training whose files may not gr
     ]);
     const epoch = expectIntact(directory);
     expect(epoch).toBeGreaterThan(0);
-    expect(await trainWithin("unlimited", directory, epochs, "tensorboard")).toEqual({ code: 0, stderr: "" });
+    expect(await trainWithin("unlimited", directory, epochs, "tensorboard")).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
     expectSame(directory, whole);
     const [name] = readdirSync(directory).filter((file) => file.startsWith("events."));
     const bytes = readFileSync(join(directory, name));

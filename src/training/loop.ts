@@ -13,6 +13,7 @@ import type { Optimizer, Schedule } from "../optim/index.js";
 import { rateOf, scalarsOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
+import type { Program } from "../runtime/program.js";
 import type {
   Checkpoint,
   CheckpointToWrite,
@@ -46,6 +47,7 @@ import { feed } from "./feed.js";
 import type { Loss } from "../optim/losses.js";
 import type { TrainProgress } from "./progress.js";
 import { Pace } from "./progress.js";
+import { Saver } from "./saver.js";
 import { warningsAtStart } from "./start.js";
 import type { TrainingTensors } from "./step.js";
 import { compileQuantizedWeights, compileScores, compileStep } from "./step.js";
@@ -67,6 +69,8 @@ export interface Job extends BatchOptions {
   readonly layers: readonly LayerSummary[];
   readonly ties: TieRule;
   readonly directory: RunDirectory | undefined;
+  /** Minutes after which a checkpoint is written in the middle of an epoch, too; 0 for never. */
+  readonly checkpointEvery: number;
   readonly onProgress: (progress: TrainProgress) => void;
   readonly onWarning: (message: string) => void;
   readonly signal: AbortSignal | undefined;
@@ -116,6 +120,7 @@ export class Training {
   /** Kept here for runs without a directory. */
   private best: Weights | undefined;
   private readonly underWay: UnderWay<StepUnderWay>;
+  private saver: Saver | undefined;
   private stopped = false;
   private nextLook = 0;
 
@@ -144,16 +149,15 @@ export class Training {
 
   /** Trains to the last epoch, or until the signal. Throws `DivergenceError` when the loss is no longer a number. */
   async run(): Promise<Outcome> {
-    const { directory, epochs, signal } = this.job;
-    this.checkMemory();
+    const { directory, checkpointEvery } = this.job;
+    const program = this.largestProgram();
     await directory?.begin(this.checkpoint());
     directory?.releaseCheckpoint();
     if (this.epoch === 0 && this.stepInEpoch === 0) await this.warn();
-    let interrupted = false;
-    while (this.epoch < epochs && !interrupted) {
-      interrupted = signal?.aborted === true || !(await this.trainEpoch());
+    if (directory !== undefined && checkpointEvery > 0) {
+      this.saver = new Saver({ ...this.job, directory, program, state: this.state });
     }
-    if (interrupted) await directory?.save(this.checkpoint());
+    const interrupted = await this.trainEpochs().finally(() => this.saver?.end());
     const last = await this.state.read("parameters", "statistics");
     const best = directory !== undefined && this.metrics.length > 0 ? directory.bestWeights() : this.best;
     return {
@@ -164,6 +168,29 @@ export class Training {
       stopped: this.stopped,
       imagesPerSecond: this.pace.imagesPerSecond,
     };
+  }
+
+  /** Trains to the last epoch; resolves to whether it was interrupted, and saved, before. */
+  private async trainEpochs(): Promise<boolean> {
+    const { directory, epochs, signal } = this.job;
+    while (this.epoch < epochs) {
+      if (signal?.aborted !== true && (await this.trainEpoch())) continue;
+      await this.saver?.settle();
+      await directory?.save(this.checkpoint());
+      return true;
+    }
+    return false;
+  }
+
+  /** What is done between two batches: a checkpoint if one is due. Resolves to whether the training goes on. */
+  private async goesOn(): Promise<boolean> {
+    if (this.isInterrupted()) return false;
+    if (this.saver?.isDue() === true) {
+      await this.underWay.settle();
+      await this.saver.save(this.state, (values) => this.checkpoint(values));
+    }
+    await this.saver?.giveWay();
+    return true;
   }
 
   /** Whether the signal is raised or the run's directory holds the file `stop`, for which it looks once in a while. */
@@ -177,15 +204,15 @@ export class Training {
     return this.stopped;
   }
 
-  /** Compiles the largest Program before anything is written, so that one too large is refused in time. */
-  private checkMemory(): void {
+  /** The largest Program, compiled before anything is written, so that one too large is refused in time. */
+  private largestProgram(): Program {
     const { shape } = this.job.data;
     const count = this.batches.size(0);
     const images = {
       data: new Float32Array(count * shape[0] * shape[1] * shape[2]),
       shape: [count, ...shape],
     };
-    this.step.program(
+    return this.step.program(
       this.state,
       this.batchOf({ images, labels: { data: new Int32Array(count), shape: [count] } }, 1),
     );
@@ -209,7 +236,7 @@ export class Training {
       this.stepInEpoch,
       async (batch, step) => {
         await this.underWay.add(this.beginStep(batch, step));
-        return !this.isInterrupted();
+        return this.goesOn();
       },
     );
     await this.underWay.settle();
@@ -235,7 +262,9 @@ export class Training {
       ...scores.watched,
       test: scores.test,
     });
+    await this.saver?.settle();
     await directory?.commit(this.metrics, lines, this.confusionLine(scores.counts), this.checkpoint());
+    this.saver?.restart();
     if (directory === undefined && bestEpoch(this.metrics)?.epoch === this.epoch) {
       this.best = await this.state.read("parameters", "statistics");
     }
@@ -288,7 +317,7 @@ export class Training {
       this.pace.evaluated(this.epoch, batchesBefore + batch);
       this.report("evaluate", this.epoch, batch, batches, trained);
     };
-    const isStopped = (): boolean => this.isInterrupted();
+    const isStopped = async (): Promise<boolean> => !(await this.goesOn());
     const scored = await score(this.scores, this.state, data, { set, batchSize, onBatch, isStopped });
     if (scored !== undefined && !Number.isFinite(scored.scores.loss)) {
       throw this.diverged(
@@ -324,9 +353,9 @@ export class Training {
   }
 
   /** Where the training stands, until the next step. */
-  private checkpoint(): CheckpointToWrite {
+  private checkpoint(values = this.state.arrays()): CheckpointToWrite {
     const { epoch, stepInEpoch: step, sums, signs } = this;
-    return { values: this.state.arrays(), epoch, step, sums, signs };
+    return { values, epoch, step, sums, signs };
   }
 
   private learningRate(epoch = this.epoch): number {

@@ -360,6 +360,20 @@ export const settings = {
     part: "seed",
     isInCode: true,
   }),
+  checkpointEvery: setting({
+    schema: notNegative,
+    default: 15,
+    group: "training",
+    flag: {
+      usage: "--checkpoint-every <minutes>",
+      help: "write a checkpoint in the middle of an epoch, too, after so many minutes without one; 0 for never",
+      reads: "number",
+    },
+    isInCode: true,
+    resumable: true,
+    isLocal: true,
+    isForgotten: true,
+  }),
   threads: setting({
     schema: whole(1, mostThreads),
     group: "executor",

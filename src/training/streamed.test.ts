@@ -1,41 +1,20 @@
 /** Training on image files that are decoded when a batch needs them. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import sharp from "sharp";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { images } from "../data/images.js";
 import { UserError } from "../errors.js";
 import { loadRun } from "../run-folder/index.js";
-import { base } from "./tiny.test.fixture.js";
+import { base, writePictures } from "./tiny.test.fixture.js";
 import { train } from "./train.js";
 
 const folder = mkdtempSync(join(tmpdir(), "fewbit-streamed-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const pictures = join(folder, "pictures");
-const picture = (set: string, name: string, i: number) => join(pictures, set, name, `${i}.png`);
-
-/** Four classes, each with a bright quarter of its own. */
-beforeAll(async () => {
-  for (const [set, count] of [
-    ["train", 12],
-    ["test", 3],
-  ] as const) {
-    for (const [k, name] of ["a", "b", "c", "d"].entries()) {
-      for (let i = 0; i < count; i++) {
-        const pixels = Array.from({ length: 144 }, (_, p) => {
-          const isBright = Math.floor(p / 72) === k >> 1 && Math.floor((p % 12) / 6) === (k & 1);
-          return (isBright ? 160 : 30) + ((p * 37 + i * 11) % 60);
-        });
-        mkdirSync(dirname(picture(set, name, i)), { recursive: true });
-        await sharp(Buffer.from(pixels), { raw: { height: 12, width: 12, channels: 1 } }).toFile(
-          picture(set, name, i),
-        );
-      }
-    }
-  }
-});
+const picture = (set: string, name: string, i: number) => join(pictures, set, name, `${i}.pgm`);
+beforeAll(() => writePictures(pictures));
 
 const load = (memory: number) => images({ directory: pictures, shape: [6, 6, 1], memory });
 const checkpointOf = (directory: string) => readFileSync(join(directory, "checkpoint.safetensors"));

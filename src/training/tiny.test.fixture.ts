@@ -1,5 +1,8 @@
 /** A training that is small enough for the reference executor and has all in it that is random. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fromArrays } from "../data/arrays.js";
+import { images as imagesOf } from "../data/images.js";
 import { network } from "../nn/index.js";
 import { adam, stepDecay } from "../optim/index.js";
 import { dorefa } from "../quantization/index.js";
@@ -45,3 +48,33 @@ export const base: TrainOptions = {
   seed: 5,
   executor: "reference",
 };
+
+/** Writes image files of four classes, each with a bright quarter of its own. */
+export function writePictures(folder: string): void {
+  for (const [set, count] of [
+    ["train", 12],
+    ["test", 3],
+  ] as const) {
+    for (const [k, name] of ["a", "b", "c", "d"].entries()) {
+      mkdirSync(join(folder, set, name), { recursive: true });
+      for (let i = 0; i < count; i++) {
+        const pixels = Uint8Array.from({ length: 144 }, (_, p) => {
+          const isBright = Math.floor(p / 72) === k >> 1 && Math.floor((p % 12) / 6) === (k & 1);
+          return (isBright ? 160 : 30) + ((p * 37 + i * 11) % 60);
+        });
+        writeFileSync(
+          join(folder, set, name, `${i}.pgm`),
+          Buffer.concat([Buffer.from("P5 12 12 255\n"), pixels]),
+        );
+      }
+    }
+  }
+}
+
+/** A training on such files, which are decoded when a batch needs them: 48 steps an epoch. */
+export const streamed = async (folder: string): Promise<TrainOptions> => ({
+  ...base,
+  data: await imagesOf({ directory: folder, shape: [6, 6, 1], memory: 0 }),
+  batchSize: 1,
+  epochs: 6,
+});

@@ -69,6 +69,11 @@ export interface TrainOptions {
    * named `stop` in the directory has the same effect within a second.
    */
   readonly signal?: AbortSignal;
+  /**
+   * How many minutes old the last checkpoint becomes before another one is written in the middle of an epoch, while the
+   * next steps run; 0 for never. Default 15. The bits of the result do not depend on it.
+   */
+  readonly checkpointEvery?: number;
   /** Additional files in the directory: "tensorboard" for an event file. */
   readonly log?: readonly LogKind[];
   /** Kept in `config.json` as `options`. */
@@ -96,6 +101,9 @@ const trainRules: Rules<TrainOptions> = {
 /** Checks options of `train`. @throws UserError for what is wrong by itself or with the others. */
 export function checkedOptions(options: TrainOptions): CheckedOptions {
   checkOptions<TrainOptions>("train", options, trainRules);
+  if (options.checkpointEvery !== undefined && options.directory === undefined) {
+    throw new UserError("checkpointEvery needs a directory", "checkpointEvery");
+  }
   const settings = withDefaults(options);
   check(settings);
   return settings;
@@ -103,7 +111,12 @@ export function checkedOptions(options: TrainOptions): CheckedOptions {
 
 /** Checked options with defaults filled in. */
 export type CheckedOptions = TrainOptions &
-  Required<Pick<TrainOptions, "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation">>;
+  Required<
+    Pick<
+      TrainOptions,
+      "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation" | "checkpointEvery"
+    >
+  >;
 
 /** The options, with a configuration's defaults for those that are missing or undefined. */
 function withDefaults(options: TrainOptions): CheckedOptions {

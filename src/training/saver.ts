@@ -1,0 +1,110 @@
+/**
+ * Checkpoints in the middle of an epoch: what is trained is copied between two steps, and the copy is written while the
+ * next steps run.
+ */
+import type { StateArrays } from "../compiler/state.js";
+import { State } from "../compiler/state.js";
+import { memoryText } from "../errors.js";
+import type { CheckpointToWrite, RunDirectory } from "../run-folder/index.js";
+import { nonFiniteIn } from "../run-folder/index.js";
+import { nextTurn } from "../runtime/executor.js";
+import type { Program } from "../runtime/program.js";
+import type { TrainingTensors } from "./step.js";
+
+/** What a `Saver` needs to know of a training. */
+interface SaverOptions {
+  readonly directory: Pick<RunDirectory, "save">;
+  /** Minutes after which a checkpoint is due. */
+  readonly checkpointEvery: number;
+  /** What is trained. */
+  readonly state: State<TrainingTensors>;
+  /** The largest Program that runs beside the copy. */
+  readonly program: Program;
+  readonly onWarning: (message: string) => void;
+}
+
+/** Writes at most one checkpoint at a time. */
+export class Saver {
+  private readonly directory: SaverOptions["directory"];
+  private readonly milliseconds: number;
+  /** What the state is copied into; none if there is no memory for it: then the steps wait for the writing. */
+  private copy: State<TrainingTensors> | undefined;
+  private last = performance.now();
+  private writing: Promise<void> | undefined;
+  private hasFailed = false;
+
+  constructor({ directory, checkpointEvery, state, program, onWarning }: SaverOptions) {
+    this.directory = directory;
+    this.milliseconds = checkpointEvery * 60_000;
+    this.copy = roomFor(state, program);
+    if (this.copy === undefined) {
+      onWarning(
+        `there is no memory for a copy of what is trained (${memoryText(state.layout.bytes)}), so the training waits while ` +
+          `a checkpoint is written in the middle of an epoch; checkpointEvery 0 leaves these checkpoints out`,
+      );
+    }
+  }
+
+  /** Whether there has been no checkpoint for so long, or one could not be written, which `save` tells. */
+  isDue(): boolean {
+    if (this.writing !== undefined) return this.hasFailed;
+    return performance.now() - this.last >= this.milliseconds;
+  }
+
+  /** Begins a checkpoint of a state that no step under way changes. @throws what the checkpoint before failed with. */
+  async save(
+    state: State<TrainingTensors>,
+    checkpoint: (values: StateArrays<TrainingTensors>) => CheckpointToWrite,
+  ): Promise<void> {
+    await this.settle();
+    this.restart();
+    if (this.copy !== undefined) this.copy = state.copy(this.copy);
+    this.writing = this.write(checkpoint((this.copy ?? state).arrays()));
+    this.writing.then(
+      () => (this.writing = undefined),
+      () => (this.hasFailed = true),
+    );
+    if (this.copy === undefined) await this.settle();
+  }
+
+  /** Lets the writing go on, for which steps of a few milliseconds on this thread leave no time. */
+  async giveWay(): Promise<void> {
+    if (this.writing !== undefined) await nextTurn();
+  }
+
+  /** The next checkpoint is due so long from now: one has just been written. */
+  restart(): void {
+    this.last = performance.now();
+  }
+
+  /** Waits for the checkpoint that is being written. @throws what it failed with. */
+  async settle(): Promise<void> {
+    const { writing } = this;
+    this.writing = undefined;
+    await writing;
+  }
+
+  /** Waits until nothing is being written any more, where an error is told already. */
+  async end(): Promise<void> {
+    await this.settle().catch(() => undefined);
+  }
+
+  /** NaN are left to the training to tell: until it does, the checkpoint before them is the last one. */
+  private async write(checkpoint: CheckpointToWrite): Promise<void> {
+    if ((await nonFiniteIn(checkpoint.values)) === undefined) await this.directory.save(checkpoint);
+  }
+}
+
+/** Memory that a state of a Program can be copied into; undefined if there is not so much. */
+function roomFor(
+  { executor, layout }: State<TrainingTensors>,
+  { bytes }: Program,
+): State<TrainingTensors> | undefined {
+  const needed = Object.values(bytes).reduce((sum, size) => sum + size, layout.bytes);
+  if (needed > executor.memoryLimit) return undefined;
+  try {
+    return new State<TrainingTensors>(executor, layout, executor.allocate(layout.bytes));
+  } catch {
+    return undefined;
+  }
+}
