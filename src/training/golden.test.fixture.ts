@@ -92,10 +92,11 @@ function mix(x: number): number {
 
 function make(label: string, { shape, center, spread, salts = [0], largest }: Spec): HostArray {
   const keys = salts.map((salt) => mix(fnv1a(label) ^ salt));
-  const data = Float32Array.from({ length: sizeOf(shape) }, (_, i) => {
+  const data = new Float32Array(sizeOf(shape)); // a loop: whole networks have tens of millions of weights
+  for (let i = 0; i < data.length; i++) {
     const u = (2 * (mix(i ^ keys[i % keys.length]) >>> 22) - (levels - 1)) / levels;
-    return center + spread * u;
-  });
+    data[i] = center + spread * u;
+  }
   if (largest) data[data.length >> 1] = spread;
   return { data, shape };
 }
