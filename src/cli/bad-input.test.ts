@@ -108,11 +108,11 @@ describe("networks and methods", () => {
     ],
     [
       "summary resnet",
-      "depth is needed for model resnet; give 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56 (set it with --depth)",
+      "depth is needed for model resnet; give 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, such as 20, 32 or 56 (set it with --depth)",
     ],
     ...["30", "2", "1208", "20.5", "deep"].map((depth): [string, string] => [
       `train resnet --depth ${depth}`,
-      `depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56, got ${depth === "deep" ? '"deep"' : depth} (from --depth)`,
+      `depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, such as 20, 32 or 56, got ${depth === "deep" ? '"deep"' : depth} (from --depth)`,
     ]),
     [
       "summary resnet20 --depth 20",
@@ -224,7 +224,7 @@ describe("networks and methods", () => {
     ],
     [
       `train lenet5 ${dorefa} --layer __proto__.weightBits=8`,
-      'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"__proto__":{"weightBits":8}} (from --layer)',
+      'layers must be bits by layer, such as {"fc2": {"weightBits": 8}}, got {"__proto__":{"weightBits":8}} (from --layer)',
     ],
     [
       `summary lenet5 ${dorefa} --layer fc2.weightBits=9`,
@@ -236,7 +236,7 @@ describe("networks and methods", () => {
     ],
     [
       `train lenet5 ${dorefa} --layer fc2.weightBits=two`,
-      'layers must be bits by layer, as {"fc2": {"weightBits": 8}}, got {"fc2":{"weightBits":"two"}} (from --layer)',
+      'layers must be bits by layer, such as {"fc2": {"weightBits": 8}}, got {"fc2":{"weightBits":"two"}} (from --layer)',
     ],
     [
       "train lenet5 --method ./gone.mjs",

@@ -41,7 +41,7 @@ export interface ImagesOptions extends LoadListeners {
   /** The rules by which files become pixels, where a run goes on that has older ones. Default: those of `preparation`, else of new runs. */
   readonly rules?: DecodeRules;
   /**
-   * Bytes that the images may take in memory, one byte per value. Those of a larger folder are decoded anew whenever they are
+   * Bytes that the images may take in memory, one byte per value. Those of a larger folder are decoded again whenever they are
    * asked for, which gives the same bits and takes longer. Default 128 MiB.
    */
   readonly memory?: number;
@@ -67,9 +67,9 @@ const optionRules: Rules<ImagesOptions> = {
  * Images in folders named by their classes, decoded and resized (see `decode.ts`), with the training
  * images' mean and standard deviation. Augmentation: a crop after padding by an eighth of a side.
  *
- * Without folders for training and test a tenth of each class is held out for test: see `folder.ts`.
- * All files are decoded once, so that a bad one is told before anything is trained. The checksum is of decoded pixels,
- * labels and class names, whether images are then in memory or not.
+ * Without folders for training and test a tenth of each class is held out for test: see `folder.ts`. All files are
+ * decoded once, so that a bad one is reported before anything is trained. The checksum is of decoded pixels, labels and
+ * class names, whether images are then in memory or not.
  *
  * @throws UserError for folders that are not laid out so, and for images that cannot be read.
  */
@@ -148,7 +148,7 @@ async function readAll(
   const isKept = files.length * size <= memory;
   if (!isKept) {
     onWarning?.(
-      `the ${files.length.toLocaleString("en-US")} images of ${directory} take ${memoryText(files.length * size)}, more than ${memoryText(memory)}: they are decoded anew whenever they are needed`,
+      `the ${files.length.toLocaleString("en-US")} images of ${directory} take ${memoryText(files.length * size)}, more than ${memoryText(memory)}: they are decoded again whenever they are needed`,
     );
   }
   const kept = isKept ? allocateImages(files.length, shape) : undefined;

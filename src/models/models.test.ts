@@ -161,9 +161,9 @@ describe("names", () => {
     expect(parametersOf(modelNamed("resnet", 20), baseline())).toBe(272_464);
   });
 
-  test("a depth that there is not is refused, in code too", () => {
+  test("an unknown depth is refused, in code too", () => {
     expect(() => resnet(19)).toThrow(
-      "depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, as 20, 32 or 56, got 19",
+      "depth must be 18 or 34 for ImageNet, or 6n + 2 from 8 to 1202, such as 20, 32 or 56, got 19",
     );
   });
 });

@@ -11,7 +11,7 @@ import { imageNetResnet, isImageNetDepth } from "./resnet-imagenet.js";
 const deepest = 1202;
 
 /** The depths that there are, in words. */
-export const depths = `18 or 34 for ImageNet, or 6n + 2 from 8 to ${deepest}, as 20, 32 or 56`;
+export const depths = `18 or 34 for ImageNet, or 6n + 2 from 8 to ${deepest}, such as 20, 32 or 56`;
 
 const isCifarDepth = (depth: unknown): boolean =>
   typeof depth === "number" && depth % 6 === 2 && depth >= 8 && depth <= deepest;

@@ -38,7 +38,7 @@ const bitsByLayer = z.record(
   z.strictObject({ weightBits: z.number().int().optional(), activationBits: z.number().int().optional() }),
 );
 const layerBits = field(
-  'bits by layer, as {"fc2": {"weightBits": 8}}',
+  'bits by layer, such as {"fc2": {"weightBits": 8}}',
   z
     .unknown()
     .refine((value) => !Object.hasOwn(Object(value) as object, "__proto__")) // which a record leaves out
@@ -69,7 +69,7 @@ export const settings = {
     group: "network",
     flag: {
       usage: "--depth <layers>",
-      help: "layers of model resnet: 18 or 34 for ImageNet, else 6n + 2, as 20, 32 or 56",
+      help: "layers of model resnet: 18 or 34 for ImageNet, else 6n + 2, such as 20, 32 or 56",
       reads: "number",
     },
     part: "model",
@@ -80,7 +80,7 @@ export const settings = {
     group: "network",
     flag: {
       usage: "--method <name>",
-      help: "quantization method: baseline, qnn, dorefa, xnor, twn, ttq, or a file, as ./pact.mjs; see fewbit methods",
+      help: "quantization method: baseline, qnn, dorefa, xnor, twn, ttq, or a file, such as ./pact.mjs; see fewbit methods",
     },
     part: "method",
   }),
@@ -137,7 +137,7 @@ export const settings = {
     group: "network",
     flag: {
       usage: "--layer <name.key=bits>",
-      help: "other bits for a layer, as fc2.weightBits=8; repeatable",
+      help: "other bits for a layer, such as fc2.weightBits=8; repeatable",
       reads: "layer",
     },
     part: "method",
@@ -148,7 +148,7 @@ export const settings = {
     group: "data",
     flag: {
       usage: "--data <name>",
-      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, imagenet, images, or a file, as ./mine.mjs (default: the shipped one that fits)",
+      help: "digits or cifar10-sample (shipped), mnist, fashion-mnist, kmnist, cifar10, imagenet, images, or a file, such as ./mine.mjs (default: the shipped one that fits)",
     },
     part: "data",
   }),
@@ -202,7 +202,7 @@ export const settings = {
     group: "images",
     flag: {
       usage: "--image-memory <MiB>",
-      help: "what the images of a folder may take in memory; more are decoded anew in each epoch (default: 128)",
+      help: "what the images of a folder may take in memory; more are decoded again in each epoch (default: 128)",
       reads: "number",
     },
     resumable: true,
@@ -248,7 +248,7 @@ export const settings = {
     group: "training",
     flag: {
       usage: "--optimizer <name>",
-      help: "adam, sgd, or a file, as ./mine.mjs (default: as published for the method, else adam)",
+      help: "adam, sgd, or a file, such as ./mine.mjs (default: as published for the method, else adam)",
     },
     part: "optimizer",
   }),
@@ -257,7 +257,7 @@ export const settings = {
     default: crossEntropy.name,
     absent: crossEntropy.name,
     group: "training",
-    flag: { usage: "--loss <name>", help: "what is minimised: crossEntropy, or a file, as ./mine.mjs" },
+    flag: { usage: "--loss <name>", help: "what is minimised: crossEntropy, or a file, such as ./mine.mjs" },
     part: "loss",
   }),
   learningRate: setting({
@@ -323,7 +323,7 @@ export const settings = {
     group: "training",
     flag: {
       usage: "--batch-size <n>",
-      help: "images a step (default: 128; 32 on cifar10-sample)",
+      help: "images per step (default: 128; 32 on cifar10-sample)",
       reads: "number",
     },
     part: "batchSize",
