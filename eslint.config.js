@@ -6,27 +6,49 @@ import tseslint from "typescript-eslint";
  */
 const fragments =
   /^\*\s+(Of|Those|As|Whose|By (which|whose|what)|From where|In (which|place of)|As (what|many|long))\b/;
+/** Phrases that have a usual form, in any comment, text or message. */
 const phrases = [
   [/\bunless (said|given)\b/, 'say "Default ..."'],
   [
     /\b(a|one) (line|number|bar|bit|byte|panel|file|entry|label|row|column|record|scale) an? [a-z]+/i,
     'say "one ... per ..."',
   ],
+  [/\bone an? (image|channel|layer|epoch|run|row|line|file|class|value|step)\b/, 'say "one per ..."'],
+  [
+    /\b([\d,]+ (\w+ )?(images|labels|steps|numbers|lines|bits) an? [a-z]+|(images|bytes|operations) a second)\b/,
+    'say "... per ..."',
+  ],
   [/\bfree for\b|\bGives? .* free\b/, 'say "releases"'],
+  [/\bbegun (with|by|without)\b/, 'say "started ..."'],
+  [/\b(is|are|was|were|be|been) told\b(?! apart)/, 'say "is reported", or who says what'],
+  [/\b(that|which) there (is|are) not\b/, 'say "unknown" or "missing"'],
+  [/\bfor what is none\b/, 'say "for anything else"'],
 ];
 const docComments = {
   rules: {
     sentences: {
-      create: (context) => ({
-        Program() {
-          for (const comment of context.sourceCode.getAllComments()) {
-            if (comment.type !== "Block" || !comment.value.startsWith("*")) continue;
-            const report = (message) => context.report({ loc: comment.loc, message });
-            if (fragments.test(comment.value)) report("begin a doc comment with what the thing is");
-            for (const [phrase, advice] of phrases) if (phrase.test(comment.value)) report(advice);
+      create: (context) => {
+        const checkPhrases = (text, loc) => {
+          const inOneLine = text.replace(/\n\s*\*?\s*/g, " ");
+          for (const [phrase, advice] of phrases) {
+            if (phrase.test(inOneLine)) context.report({ loc, message: advice });
           }
-        },
-      }),
+        };
+        return {
+          Program() {
+            for (const { type, value, loc } of context.sourceCode.getAllComments()) {
+              checkPhrases(value, loc);
+              if (type === "Block" && fragments.test(value)) {
+                context.report({ loc, message: "begin a doc comment with what the thing is" });
+              }
+            }
+          },
+          Literal({ value, loc }) {
+            if (typeof value === "string") checkPhrases(value, loc);
+          },
+          TemplateElement: ({ value, loc }) => checkPhrases(value.raw, loc),
+        };
+      },
     },
   },
 };

@@ -131,7 +131,7 @@ export function rewrite(file: string, change: (bytes: Buffer) => Buffer | void):
   writeFileSync(file, change(bytes) ?? bytes);
 }
 
-/** Trains on `mnist` in 4 steps an epoch. */
+/** Trains on `mnist` in 4 steps per epoch. */
 export const training = "train lenet5 --data mnist --data-dir mnist --batch-size 64";
 
 export const dorefa = "--method dorefa --weight-bits 1 --activation-bits 2";

@@ -12,7 +12,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** 64 steps an epoch, so that an interruption at an epoch's end comes in the middle of the next. */
+/** 64 steps per epoch, so that an interruption at an epoch's end comes in the middle of the next. */
 const job = `train lenet5 --data mnist --data-dir mnist --batch-size 4 ${dorefa}`;
 
 /** The steps that a checkpoint has done in its running epoch, from the header of the file. */

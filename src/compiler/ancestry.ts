@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor.js";
 import type { Producers, Unit } from "./units.js";
 import { ownerOf } from "./kinds.js";
 
-/** A set of units by their numbers, a bit each; a shorter array lacks the rest. */
+/** A set of units by their numbers, one bit per unit; units beyond the end of the array are not in it. */
 export type Units = Uint32Array;
 export const has = (units: Units, i: number): boolean => ((units[i >> 5] >>> (i & 31)) & 1) === 1;
 const addAll = (to: Units, more: Units): void => more.forEach((word, i) => (to[i] |= word));
@@ -26,7 +26,7 @@ export class Ancestry {
     this.ancestors.push(own);
   }
 
-  /** A unit reads further values, and so do all that depend on it. */
+  /** Adds values that a unit reads, also for all units that depend on it. */
   extend(unit: Unit, values: readonly Tensor[]): void {
     const number = this.numbers.get(unit)!;
     const more = this.behind(values);

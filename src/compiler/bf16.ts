@@ -1,9 +1,9 @@
 /**
  * Products of gradients that are rounded to bf16.
  *
- * A layer's gradient that is rounded (the op `bf16`) is kept in 16 bits where a product multiplies it by
- * codes: bf16 has 8 significant bits, so codes are exact in it and the products are those of f32. What
- * else reads the gradient as floats gets them from the map that rounds it (`asFloats`).
+ * A layer's gradient that is rounded (the op `bf16`) is kept in 16 bits where a product multiplies it by codes: bf16
+ * has 8 significant bits, so codes are exact in it and the products are those of f32. Other readers of the gradient get
+ * floats from the map that rounds it (`asFloats`).
  */
 import type { Tensor } from "../graph/tensor.js";
 import type { Unit } from "./units.js";

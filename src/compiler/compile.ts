@@ -39,11 +39,11 @@ export type StepResult<R> = {
     : Results<R[K]>;
 };
 
-/** A run of a compiled function that has begun. */
+/** A run of a compiled function that has started. */
 export interface Begun<R> {
   /** The state that the run makes, which the next run may be given before this one has ended. */
   readonly state: StepResult<R> extends { readonly state: infer S } ? S : undefined;
-  /** What the function returns beside the state, once the run has ended. */
+  /** The function's results besides the state, once the run has ended. */
   readonly results: Promise<Omit<StepResult<R>, "state">>;
 }
 
@@ -58,8 +58,8 @@ export interface Step<S extends TensorTree, B extends TensorTree, R> {
    */
   (state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Promise<StepResult<R>>;
   /**
-   * Begins a run of the function as the call does, and returns at once what the next run needs. Runs are carried out in
-   * the order in which they are begun; up to `executor.target.stepsUnderWay` of them keep an executor busy.
+   * Starts a run of the function as the call does, and returns at once what the next run needs. Runs are executed in
+   * the order in which they are started; up to `executor.target.stepsUnderWay` of them keep an executor busy.
    */
   begin(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Begun<R>;
   /** The Program for these shapes, compiled if need be. */
@@ -76,7 +76,7 @@ interface Compiled {
   readonly idle: { inputs: Memory; outputs: Memory }[];
 }
 
-/** Programs that one function keeps, with the memory of their runs: for so many sets of shapes it is compiled once. */
+/** The number of Programs that one function keeps, with the memory of their runs, one per set of shapes. */
 const mostPrograms = 16;
 
 /**
@@ -193,7 +193,7 @@ export function checkMemory({ bytes }: Program, limit: number): void {
   );
 }
 
-/** @throws UserError for what cannot take the times of a program's instructions. */
+/** @throws UserError for an array that cannot take the times of a program's instructions. */
 function checkTimes(nanoseconds: unknown, { instructions: { length } }: Program): void {
   if (nanoseconds === undefined) return;
   if (nanoseconds instanceof Float64Array && nanoseconds.length >= length) return;

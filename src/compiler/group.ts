@@ -21,7 +21,7 @@ import { reads, sourceOf } from "./units.js";
 export interface Grouping {
   readonly units: readonly Unit[];
   readonly producers: Producers;
-  /** Units to run where their results are read, not long before. */
+  /** Units to run just before their results are read. */
   readonly late: ReadonlySet<Unit>;
 }
 
@@ -53,7 +53,8 @@ export function groupMaps(
     const key = root.shape.join();
     const groups = open.get(key) ?? [];
     open.set(key, groups);
-    // What waits for one layer's gradients must not make another's wait, which would have to be kept.
+    // Work that waits for the gradients of one layer must not delay that of another, whose gradients would have to be
+    // kept.
     const waits = (value: Tensor): boolean => waiting.has(value) && !results.has(value);
     const isSmall = (group: MapGroup): boolean =>
       sizeOf(group.shape) <= smallMap && ![node, ...group.roots].some(waits);
@@ -117,8 +118,8 @@ function newGroup(
 }
 
 /**
- * Adds a root's group to another if that is allowed and worth it; for a small one it always is. `behind`: what the
- * root's operands depend on.
+ * Adds a root's group to another if that is allowed and worth it, which it always is for a small one. `behind`: the
+ * units that the root's operands depend on.
  */
 function join(
   group: MapGroup,

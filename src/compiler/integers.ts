@@ -17,7 +17,7 @@ export interface Build {
   readonly plain: Make;
 }
 
-/** codes · scale; the scale is one number, or one a value of the tensor's first or last axis. */
+/** codes · scale; the scale is one number, or one number per index of the tensor's first or last axis. */
 interface Scale {
   readonly scale: Tensor;
   readonly along: "all" | "first" | "last";
@@ -52,8 +52,8 @@ export function productBound(a: Lattice, b: Lattice, count: number): number {
 const mostBound = 2 ** 31;
 
 /**
- * A convolution of simplified inputs on codes, or undefined where a condition fails: an operand is no
- * codes times a scale, a scale varies along a reduced axis, or the sum may pass 2^31.
+ * A convolution of simplified inputs on codes, or undefined where a condition fails: an operand is not codes times a
+ * scale, a scale varies along a reduced axis, or the sum may pass 2^31.
  */
 export function lowerConvolution(
   [x, w]: readonly Tensor[],
@@ -95,11 +95,11 @@ export function lowerConvolution(
   return { value: sum.op === "convolution" ? asFloats(sum, build) : sum, codes: [p.stored, q.stored] };
 }
 
-/** x·1: what reads this gets floats, whatever x is kept as. */
+/** x·1: its readers get floats, whatever the storage of x. */
 export const asFloats = (x: Tensor, build: Build): Tensor =>
   build.plain("mul", [x, filled(1, x.shape, build)], {});
 
-/** The filter gradient from codes, or undefined where x is none of those that `takes` allows. */
+/** The filter gradient from codes, or undefined where `takes` does not allow x. */
 export function lowerFilterGradient(
   [x, g]: readonly Tensor[],
   attributes: Attributes,
@@ -162,7 +162,7 @@ function scaleOf(factor: Tensor, build: Build): Scale | undefined {
   return { scale: build.simple("reshape", [scale], { shape: size === 1 ? [] : [size] }), along };
 }
 
-/** Codes as they fit one of the bytes: themselves, or moved and divided by their step. */
+/** Codes that fit into one of the types of bytes: the codes themselves, or shifted and divided by their step. */
 function storedOf(codes: Tensor, bytes: readonly Lattice[], build: Build): Stored | undefined {
   const lattice = codes.lattice!;
   if (bytes.some((byte) => isSublattice(lattice, byte))) return { stored: codes, step: 1, offset: 0 };
@@ -181,7 +181,7 @@ function storedOf(codes: Tensor, bytes: readonly Lattice[], build: Build): Store
 
 const isScaled = (coded: Coded): coded is Coded & Scale => coded.scale !== undefined;
 
-/** The scales of two operands as few factors: one number is multiplied into the other's. */
+/** The scales of two operands as few factors: a scale that is one number is multiplied into the other. */
 function combinedScales(a: Coded, b: Coded, build: Build): Scale[] {
   const [first, second] = [a, b]
     .filter(isScaled)
@@ -206,7 +206,7 @@ function filled(value: number, shape: readonly number[], build: Build): Tensor {
   return repeat(build.simple("constant", [], { value }), shape, [], build);
 }
 
-/** Codes that are all 1. They are data, since what is one number has no codes. */
+/** Codes that are all 1. They are an array, since a single number has no codes. */
 function onesLike(shape: readonly number[], build: Build): Tensor {
   const ones = build.simple("constant", [], { data: new Float32Array(sizeOf(shape)).fill(1), shape });
   return build.simple("codes", [ones], { lattice: { lo: 1, hi: 1, step: 1 } });

@@ -43,7 +43,7 @@ export function chooseMaterialised(
         : [...cone.operands].filter(isWhole).length > mostCheapOperands;
     if (isExpensive || cone.operations > mostCheapOperations) passes.materialise(tensor);
   }
-  // Some were worth it only until others followed.
+  // Some values were worth storing only until others were stored.
   for (const tensor of shared) {
     if (!materialised.has(tensor) || sizeOf(tensor.shape) <= smallValue) continue;
     passes.drop(tensor);
@@ -70,14 +70,14 @@ function coneOf(
     else if (!body.has(tensor)) operands.add(tensor);
   };
   for (const value of values) if (isReduction(value.op)) visit(value.inputs[0]);
-  // A Set also iterates over what is added meanwhile.
+  // Iteration over a Set includes elements that are added meanwhile.
   for (const tensor of body) tensor.inputs.forEach(visit);
   return { operands, operations: body.size };
 }
 
 /**
- * The passes over memory as they are expected: values of one shape that depend on equally many
- * instructions, one after another, are made by one map.
+ * The expected passes over memory: one map makes all values of one shape that have the same depth, counted in
+ * instructions.
  */
 class Passes {
   private readonly level = new Map<Tensor, number>();
@@ -97,7 +97,7 @@ class Passes {
     }
   }
 
-  /** The bytes that need not be moved if a value is stored. */
+  /** The bytes that are not moved if a value is stored. */
   savedBy(value: Tensor): number {
     const own = passOf(value.shape, this.level.get(value)! + 1);
     let saved = -bytesOf(value);

@@ -2,7 +2,7 @@
 import { memoryText, UserError } from "../errors.js";
 import type { Target } from "../runtime/target.js";
 
-/** What is assumed of an executor's memory. */
+/** The assumptions about an executor's memory. */
 export type MemoryRules = Pick<Target, "alignment" | "pageBytes">;
 
 export interface Lifetime {

@@ -21,7 +21,7 @@ import type { Unit } from "./units.js";
 import type { Readers } from "./uses.js";
 import { readersOf, usersOf } from "./uses.js";
 
-/** What is given, and what each pass has found: a pass reads the fields of those before it. */
+/** The input of the passes, and the findings of each: a pass reads the fields of those before it. */
 export interface Compilation {
   readonly target: Target;
   /** Where each leaf is and where each result goes, by name. */
@@ -40,7 +40,7 @@ export interface Compilation {
   instructions: readonly Instruction[];
 }
 
-/** A step of the compiler, a pure function of what was found before. */
+/** A step of the compiler, a pure function of the findings before it. */
 export interface Pass {
   readonly name: string;
   run(before: Compilation): Partial<Compilation>;

@@ -65,7 +65,7 @@ export function place(setting: Setting): Placement {
     } else pending.push({ from: tensor, to, name });
   }
 
-  // A copy must not read state that an earlier copy has replaced: such values take the way over scratch.
+  // A copy must not read state that an earlier copy has replaced: such values are copied through scratch.
   const replaced = new Set(pending.map(({ name }) => name));
   const saved = pending.filter(({ from }) => {
     const { owner } = ownerOf(from);

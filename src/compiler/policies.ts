@@ -1,6 +1,6 @@
 /**
- * What the compiler knows of trainings: how gradients of weights and updates are grouped and ordered, so that a step keeps
- * few values for long. Passes are right without it; they would need more memory.
+ * What the compiler knows about training: how to group and order gradients of weights and updates, so that a step keeps
+ * few values for long. Without it, programs would be correct but need more memory.
  */
 import type { Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
@@ -51,7 +51,7 @@ export function updateEarly(
     const unit = producers.get(ownerOf(tensor).owner);
     if (unit !== undefined) replaces.set(unit, [...(replaces.get(unit) ?? []), name]);
   }
-  // Of one layer's two gradients the input's comes first: it lets its weights go.
+  // The gradient of a layer's input comes before that of its weights, since it frees the weights.
   const inputGradients = new Map<Tensor, number>();
   units.forEach((unit, i) => {
     if (isSingle(unit, "convolutionInputGradient")) {

@@ -13,7 +13,7 @@ import type { Build } from "./integers.js";
 import { asFloats, lowerConvolution, lowerFilterGradient, lowerInputGradient } from "./integers.js";
 import { isElementwise } from "./kinds.js";
 
-/** What rules are given beside the inputs. */
+/** The context of the rules, besides the inputs. */
 export interface Context extends Build {
   readonly target: Pick<Target, "bf16Products">;
   /** Codes that products before this one read: those of a layer come before its gradients. */

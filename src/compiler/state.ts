@@ -74,7 +74,7 @@ export function writeTree(
   });
 }
 
-/** Copies memory out into a tree of arrays. What is read is what it holds now, whatever runs begin meanwhile. */
+/** Copies memory out into a tree of arrays. It reads the present values, whatever runs start meanwhile. */
 export async function readTree(
   layout: Pick<Layout, "tree">,
   executor: Executor,

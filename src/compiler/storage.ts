@@ -55,7 +55,7 @@ export function chooseStorage(
     before = narrow.size;
     for (const value of [...narrow.keys()]) {
       const using = readers.get(value) ?? [];
-      // Bytes pay where a product reads them.
+      // Bytes are worth it where a product reads them.
       const worth = using.some(onCodes);
       if (!worth || !using.every((unit) => takesBytes(unit, value))) narrow.delete(value);
     }

@@ -1,4 +1,4 @@
-/** Units: what becomes one instruction each, or a few copies; maps of several values, and nodes by themselves. */
+/** Units: each becomes one instruction, or a few copies. A unit is a map of several values, or a single node. */
 import type { Shape, Tensor } from "../graph/tensor.js";
 import { ownerOf } from "./kinds.js";
 import type { Space } from "./space.js";

@@ -1,4 +1,4 @@
-/** Who uses what: computed once of the graph, and once of the units in the order of execution. */
+/** Who uses what: computed once for the graph, and once for the units in the order of execution. */
 import type { Tensor } from "../graph/tensor.js";
 import { ownerOf } from "./kinds.js";
 import type { Producers, Unit } from "./units.js";
@@ -13,7 +13,7 @@ export function usersOf(order: readonly Tensor[]): Users {
   return users;
 }
 
-/** The units that read the memory of a node, in the order of execution; a node that is not there has none. */
+/** The units that read the memory of a node, in the order of execution; a node that is missing has none. */
 export type Readers = ReadonlyMap<Tensor, readonly Unit[]>;
 
 export function readersOf(units: readonly Unit[], producers: Producers): Readers {

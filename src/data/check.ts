@@ -48,7 +48,7 @@ const augmentationRules: Rules<Augmentation> = {
   flip: optional(flag),
 };
 
-/** @throws UserError for an augmentation that there is not. */
+/** @throws UserError for an unknown augmentation. */
 export function checkAugmentation(augmentation: unknown): void {
   if (augmentation !== undefined) {
     checkOptions("augmentation", augmentation, augmentationRules, "augmentation.");

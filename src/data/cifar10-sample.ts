@@ -1,4 +1,4 @@
-/** The shipped part of CIFAR-10: two pictures, each of 40 images a row, class after class. */
+/** The shipped part of CIFAR-10: two pictures of 40 images per row, class after class. */
 import { fileURLToPath } from "node:url";
 import { checkOptions } from "../errors/options.js";
 import { cifar10Protocol as protocol } from "./cifar10.js";

@@ -360,7 +360,7 @@ test("the shipped sample holds 160 training and 40 test images of each class, as
 const { FEWBIT_DATA } = process.env;
 const official = FEWBIT_DATA === undefined ? undefined : join(FEWBIT_DATA, "cifar10");
 if (official !== undefined && existsSync(official)) {
-  test("the real batches have 5,000 training and 1,000 test images a class, of the mean and deviation that are used", async () => {
+  test("the real batches have 5,000 training and 1,000 test images per class, of the mean and deviation that are used", async () => {
     const { train, test: held, mean, std } = await cifar10({ directory: official });
     for (const [set, each] of [
       [train, 5000],

@@ -149,10 +149,10 @@ describe("an image becomes pixels", () => {
 
   test("each file's own in a long row of files", async () => {
     const paths = await Promise.all(Array.from({ length: 30 }, (_, i) => write(`${i}.png`, plain(i))));
-    const told: number[] = [];
-    const all = await decodeImages(paths, { shape: [8, 8, 1], onProgress: (done) => told.push(done) });
+    const reported: number[] = [];
+    const all = await decodeImages(paths, { shape: [8, 8, 1], onProgress: (done) => reported.push(done) });
     expect(Array.from(all)).toEqual(paths.flatMap((_, i) => Array<number>(64).fill(i)));
-    expect(told).toEqual(paths.map((_, i) => i + 1));
+    expect(reported).toEqual(paths.map((_, i) => i + 1));
   });
 
   test("not if they need more memory than there is", async () => {

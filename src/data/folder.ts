@@ -39,7 +39,8 @@ export interface ImageFolder {
  * @param rules say what its names are taken for: see `layout.ts`.
  * @param known the classes of a trained network, among which the folder's must be. Where there are folders train and test,
  *   only the test images are then listed.
- * @throws UserError for a folder that is none, holds no classes or images, or other classes for test than for training.
+ * @throws UserError for a path that is not a folder, or a folder that holds no classes or images, or other classes for
+ * test than for training.
  */
 export function listImages(
   directory: string,

@@ -199,7 +199,7 @@ test("listed again, a folder whose files are the same has its checksum, and anot
   expect((await load()).checksum).toBe(checksum);
 });
 
-test("a file that has changed since it was listed is told when it is opened", async () => {
+test("a file that has changed since it was listed is reported when it is opened", async () => {
   const file = join(root, "val", tench, "ILSVRC2012_val_00000009.png");
   await writeImage(file, plain(70));
   const data = await load();

@@ -205,7 +205,7 @@ function classFolders(directory: string): readonly string[] {
   return names;
 }
 
-/** The classes that are asked for, in the order of folders. @throws UserError for those that there are not */
+/** The classes that are asked for, in the order of folders. @throws UserError for unknown ones */
 function someOf(
   folders: readonly string[],
   classes: ImagenetOptions["classes"],

@@ -53,7 +53,7 @@ describe("folders train and test", () => {
     expect([firsts(held.images), Array.from(held.labels), held.count]).toEqual([[70, 60, 50], [0, 0, 1], 3]);
   });
 
-  test("val stands for test, and what is not used is told", async () => {
+  test("val stands for test, and what is not used is reported", async () => {
     await write("val/cat/a.png", plain(1));
     await write("val/Dog/a.png", plain(2));
     writeFileSync(join(folder, "readme.txt"), "");
@@ -242,7 +242,7 @@ describe("a folder is refused", () => {
     expect((error as UserError).field).toBe("dataDirectory");
   });
 
-  test("with a folder that links to the one around it: no walk without end, but told of", async () => {
+  test("with a folder that links to the one around it: no endless walk, but a warning", async () => {
     for (const name of ["cat", "dog"]) {
       await write(`${name}/a.png`, (row) => (name === "cat" ? 3 : 5) * row);
       await write(`${name}/b.png`, (row) => (name === "cat" ? 7 : 11) * row);

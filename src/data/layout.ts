@@ -20,7 +20,7 @@ export interface Layout {
   readonly extensions: readonly string[];
   /** The set that a folder of a name holds. */
   setOf(name: string): "train" | "test" | "val" | undefined;
-  /** Whether a folder beside those of classes is none, such as what an archive's maker or a file server leaves behind. */
+  /** Whether a folder beside those of classes is not a class, such as what an archiver or a file server leaves behind. */
   isClutter(name: string): boolean;
   /** Whether the images of a class may lie in a folder `images`, and the classes of a set in a file beside such a folder. */
   readonly mayNest: boolean;

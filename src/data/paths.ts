@@ -41,7 +41,7 @@ export function bytesOf(name: string): Buffer {
 /** What the functions of `node:fs` open a path by. */
 export const onDisk = (path: string): string | Buffer => (alone.test(path) ? bytesOf(path) : path);
 
-/** Whether a path is one; no path at all, as a text too long for one, is none. */
+/** Whether a path is a directory; false for a text that cannot be a path, such as one that is too long. */
 export function isDirectory(path: string): boolean {
   try {
     return statSync(onDisk(path)).isDirectory();

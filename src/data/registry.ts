@@ -104,7 +104,7 @@ const entries = {
   "cifar10-sample": {
     title: "the shipped sample of CIFAR-10",
     files: "shipped",
-    defaults: { batchSize: 32 }, // 50 steps an epoch
+    defaults: { batchSize: 32 }, // 50 steps per epoch
     load: () => cifar10Sample(),
   },
   cifar10: {
@@ -174,7 +174,7 @@ const rules: Rules<NewDataSet> = {
 /** The data sets by name. */
 export const dataRegistry = registryOf<DataSetEntry>("data set", entries, inFile);
 
-/** The data set that a file exports. @throws UserError for what is none */
+/** The data set that a file exports. @throws UserError for anything else */
 function inFile(path: string, exported: unknown): DataSetEntry {
   const entry = exportedEntry<NewDataSet>(path, exported, {
     field: "data",

@@ -79,7 +79,7 @@ export async function remoteFiles(
   return { directory, files: found };
 }
 
-/** A set's folder in the cache, and the mirrors to fill it from. @throws UserError for mirrors that are none */
+/** A set's folder in the cache, and the mirrors to fill it from. @throws UserError for invalid mirrors */
 export function cacheFor(
   set: string,
   mirrors: readonly string[],

@@ -11,8 +11,9 @@ export interface DecodeRules {
   /** "rec601": 0.299 R + 0.587 G + 0.114 B of sRGB's values. The first versions took the luminance in linear light. */
   readonly grey?: "rec601";
   /**
-   * "accurate": what the decoder does fast, as it reads a JPEG or WebP, leaves at least a factor of two of a reduction to
-   * the accurate filter. In the first versions it left nothing where it could, and a JPEG was told from a PNG of the same pixels.
+   * "accurate": what the decoder does fast, as it reads a JPEG or WebP, leaves at least a factor of two of a reduction
+   * to the accurate filter. In the first versions it left nothing where it could, and a JPEG could be distinguished
+   * from a PNG of the same pixels.
    */
   readonly reduce?: "accurate";
   /**

@@ -105,7 +105,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 /**
  * Checks an object of options. A key whose value is undefined counts as left out.
  *
- * @param of whose options they are, which begins the message about a key that there is not.
+ * @param of whose options they are, which begins the message about an unknown key.
  * @param prefix what begins the message about a value.
  * @throws UserError, whose `field` is the key, for the first key that is unknown, missing or has a wrong value.
  */
@@ -132,7 +132,7 @@ export function checkOptions<T extends object>(
 
 const isFree = (rule: Rule): boolean => rule.optional === true;
 
-/** Refuses a key that there is not. @throws UserError with the nearest that there is. */
+/** Refuses an unknown key. @throws UserError with the nearest known one. */
 export function checkKnown(of: string, given: readonly string[], allowed: readonly string[]): void {
   const unknown = given.find((key) => !allowed.includes(key));
   if (unknown === undefined) return;

@@ -24,7 +24,7 @@ export interface Registry<Entry = unknown> {
 /**
  * A registry of entries that ship, to which files add.
  *
- * @param entryOf makes an entry of what a file exports. @throws UserError for what is none
+ * @param entryOf makes an entry of what a file exports. @throws UserError for anything else
  */
 export function registryOf<Entry>(
   title: string,

@@ -1,4 +1,4 @@
-/** Reads the runs under folders and says which cell of the published table each stands in. */
+/** Reads the runs under folders and finds the cell of the published table for each. */
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { dataSetNamed } from "../data/index.js";
@@ -19,7 +19,7 @@ export interface Cell {
   readonly model: string;
   /** "dorefa". */
   readonly method: string;
-  /** Undefined for a method of the user's that does not tell. */
+  /** Undefined for a method of the user's that does not say. */
   readonly weightBits: number | undefined;
   readonly activationBits: number | undefined;
   readonly published: PublishedRow | undefined;
@@ -31,20 +31,20 @@ export interface FoundRun extends Cell {
   readonly name: string;
   readonly directory: string;
   readonly config: RunConfig;
-  /** Epochs that have ended; none before the first. */
+  /** The finished epochs. */
   readonly metrics: readonly EpochMetrics[];
 }
 
 export interface Collection {
   /** In the order of their paths. */
   readonly runs: readonly FoundRun[];
-  /** A line for each folder that looks like a run's and cannot be read. */
+  /** One line per folder that looks like a run's and cannot be read. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Finds runs: the folders themselves and what lies in them. A run that is damaged or of another
- * program is left out with a warning. @throws UserError for a folder that is not there.
+ * Finds runs: the folders themselves and what lies in them. A damaged run, or one of another program, is left out with
+ * a warning. @throws UserError for a folder that is not there.
  */
 export async function collectRuns(folders: readonly string[]): Promise<Collection> {
   const runs = new Map<string, FoundRun>();
@@ -85,7 +85,7 @@ export function cellOfRun({ model, method, data }: RunConfig): Cell {
   const named = dataSetNamed(data.name)?.published;
   const isWhole = named?.checksum !== undefined && named.checksum === data.checksum;
   const whole = isWhole ? named.dataset : undefined;
-  // Where layers have bits of their own it is another cell than any published, and so with a method of the user's.
+  // A run with bits of single layers, or with a method of the user's, is in no published cell.
   const published =
     whole === undefined ||
     weightBits === undefined ||

@@ -1,4 +1,4 @@
-/** How long an epoch takes, from a few steps on noise, before any run of a study has had one. */
+/** Estimates how long an epoch takes from a few steps on noise, before any run of a study has finished one. */
 import { DivergenceError } from "../errors.js";
 import { dataSetOf, datasets } from "../data/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
@@ -48,7 +48,7 @@ export async function measureEpoch(run: PlannedRun, threads: number): Promise<nu
       onProgress: ({ phase }) => phase === "train" && ends.push(performance.now()),
     });
   } catch (error) {
-    // Noise is not what the rate is made for.
+    // The learning rate is not meant for noise.
     if (!(error instanceof DivergenceError)) throw error;
     if (ends.length < 2) return undefined;
   }

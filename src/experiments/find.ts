@@ -1,4 +1,4 @@
-/** Finds the folders of runs below a folder. Whoever waits for it, such as the dashboard's server, does other things meanwhile. */
+/** Finds the folders of runs below a folder. It is asynchronous, so that the dashboard's server does other things meanwhile. */
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { fileNames } from "../run-folder/index.js";
 
 /** What lies below a folder. */
 export interface FoundFolders {
-  /** With a `config.json`, in the order of their paths; what lies below one is its own. */
+  /** Folders with a `config.json`, in the order of their paths. Folders below one are not searched. */
   readonly runs: string[];
-  /** That lead to runs, or to folders of runs, outside the folder. They are not followed: no run is read there. */
+  /** Links to runs, or to folders of runs, outside the folder. They are not followed. */
   readonly links: string[];
   /** Why folders could not be looked into. */
   readonly unread: string[];
@@ -39,7 +39,7 @@ export async function findRuns(folder: string): Promise<FoundFolders> {
   return found;
 }
 
-/** Whether something is at a path, without holding up anything. */
+/** Whether something is at a path, asynchronously. */
 export const isThere = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
@@ -58,7 +58,7 @@ function leadsToRuns(link: string, outside: string): boolean {
   }
 }
 
-/** A line where there are links to runs. */
+/** A warning if there are links to runs. */
 export function linkWarnings(links: readonly string[]): string[] {
   if (links.length === 0) return [];
   const what =

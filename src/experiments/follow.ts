@@ -1,4 +1,4 @@
-/** Puts a study on a queue, and follows what workers make of it until every run has ended. */
+/** Puts a study on a queue, and follows the workers' progress until every run has ended. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job, Queue } from "bullmq";
 import type { JobProgress } from "./queue.js";
@@ -25,19 +25,19 @@ export interface FollowOptions extends StudyListeners {
   readonly folder: string;
   /** Where the server is: see `queueUrl`. */
   readonly queue: string;
-  /** When raised, the study is left to its workers. */
+  /** When aborted, the study is left to its workers. */
   readonly signal?: AbortSignal;
-  /** Once: the queue's name and how many runs it has. */
+  /** Called once, with the queue's name and the number of its runs. */
   readonly onQueued?: (name: string, runs: number) => void;
-  /** The server cannot be reached, or can be again. */
+  /** Called when the server cannot be reached, and when it can be again. */
   readonly onTrouble?: (message: string) => void;
 }
 
 const pollMilliseconds = 1_000;
 
 /**
- * @returns what became of each run, in the study's order; of a study that is left, how far each is.
- * Runs that failed when the study was followed before are queued anew.
+ * @returns the outcome of each run, in the study's order; for a study that is left, how far each is. Runs that failed
+ * when the study was followed before are queued again.
  * @throws UserError if the server cannot be reached at the beginning, or the folder not be written to.
  */
 export async function followStudy(runs: readonly PlannedRun[], options: FollowOptions): Promise<Outcome[]> {
@@ -101,7 +101,7 @@ class Follower {
     return this.open.size === 0;
   }
 
-  /** Jobs that ended before, whose runs are not done: what failed then is tried again. */
+  /** Removes jobs that ended before and whose runs are not done, so that failed runs are tried again. */
   async forgetEnded(): Promise<void> {
     await this.queue.resume(); // a server that ended while the queue was being removed has kept it paused
     for (const [id, { state, job }] of await jobsOf(this.queue)) {
@@ -109,7 +109,7 @@ class Follower {
     }
   }
 
-  /** Tells what is new, and queues what is neither queued nor done: the server may have lost it. */
+  /** Reports what is new, and queues runs that are neither queued nor done: the server may have lost them. */
   async poll(): Promise<void> {
     const jobs = await jobsOf(this.queue);
     const missing: PlannedRun[] = [];
@@ -128,7 +128,7 @@ class Follower {
     if (missing.length > 0) await this.queue.addBulk(missing.map(jobOf));
   }
 
-  /** What has not ended stands as its folder says. */
+  /** Runs that have not ended get the state of their folders. */
   leave(): void {
     for (const i of this.open.values()) {
       this.outcomes[i] = standingOf(this.outcomes[i].run, this.options.folder);
@@ -154,7 +154,7 @@ class Follower {
     this.finish(id, i, stopped === true ? { stopped } : { failure: failureOf(job), diverged });
   }
 
-  /** False for a run that is not done. */
+  /** Returns false for a run that is not done. */
   private end(id: string, i: number): boolean {
     if (isOpen(standingOf(this.outcomes[i].run, this.options.folder))) return false;
     this.finish(id, i, {});

@@ -1,4 +1,4 @@
-/** Values of the same key together, in the order of the first of each. */
+/** Groups values by key, in the order in which keys first occur. */
 export function grouped<T>(values: Iterable<T>, keyOf: (value: T) => string): T[][] {
   const groups = new Map<string, T[]>();
   for (const value of values) {

@@ -5,11 +5,11 @@ import { jsonSchemaOf } from "../training/setting.js";
 import { rows } from "../training/settings.js";
 import { studySchema } from "./study.js";
 
-/** What may stand in any of these files beside its own keys. */
+/** Keys that any of these files may have besides its own. */
 const ofFile = { $schema: z.string().optional() };
 const pair = bitsPair.optional();
 
-/** Each setting may be left out, and says what it then is. */
+/** Every setting is optional and has its default in its description. */
 const settingsShape: Record<string, z.ZodType> = Object.fromEntries(
   rows.map(([key, { schema, flag, ...row }]) => [
     key,

@@ -1,4 +1,4 @@
-/** What happens to the runs of a study, one file per run beside their folders: `logs/NAME.log`, one line per event. */
+/** Logs the events of a study's runs: one file per run beside their folders, `logs/NAME.log`, and one line per event. */
 import { join, resolve } from "node:path";
 import { printable } from "../errors.js";
 import type { TrainProgress } from "../training/index.js";
@@ -52,7 +52,7 @@ export class RunLog {
     );
   }
 
-  /** What follows the first line of a text is indented. */
+  /** Lines after the first of a text are indented. */
   line(text: string): void {
     if (this.failed) return;
     const [first, ...rest] = text.split("\n").map(printable);

@@ -6,7 +6,7 @@ import { grouped } from "./grouped.js";
 import type { Outcome } from "./run-study.js";
 import { hashOf } from "./study.js";
 
-/** What the choice is between. */
+/** The settings between which the choice is made. */
 const chosen = keysWhere(({ part }) => part === "optimizer");
 
 /** An optimizer and a rate that were tried. */
@@ -16,7 +16,7 @@ export interface Trial extends Pick<RunOptions, "optimizer" | "learningRate" | "
   readonly top1: number | undefined;
 }
 
-/** The choice for the runs that are alike but for optimizer, rate and seed. */
+/** The choice for runs that differ only in optimizer, rate and seed. */
 export interface Choice {
   /** The outcomes of the runs picked, in the study's order. */
   readonly runs: readonly Outcome[];
@@ -26,7 +26,7 @@ export interface Choice {
   readonly complete: boolean;
 }
 
-/** The choices, in the order of each one's first run; without those of which no trial has ended. */
+/** The choices, in the order of each one's first run, without those that have no finished trial. */
 export function bestRates(outcomes: readonly Outcome[]): Choice[] {
   const cells = grouped(outcomes, ({ run }) => keyWithout(run.options, [...chosen, "seed"]));
   return cells.flatMap((cell) => {

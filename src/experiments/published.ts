@@ -14,7 +14,7 @@ import { plannedRuns } from "./study.js";
 
 /** How the published study trained on a data set. */
 export interface Protocol {
-  /** What `--data` calls it; undefined where fewbit has no such data. */
+  /** Its name for `--data`; undefined if fewbit has no such data. */
   readonly data: string | undefined;
   readonly epochs: number;
   /** Epochs after which the rate falls to a tenth. */

@@ -1,7 +1,7 @@
 /**
- * A study on a queue: what the command that follows it and the workers that train it share. The server
- * is Redis or Valkey, the queue BullMQ's. A job is a run's configuration; what has come of a run stands
- * in the study's folder alone, which all machines share, so the server may lose everything it has.
+ * A study on a queue: the code shared by the command that follows it and the workers that train it. The server is Redis
+ * or Valkey, the queue BullMQ's. A job is a run's configuration; the results of a run are only in the study's folder,
+ * which all machines share, so the server may lose all its data.
  */
 import { randomBytes } from "node:crypto";
 import { basename, join, resolve } from "node:path";
@@ -19,20 +19,20 @@ import { without } from "../training/settings.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
 
-/** The prefix of all that fewbit keeps on a server. */
+/** The prefix of all keys of fewbit on a server. */
 export const prefix = "fewbit";
 
-/** A hash there: each study's queue, and where the study's folder is on the machine that follows it. */
+/** A hash on the server: each study's queue, and where the study's folder is on the machine that follows it. */
 const registry = `${prefix}:studies`;
 
-/** How often a run is tried: what failed may be mended meanwhile, such as a full disk. */
+/** How often a run is tried: the cause of a failure, such as a full disk, may be removed in between. */
 const attempts = 3;
 const firstRetryMilliseconds = 2_000;
 
-/** A worker that dies gives its run to the next; one that has killed so many is given to none. */
+/** A run is passed on when its worker dies; one that has killed so many workers is not given out again. */
 export const maxStalledCount = attempts - 1;
 
-/** Checks where the server is. @throws UserError that does not show a password. */
+/** Checks the URL of the server. @throws UserError that does not show a password. */
 export function queueUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && ["redis:", "rediss:"].includes(url.protocol) && url.hostname !== "") return text;
@@ -60,7 +60,7 @@ export async function connect(url: string, onTrouble: (message: string) => void)
     lazyConnect: true,
     connectTimeout: 5_000,
     maxRetriesPerRequest: null,
-    // Of copies too, which end with it.
+    // Copies of the connection use this too, and end with it.
     retryStrategy: (times) =>
       connected && redis.status !== "end" ? Math.min(100 * 2 ** times, 3_000) : null,
   });
@@ -126,11 +126,11 @@ export function giveQueueName(folder: string): string {
   return queueNameOf(folder) as string;
 }
 
-/** There as long as somebody follows the study, and a little longer. */
+/** A key that exists while somebody follows the study, and a little longer. */
 const followedKey = (name: string): string => `${prefix}:followed:${name}`;
 const followedSeconds = 15;
 
-/** Says on the server where a study is, and that somebody follows it now. */
+/** Records on the server where a study is, and that somebody follows it now. */
 export async function register(redis: Redis, name: string, folder: string): Promise<void> {
   await redis.set(followedKey(name), "", "EX", followedSeconds);
   await redis.hset(registry, name, resolve(folder));
@@ -153,14 +153,14 @@ export async function unregister(
   await clear(redis, name, queue);
 }
 
-/** Takes a study off the server that nobody follows and of which no run waits or is at work. */
+/** Takes a study off the server if nobody follows it and none of its runs waits or is at work. */
 export async function forget(redis: Redis, name: string): Promise<void> {
   if ((await redis.exists(followedKey(name))) > 0) return;
   const queue = await openQueue(redis, name);
   await clear(redis, name, queue).finally(() => queue.close());
 }
 
-/** How many runs wait or are at work. */
+/** The number of runs that wait or are at work. */
 export const openJobs = (queue: Queue): Promise<number> =>
   queue.getJobCountByTypes("waiting", "delayed", "active");
 
@@ -207,7 +207,7 @@ export function refuseCode(configuration: Readonly<Record<string, unknown>>): vo
 const jobSchema = z.strictObject({ configuration: z.record(z.string(), z.unknown()) });
 export type JobData = z.output<typeof jobSchema>;
 
-/** The run of a job, which anyone may have put there. @throws UserError for what is no run. */
+/** The run of a job, which anyone may have put there. @throws UserError for anything but a run. */
 export function runOfJob({ id, data }: Pick<Job, "id" | "data">): PlannedRun {
   const { data: job } = jobSchema.safeParse(data);
   if (job === undefined) throw new UserError(`job ${id} of the queue does not hold a run's configuration`);
@@ -253,7 +253,7 @@ export const progressOf = ({ progress }: Pick<Job, "progress">): JobProgress =>
 export const failureOf = ({ failedReason }: Pick<Job, "failedReason">): string =>
   printable(failedReason || "it failed without a reason");
 
-/** What a queue holds, by job. A job that is moved meanwhile may be missing. */
+/** The content of a queue, by job. A job that is moved meanwhile may be missing. */
 export async function jobsOf(
   queue: Queue,
 ): Promise<Map<string, { readonly state: JobType; readonly job: Job }>> {
@@ -266,7 +266,7 @@ export async function jobsOf(
   return jobs;
 }
 
-/** A study's queue on a connection, which it neither closes nor reports the loss of. */
+/** A study's queue on a connection, which it does not close and whose loss it does not report. */
 export async function openQueue(redis: Redis, name: string): Promise<Queue> {
   const { Queue } = await import("bullmq");
   const queue = new Queue(name, { connection: redis, prefix });
@@ -274,14 +274,14 @@ export async function openQueue(redis: Redis, name: string): Promise<Queue> {
   return queue;
 }
 
-/** Waits for `work`, but no longer than so many milliseconds, and leaves no timer behind. */
+/** Waits for `work` at most for the given time, and leaves no timer behind. */
 export async function waitAtMost(milliseconds: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController();
   const time = delay(milliseconds, undefined, { signal: over.signal }).catch(() => {});
   await Promise.race([work, time]).finally(() => over.abort());
 }
 
-/** What `work` gives, or undefined if the signal comes first. */
+/** The result of `work`, or undefined if the signal comes first. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);

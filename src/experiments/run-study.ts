@@ -1,4 +1,4 @@
-/** Runs what is missing of a study in this process, several runs side by side. */
+/** Trains the missing runs of a study in this process, several side by side. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DivergenceError, UserError } from "../errors.js";
 import { threadsEach } from "../machine.js";
@@ -24,20 +24,20 @@ export interface StudyOptions extends StudyListeners {
   readonly jobs?: number;
   /** The threads of all runs together. */
   readonly threads: number;
-  /** When raised, the running steps are finished and their runs kept. */
+  /** When aborted, the running steps are finished and their runs saved. */
   readonly signal?: AbortSignal;
 }
 
-/** What became of a run; `failure` says why it could not be trained to its end. */
+/** The outcome of a run; `failure` says why it could not be trained to its end. */
 export interface Outcome extends Standing {
   readonly failure?: string;
   readonly diverged?: boolean;
-  /** Whether the file `stop` in its folder ended it before its time. */
+  /** Whether the file `stop` in its folder ended it early. */
   readonly stopped?: boolean;
 }
 
 /**
- * @returns what became of each run, in the study's order. Runs that are done already are not touched.
+ * @returns the outcome of each run, in the study's order. Finished runs are not touched.
  * @throws UserError for data that is missing or damaged, before anything begins.
  */
 export async function runStudy(runs: readonly PlannedRun[], options: StudyOptions): Promise<Outcome[]> {
@@ -73,7 +73,7 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   return outcomes;
 }
 
-/** Between two looks at a run that another process has. */
+/** The time between two looks at a run of another process. */
 const rest = (signal: AbortSignal | undefined): Promise<void> =>
   delay(1_000, undefined, { signal }).catch(() => {});
 
@@ -87,7 +87,7 @@ async function whenFree(run: PlannedRun, { folder, signal, onWarning }: StudyOpt
   return standingOf(run, folder);
 }
 
-/** Trains a run to its end; gives why it did not get there; "taken" if another process was first to begin it. */
+/** Trains a run to its end; otherwise returns the reason, or "taken" if another process started it first. */
 async function endOf(
   standing: Standing,
   threads: number,

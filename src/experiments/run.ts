@@ -1,4 +1,4 @@
-/** One run of a study: trained from where its folder says that it stands, with a log. */
+/** One run of a study: trained from the state of its folder, with a log. */
 import type { Dataset } from "../data/index.js";
 import { dataSetOf, refuseNamesakes } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
@@ -61,11 +61,11 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
   }
 }
 
-/** Whether another process was first to begin a run. */
+/** Whether another process started a run first. */
 export const isTaken = (error: unknown): boolean =>
   error instanceof UserError && (error.code === "inUse" || error.code === "holdsRun");
 
-/** Each data set is loaded once; one that could not be is tried again. */
+/** Loads each data set once; a failed load is tried again. */
 export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 

@@ -1,4 +1,4 @@
-/** How far the runs of a study are, as their folders tell it. */
+/** How far the runs of a study are, by their folders. */
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { shown, UserError } from "../errors.js";
@@ -32,7 +32,7 @@ export function standingOf(run: PlannedRun, folder: string): Standing {
   const directory = join(folder, run.name);
   try {
     if (!isThere(join(directory, fileNames.config))) return { run, directory, state: "open", metrics: [] };
-    // What no study needs, as layers and confusion matrices, is read where the run is resumed.
+    // A study does not need layers and confusion matrices; they are read when the run is resumed.
     const config = readConfig(directory);
     const metrics = readMetrics(join(directory, fileNames.metrics), Infinity);
     const other = otherThan(run.options, config.options);
@@ -64,15 +64,14 @@ function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>
   return key === undefined ? undefined : `${key} ${shown(stored[key])}, not ${shown(wanted[key])}`;
 }
 
-/** What decides roughly how long an epoch takes: the network and the data. */
+/** The parts that roughly determine the time of an epoch: the network and the data. */
 export const paceOf = ({ options: { model, depth, data } }: PlannedRun): string =>
   `${model}${depth ?? ""} ${data}`;
 
 /**
- * Seconds that the rest of a study takes, from the epochs of its runs that have ended: of the same network
- * on the same data.
+ * Estimates the seconds for the rest of a study from its finished epochs of the same network on the same data.
  *
- * @param measured seconds of an epoch by `paceOf`, for networks of which no epoch has ended.
+ * @param measured seconds per epoch by `paceOf`, for networks without a finished epoch.
  * @returns undefined where neither is known.
  */
 export function secondsLeft(

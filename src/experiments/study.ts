@@ -1,6 +1,6 @@
 /**
- * A study: many configurations said in few words, as grids and lists with exclusions. What a run is
- * called follows from its configuration alone, so a study that runs again goes on with what is missing.
+ * A study: many configurations written briefly, as grids and lists with exclusions. The name of a run depends only on
+ * its configuration, so a study that is run again goes on with the missing runs.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -18,21 +18,21 @@ import { isIdentifying, keysWhere, runKeys, settings as settingsTable } from "..
 /** A run of a study: its whole configuration, and what it follows from. */
 export interface PlannedRun {
   readonly options: RunOptions;
-  /** 16 hexadecimal digits that say the configuration; runs of one identity have the same bits. */
+  /** 16 hexadecimal digits that identify the configuration; runs of one identity have the same bits. */
   readonly identity: string;
   /** The name of its folder: what tells it from the others in words, and the identity's beginning. */
   readonly name: string;
 }
 
-/** A configuration in part, and where it was said. */
+/** Part of a configuration, and where it came from. */
 export interface Wanted {
   readonly values: Readonly<Record<string, unknown>>;
   readonly source: string;
 }
 
 /**
- * The hash of everything that decides a run's result: its settings, and where it is not the first the revision of the
- * rules. Code in a file counts by the file's checksum, wherever it lies.
+ * The hash of everything that decides a run's result: its settings, and the revision of the rules if it is not the
+ * first. Code in a file counts by the file's checksum, wherever it lies.
  */
 export function identityHash(options: RunOptions): string {
   const { model, method } = resolveNetwork(options);
@@ -52,7 +52,7 @@ export function hashOf(settings: Readonly<Record<string, unknown>>): string {
 export type UnloadedCode = ReadonlyMap<string, string>;
 
 /**
- * Checks all configurations, and leaves out repetitions.
+ * Checks all configurations, and leaves out duplicates.
  *
  * @param found problems that are known already.
  * @param unloaded files of code that are among those problems.
@@ -109,14 +109,14 @@ const allowedKeys: readonly string[] = [...runKeys, bitsKey].filter((key) => key
 const settings = z.record(z.string(), z.unknown());
 /** A study as a file holds it. */
 export const studySchema = z.strictObject({
-  /** For editors: where the JSON Schema of studies is. */
+  /** The JSON Schema of studies, for editors. */
   $schema: z.string().optional(),
   /** The name of the folder of its runs. */
   name: z
     .string()
     .regex(/^(?!\.+$)[\w.-]+$/)
     .optional(),
-  /** What holds for all runs unless they say otherwise. */
+  /** Settings of all runs that do not override them. */
   defaults: settings.default({}),
   /** Each gives the product of its lists; `bits` lists pairs "2/4" of weights and activations. */
   grids: z.array(settings).default([]),
@@ -127,7 +127,7 @@ export const studySchema = z.strictObject({
 });
 export type Study = z.output<typeof studySchema>;
 
-/** A study with the paths of its files of code replaced; what is no study stays as it is. */
+/** A study with the paths of its files of code replaced; anything else stays as it is. */
 export function placedStudy(study: unknown, place: (file: string, key: SettingKey) => string): unknown {
   const { data } = studySchema.safeParse(study);
   if (data === undefined) return study;
@@ -182,7 +182,7 @@ export function runsOf(
     if (!known(grid, at) || empty.length > 0 || size > most) return [];
     return product(grid).flatMap((values) => spelled({ ...defaults, ...values }, at));
   };
-  /** Runs that differ in what has no effect would be trained twice; some of an entry's runs must have one. */
+  /** Runs that differ only in settings without effect would be trained twice, so a setting must have an effect in some run of its entry. */
   const withoutIdle = (values: Settings, at: string, made: Wanted[]): Wanted[] => {
     for (const key of ofImages) {
       const { needs }: Setting = settingsTable[key];
@@ -209,7 +209,7 @@ export function runsOf(
       `${source} has no runs; give grids or runs, such as {"grids": [{"model": "lenet5", "bits": ["1/1", "2/2"]}]}`,
     );
   }
-  // What a rule leaves out is known only if all runs are.
+  // Which runs a rule leaves out is known only if all runs are.
   if (problems.size === 0) {
     for (const [i, rule] of rules.entries()) {
       if (wanted.some(({ values }) => agrees(values, rule.values))) continue;

@@ -17,7 +17,7 @@ import { standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
 
 export interface WorkerListeners extends StudyListeners {
-  /** What concerns no run: the server cannot be reached, a study's folder is not here. */
+  /** Problems that concern no run: the server cannot be reached, or a study's folder is not here. */
   readonly onTrouble?: (message: string) => void;
   /** The server has been reached. */
   readonly onReady?: () => void;
@@ -52,7 +52,7 @@ export async function runJob(job: Job, token: string, manner: JobManner): Promis
   await withGrace(settled, signal);
 }
 
-/** Puts a job back, to be taken by the next worker; that is no attempt. */
+/** Puts a job back for the next worker; that does not count as an attempt. */
 export async function giveBack(job: Job, token: string): Promise<void> {
   await job.moveToWait(token);
 }
@@ -68,7 +68,7 @@ async function settle(job: Job, token: string, end: End): Promise<void> {
   else await job.moveToFailed(await asFailure(end.error, end.isFinal), token, false);
 }
 
-/** An error as the queue takes it: one that is final is not tried again. */
+/** The error to give to the queue, which does not retry a final one. */
 async function asFailure(error: Error, isFinal: boolean): Promise<Error> {
   if (!isFinal) return error;
   const { UnrecoverableError } = await import("bullmq");
@@ -140,8 +140,8 @@ function withDataDir(run: PlannedRun, dataDir: string | undefined): PlannedRun {
 }
 
 /**
- * Keeps the queue's lock on a job. `signal` is raised when it is lost: the server has not heard of this
- * worker for too long. While the server cannot be reached the training goes on.
+ * Keeps the queue's lock on a job. `signal` is aborted when it is lost: the server has not heard of this worker for too
+ * long. While the server cannot be reached the training goes on.
  */
 function holdLease(job: Job, token: string, milliseconds: number): { signal: AbortSignal; release(): void } {
   const lost = new AbortController();
@@ -172,7 +172,7 @@ class Reporter {
     if (isEpoch || performance.now() - this.sentAt > 1_000) void this.send();
   }
 
-  /** Why the run ends before its time. */
+  /** Why the run ends early. */
   async reportLast(why: Pick<JobProgress, "diverged" | "stopped">): Promise<void> {
     this.state = { ...this.state, ...why };
     await waitAtMost(graceMilliseconds, this.send());
@@ -194,7 +194,7 @@ class Reporter {
   }
 }
 
-/** Waits, but once the signal is raised only for so long as a server needs that is there. */
+/** Waits, but once the signal is aborted only as long as a reachable server needs. */
 async function withGrace(work: Promise<void>, signal: AbortSignal): Promise<void> {
   await orAborted(work, signal);
   if (signal.aborted) await waitAtMost(graceMilliseconds, work);

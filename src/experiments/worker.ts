@@ -35,16 +35,16 @@ export interface WorkerOptions extends WorkerListeners {
   readonly dataDir?: string;
   /** Ends when no run waits or is at work anywhere. */
   readonly untilEmpty?: boolean;
-  /** A worker that has not been heard of for so long is given up, and its runs go to others. Default 30. */
+  /** Seconds after which a silent worker is given up, and its runs go to others. Default 30. */
   readonly lockSeconds?: number;
-  /** When raised, the running steps are finished, and the runs kept and given back. */
+  /** When aborted, the running steps are finished, and the runs saved and given back. */
   readonly signal: AbortSignal;
 }
 
-/** How long to wait where nothing is to be done. */
+/** How long to wait when there is nothing to do. */
 const idleMilliseconds = 500;
 
-/** @throws UserError if the server cannot be reached at the beginning, or `folder` is no study's on a queue. */
+/** @throws UserError if the server cannot be reached at the beginning, or if `folder` has no study on a queue. */
 export async function work(options: WorkerOptions): Promise<void> {
   const { folder, onTrouble = () => {} } = options;
   const only = folder === undefined ? undefined : queueNameOf(folder);
@@ -147,7 +147,7 @@ class Pool {
     return false;
   }
 
-  /** Once in a while: what studies have left on the server that ended without a follower goes. */
+  /** Removes from time to time what finished studies without a follower have left on the server. */
   private async tidy(): Promise<void> {
     const now = performance.now();
     if (now < this.nextTidy) return;
@@ -156,7 +156,7 @@ class Pool {
     for (const name of names) await forget(this.redis, name);
   }
 
-  /** The studies to serve now. Those that the server no longer has are left once none of their runs is at work here. */
+  /** The studies to serve now. A study that the server no longer has is left once none of its runs is at work here. */
   private async studies(): Promise<Served[]> {
     const there = await registered(this.redis);
     const wanted = Object.keys(there).filter((name) => this.isWanted(name));
@@ -211,7 +211,7 @@ class Pool {
     await worker?.close(true).catch(() => {}); // of a connection that is lost already
   }
 
-  /** Whether there is nothing left to do on any study: what another worker has may come back. */
+  /** Whether there is nothing left to do on any study; a run of another worker may come back. */
   private async isEmpty(): Promise<boolean> {
     for (const { name } of await this.studies()) {
       const queue = await openQueue(this.redis, name);

@@ -65,7 +65,7 @@ test.runIf(existsSync("/dev/full"))(
   },
 );
 
-test("what is staged takes the file's place when it is told to", () => {
+test("what is staged takes the file's place when it is asked to", () => {
   const path = join(directory, "a.json");
   writeAtomically(path, "first");
   const replace = stage(path, "second");
@@ -85,7 +85,7 @@ async function* recorded(turns: boolean[], count: number, failsAt = Infinity) {
   }
 }
 
-test("pieces are written while other work goes on, and take the file's place when told to", async () => {
+test("pieces are written while other work goes on, and take the file's place when asked to", async () => {
   const path = join(directory, "a.bin");
   writeAtomically(path, "old");
   const turns: boolean[] = [];

@@ -138,7 +138,7 @@ describe("layers", () => {
     expect(g.convolution(x, w, { stride: [1, 2], padding: [0, 1] }).shape).toEqual([1, 6, 4, 16]);
   });
 
-  test("pooling strides by its size unless said; padding counts as zeros in an average", () => {
+  test("the default stride of pooling is its size; padding counts as zeros in an average", () => {
     const x = g.reshape(tensor([1, 2, 3, 4]), [1, 2, 2, 1]);
     expect(numbers(g.averagePool(x, { size: 2 }))).toEqual([2.5]);
     expect(numbers(g.maxPool(x, { size: 2 }))).toEqual([4]);
@@ -252,7 +252,7 @@ describe("softmaxCrossEntropy", () => {
     expect(numbers(g.softmaxCrossEntropy(tensor([[0, NaN]]), labels(0)))).toEqual([NaN]);
   });
 
-  test("labels must be i32, one a row", () => {
+  test("labels must be i32, one per row", () => {
     expect(() => g.softmaxCrossEntropy(logits, tensor([1, 0]))).toThrow(/i32 \[2\], got f32 \[2\]/);
     expect(() => g.softmaxCrossEntropy(logits, labels(1))).toThrow(/i32 \[2\], got i32 \[1\]/);
   });

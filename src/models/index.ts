@@ -34,7 +34,7 @@ export { depths, isDepth } from "./resnet.js";
 /** The networks by name. */
 export const modelRegistry = registryOf<Network | ((depth: number) => Network)>("network", models, inFile);
 
-/** The network that a file exports. @throws UserError for what is none, and for one that is called as one of fewbit's */
+/** The network that a file exports. @throws UserError for anything else, and for one with the name of one of fewbit's */
 function inFile(path: string, exported: unknown): Network {
   if (!isObject(exported) || !("build" in exported)) {
     throw new UserError(

@@ -1,4 +1,4 @@
-/** What a network's `build` is given, and the options of its layers. */
+/** The builder that a network's `build` receives, and the options of its layers. */
 import type { ConvolutionOptions, Pair, PoolOptions, Tensor } from "../graph/index.js";
 import type { Initialiser } from "./initialise.js";
 
@@ -18,7 +18,7 @@ export interface LinearOptions {
 
 /** The options of batch normalisation. */
 export interface BatchNormOptions {
-  /** Whether there are a trained scale and shift. Default true. */
+  /** Whether it has a trained scale and shift. Default true. */
   readonly affine?: boolean;
   /** Added to the variance. Default 1e-5. */
   readonly epsilon?: number;
@@ -33,12 +33,12 @@ export interface PoolLayerOptions extends PoolOptions {
 /** The options of a convolution, which has `channels`, or of a linear layer, which has `features`. */
 export type LayerOptions = ConvolutionLayerOptions | LinearOptions;
 
-/** A layer with batch norm, activation and, where said, pooling after it. */
+/** A layer with batch norm, activation and, optionally, pooling. */
 export type BlockOptions = LayerOptions & {
   /** The batch norm. Default none; a method that normalises every quantized input adds one, NAME.norm. */
   readonly norm?: BatchNormOptions & { readonly name: string };
   readonly pool?: PoolLayerOptions;
-  /** Whether the activation function follows, as it does but after a network's last layer. Default true. */
+  /** Whether the activation function follows, which it does except after a network's last layer. Default true. */
   readonly activation?: boolean;
 };
 
@@ -51,13 +51,13 @@ export interface ResidualOptions {
 }
 
 /**
- * What a network's `build` is given. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
+ * The builder that a network's `build` receives. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
  * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
  */
 export interface NetworkBuilder {
   /** How many logits the network must return. */
   readonly classes: number;
-  /** The rate of dropout in classifiers that the method has; undefined where it leaves that to the network. */
+  /** The method's rate of dropout in classifiers; undefined if the method leaves it to the network. */
   readonly dropoutRate: number | undefined;
   /** x [N, H, W, C] -> [N, H', W', channels]. */
   convolution(name: string, x: Tensor, options: ConvolutionLayerOptions): Tensor;

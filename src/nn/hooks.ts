@@ -1,4 +1,4 @@
-/** What a method's hooks return, checked: a forgotten `return` would end far from its cause, or nowhere. */
+/** Checks what a method's hooks return: a forgotten `return` would fail far from its cause, or not at all. */
 import { shown, UserError } from "../errors.js";
 import { callAt, withPlace } from "../errors/place.js";
 import type { Shape, Tensor } from "../graph/index.js";
@@ -9,7 +9,7 @@ import type { LayerInfo, Method } from "../quantization/index.js";
 export const callHook = <T>({ name }: Method, hook: string, layer: LayerInfo, call: () => T): T =>
   callAt({ what: `method ${name}: ${hook}`, layer: layer.name }, call);
 
-/** The tensor that a hook gives for a layer. @throws UserError for what is none, or of another shape than allowed. */
+/** The tensor that a hook returns for a layer. @throws UserError for anything else, or a shape that is not allowed. */
 export function tensorFromHook(
   method: Method,
   hook: string,
@@ -23,14 +23,14 @@ export function tensorFromHook(
   throw wrongHook(method, hook, layer, allowed, value);
 }
 
-/** The number that a hook gives for a layer. @throws UserError for what is none. */
+/** The number that a hook returns for a layer. @throws UserError for anything else. */
 export function numberFromHook(method: Method, hook: string, layer: LayerInfo, call: () => unknown): number {
   const value = callHook(method, hook, layer, call);
   if (Number.isFinite(value)) return value as number;
   throw wrongHook(method, hook, layer, "a finite number", value);
 }
 
-/** The mistake of a hook that returns something else than allowed. */
+/** The error for a hook that returns something that is not allowed. */
 export const wrongHook = (
   { name }: Method,
   hook: string,

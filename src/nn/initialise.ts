@@ -1,4 +1,4 @@
-/** Initial values: what a parameter starts from, and drawing it. */
+/** Initial values: the distribution of a parameter, and drawing from it. */
 import { shown, UserError } from "../errors.js";
 import { isObject } from "../errors/options.js";
 import type { HostArray, Shape } from "../graph/index.js";
@@ -42,8 +42,8 @@ export const normalFanOut: Initialiser = (shape) => ({
 });
 
 /**
- * Draws a value for each spec. It depends on the seed (an integer from 0 to 2^53 - 1) and the spec
- * alone, so that adding a layer leaves the others' values as they were.
+ * Draws a value for each spec. It depends only on the seed (an integer from 0 to 2^53 - 1) and the spec, so that adding
+ * a layer does not change the values of others.
  */
 export function initialise(specs: readonly ParameterSpec[], seed: number): Record<string, HostArray> {
   checkSpecs(specs);
@@ -76,7 +76,7 @@ function draw(initial: Initial, count: number, key: readonly [number, number], s
   return drawn;
 }
 
-/** @throws UserError for what describes no parameters. */
+/** @throws UserError for anything but descriptions of parameters. */
 function checkSpecs(specs: unknown): asserts specs is readonly ParameterSpec[] {
   const isSpec = (spec: unknown) =>
     isObject(spec) && typeof spec.name === "string" && Array.isArray(spec.shape) && isObject(spec.initial);

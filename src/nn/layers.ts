@@ -76,7 +76,7 @@ export interface BuildContext {
   readonly network: string;
   readonly classes: number;
   readonly method: Method;
-  /** How many convolution and linear layers there are; undefined while that is being found out, and then nothing is quantized. */
+  /** The number of convolution and linear layers; undefined while they are counted, when nothing is quantized. */
   readonly count?: number;
   readonly training: boolean;
   readonly gradients?: GradientType;
@@ -103,7 +103,7 @@ const residualRules: Rules<ResidualOptions> = {
   stride: optional(count),
   initial: optional(callback),
 };
-/** What a block adds to the options of its layer. */
+/** Options that a block adds to those of its layer. */
 const blockRules = {
   norm: optional(objectOf('an object with a name, such as { name: "bn1" }', { name: "string" })),
   pool: optional(objectOf("an object with a size, such as { size: 2 }")),
@@ -113,7 +113,7 @@ const normRules: Rules<BatchNormOptions & { readonly name: string }> = { name: t
 
 /** Weight of the batch in the running statistics. */
 const statisticsMomentum = 0.1;
-/** Streams of random numbers below this one are the methods', one a layer. */
+/** Streams of random numbers below this one are the methods', one per layer. */
 const firstDropoutStream = 2 ** 16;
 
 /** The result of a function on tensors for a part of a network. @throws UserError for what it refuses, with the part's name. */
@@ -367,7 +367,7 @@ export class Builder implements NetworkBuilder {
     this.names.add(name);
   }
 
-  /** Checks what a layer is given. */
+  /** Checks the input of a layer. */
   private checkLayer<T extends object>(name: string, x: unknown, options: unknown, rules: Rules<T>): void {
     this.expectTensor(name, x);
     this.check(name, options, rules);

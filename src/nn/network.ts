@@ -1,5 +1,5 @@
 /**
- * Networks: what the user writes, and what the rest asks of one.
+ * Networks: how the user writes one, and how the rest uses it.
  *
  * A network is built twice: once to count its layers, so that a method knows which is the last, and
  * once for real. Its `build` must therefore do the same each time.
@@ -37,7 +37,7 @@ export interface Network {
   /** Height, width and channels of an image. */
   readonly input: readonly [number, number, number];
   readonly classes: number;
-  /** "redbit": the network is as the framework of the published table has it, where that is another than the usual one. */
+  /** "redbit": the variant of the network in the framework of the published table, where it differs from the usual one. */
   readonly preset?: "redbit";
   /** x [N, height, width, channels] -> logits [N, classes]. */
   build(net: NetworkBuilder, x: Tensor): Tensor;
@@ -77,7 +77,7 @@ const applyRules: Rules<ApplyOptions> = {
   gradients: optional(oneOf(...gradientTypes)),
 };
 
-/** A network from its layers. @throws UserError for an input shape or number of classes that is none. */
+/** A network from its layers. @throws UserError for an invalid input shape or number of classes. */
 export function network(
   name: string,
   options: Pick<Network, "input" | "classes">,
@@ -91,7 +91,7 @@ export function network(
   return made;
 }
 
-/** @throws UserError for what is no network, and for a network with a property that none has. */
+/** @throws UserError for anything but a network, and for a network with an unknown property. */
 export function checkNetwork(value: unknown): asserts value is Network {
   if (!isObject(value) || typeof value.name !== "string" || typeof value.build !== "function") {
     if (isObject(value) && "build" in value) checkOptions("network", value, networkRules, "network: ");
@@ -107,7 +107,7 @@ export function checkNetwork(value: unknown): asserts value is Network {
  * The network for images of another shape and other classes. Its `build` must take the number of
  * classes from `net.classes`.
  *
- * @throws UserError if it cannot be built so, as where the image is too small for its layers.
+ * @throws UserError if it cannot be built so, for example if the image is too small for its layers.
  */
 export function fitted(original: Network, to: Pick<Network, "input" | "classes">): Network {
   checkNetwork(original);
@@ -148,7 +148,7 @@ export function apply(
   return { logits, statistics: builder.statistics };
 }
 
-/** What each layer multiplies whose input the method quantizes, by the layer's name. */
+/** The quantized inputs of layers, by the layer's name. */
 export function quantizedInputs(...network: Parameters<typeof apply>): Record<string, Tensor> {
   const { layers } = record(...network).builder;
   const quantizing = layers.filter(({ quantizesInput }) => quantizesInput);
@@ -233,7 +233,7 @@ function build(network: Network, x: Tensor, context: Omit<BuildContext, "network
   return { logits, builder };
 }
 
-/** What `build` gives. @throws UserError for a mistake in it, which begins with the network's name if it has no place yet. */
+/** The result of `build`. @throws UserError for a mistake in it; the message begins with the network's name if it has no place yet. */
 function built<T>({ name }: Network, build: () => T): T {
   try {
     return build();

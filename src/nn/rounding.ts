@@ -7,7 +7,7 @@ export const gradientTypes = ["f32", "bf16"] as const;
 /** How the gradients that quantized layers multiply are kept: as f32, or rounded to bfloat16. */
 export type GradientType = (typeof gradientTypes)[number];
 
-/** Whether a tensor is codes, or codes times a scale, as quantizers give them. */
+/** Whether a tensor is codes, or codes times a scale, as quantizers return. */
 export function isCoded({ op, inputs, lattice }: Tensor): boolean {
   if (lattice !== undefined) return true;
   if (op === "coded" || op === "mul") return inputs.some((input) => input.lattice !== undefined);

@@ -33,7 +33,7 @@ export interface NetworkSummary {
   readonly totals: Pick<LayerSummary, "parameters" | "multiplyAccumulates" | "bytes" | "bytes32">;
 }
 
-/** What a network is made of under a method: see `describe`. */
+/** The parts of a network under a method: see `describe`. */
 export interface Description {
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly ParameterSpec[];

@@ -1,4 +1,4 @@
-/** A method's hooks on the weights as a whole, outside a network's pass. */
+/** Applies a method's hooks to all weights, outside a network's pass. */
 import type { Tensor, Tensors } from "../graph/index.js";
 import { add, mul, sub } from "../graph/index.js";
 import type { LayerInfo, Method } from "../quantization/index.js";
@@ -15,7 +15,7 @@ export function constrainWeights(network: Network, method: Method, parameters: T
   };
 }
 
-/** The gradients as the method has them for an optimizer: those of latent weights times a number. */
+/** The gradients for an optimizer: those of latent weights are multiplied by the method's number. */
 export function scaleGradients(
   network: Network,
   method: Method,
@@ -35,7 +35,7 @@ export function scaleGradients(
   };
 }
 
-/** The parameters after an optimizer's step, that of latent weights times the method's number. */
+/** The parameters after an optimizer's step; the step of latent weights is multiplied by the method's number. */
 export function scaleSteps(
   network: Network,
   method: Method,
@@ -63,7 +63,7 @@ export function quantizedWeights(network: Network, method: Method, parameters: T
   });
 }
 
-/** The weights of each convolution and linear layer by the name of the parameter; of quantized ones what `f` makes of them. */
+/** The weights of each convolution and linear layer by the name of the parameter; quantized ones after `f`. */
 function mapWeights(
   network: Network,
   method: Method,

@@ -1,4 +1,4 @@
-/** Adam: Kingma and Ba 2015, arXiv 1412.6980, with the bias corrections where PyTorch has them. */
+/** Adam: Kingma and Ba 2015, arXiv 1412.6980, with the bias corrections as in PyTorch. */
 import type { Rules } from "../errors/options.js";
 import { checkOptions, checkValue, fraction, notNegative, optional, positive } from "../errors/options.js";
 import { add, div, mul, sqrt, square, sub } from "../graph/index.js";
@@ -10,7 +10,7 @@ export interface AdamOptions {
   readonly learningRate: number;
   /** Decay rates of the two moments. Default 0.9 and 0.999. */
   readonly betas?: readonly [number, number];
-  /** What is added to the root of the second moment. Default 1e-8. */
+  /** Added to the root of the second moment. Default 1e-8. */
   readonly epsilon?: number;
   /** Weight decay, added to the gradient (not decoupled as in AdamW). Default 0. */
   readonly weightDecay?: number;

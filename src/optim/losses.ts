@@ -1,4 +1,4 @@
-/** The losses by name: what training minimises. Scores of images are cross-entropies whatever it is, so that they compare. */
+/** The losses by name: what training minimises. Scores of images are always cross-entropies, so that they compare. */
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, checkOptions, isObject, optional, plain, text } from "../errors/options.js";
@@ -15,17 +15,17 @@ export interface Loss {
   value(logits: Tensor, labels: Tensor): Tensor;
 }
 
-/** A loss as the registry knows it. */
+/** An entry of the registry of losses. */
 export interface LossEntry {
-  /** What it is called in a sentence. */
+  /** Its name in a sentence. */
   readonly title: string;
   create(): Loss;
 }
 
-/** What the file of a loss exports as its default; the rest has a default. */
+/** The default export of a loss's file: only `create` is required. */
 export type NewLoss = Partial<LossEntry> & Pick<LossEntry, "create">;
 
-/** The mean of -log softmax(logits)[label], which training minimises where nothing says another. */
+/** The mean of -log softmax(logits)[label], which training minimises by default. */
 export const crossEntropy: Loss = { name: "crossEntropy", options: {}, value: softmaxCrossEntropy };
 
 /** The losses by name. */
@@ -38,7 +38,7 @@ export const lossRegistry = registryOf<LossEntry>(
 const lossRules: Rules<Loss> = { name: text, options: plain, value: callback };
 const entryRules: Rules<LossEntry> = { title: optional(text), create: callback };
 
-/** @throws UserError for what is no loss, and for one with a property that none has. */
+/** @throws UserError for anything but a loss, and for a loss with an unknown property. */
 export function checkLoss(loss: unknown): asserts loss is Loss {
   if (!isObject(loss) || typeof loss.name !== "string" || typeof loss.value !== "function") {
     throw new UserError(`loss must be a loss { name, options, value }, got ${shown(loss)}`, "loss");
@@ -46,7 +46,7 @@ export function checkLoss(loss: unknown): asserts loss is Loss {
   checkOptions(`loss ${loss.name}`, loss, lossRules, `loss ${loss.name}: `);
 }
 
-/** A batch's loss. @throws UserError unless the function gives one number for the batch. */
+/** A batch's loss. @throws UserError unless the function returns one number for the batch. */
 export function lossValue(loss: Loss, logits: Tensor, labels: Tensor): Tensor {
   const value: unknown = loss.value(logits, labels);
   if (isTensor(value) && value.shape.length === 0) return value;
@@ -54,7 +54,7 @@ export function lossValue(loss: Loss, logits: Tensor, labels: Tensor): Tensor {
   throw new UserError(`loss ${loss.name}: value must return ${allowed}, got ${shown(value)}`, "loss");
 }
 
-/** The loss that a file exports. @throws UserError for what is none */
+/** The loss that a file exports. @throws UserError for anything else */
 function inFile(path: string, exported: unknown): LossEntry {
   const entry = exportedEntry<NewLoss>(path, exported, {
     field: "loss",

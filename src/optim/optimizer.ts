@@ -1,4 +1,4 @@
-/** What an optimizer is: pure functions of flat records of tensors, so that any step can use one. */
+/** Optimizers: pure functions of flat records of tensors, so that any step can use one. */
 import { counted, isPlainObject, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import {
@@ -21,15 +21,15 @@ export interface Optimizer {
   readonly options: Readonly<Record<string, unknown>>;
   /** The base rate, which a schedule scales. */
   readonly learningRate: number;
-  /** Whether gradients times a number lead to the same steps, as with Adam but for its ε. Default: they do not. */
+  /** Whether scaling the gradients leaves the steps as they are, as with Adam except for its ε. Default false. */
   readonly invariantToScale?: boolean;
-  /** Its own tensors before the first step: for each of its moments, zeros like every parameter. */
+  /** Its own tensors before the first step, such as zeros like every parameter for each of its moments. */
   initial(parameters: Readonly<Record<string, HostArray>>): Record<string, Record<string, HostArray>>;
-  /** What changes from step to step (the first is 1), computed in double: the `scalars` of `update`. */
+  /** The numbers that change from step to step (the first is 1), computed in double: the `scalars` of `update`. */
   scalars(step: number, learningRate: number): Record<string, number>;
   /**
-   * The parameters and own tensors after a step. Every parameter needs a gradient of its name.
-   * `withoutMomentum` names parameters without momentum.
+   * The parameters and own tensors after a step. Every parameter needs a gradient of its name. `withoutMomentum` says
+   * whether a parameter, given by name, has no momentum.
    */
   update(
     parameters: Tensors,
@@ -50,7 +50,7 @@ const rules: Rules<Optimizer> = {
   update: callback,
 };
 
-/** @throws UserError for what is no optimizer, and for one with a property that none has. */
+/** @throws UserError for anything but an optimizer, and for one with an unknown property. */
 export function checkOptimizer(optimizer: unknown): asserts optimizer is Optimizer {
   if (!isObject(optimizer) || typeof optimizer.name !== "string" || typeof optimizer.update !== "function") {
     const allowed = "an optimizer, such as optim.adam({ learningRate: 0.001 })";
@@ -74,7 +74,7 @@ export function initialOf(
   );
 }
 
-/** What of own arrays is none, in words; undefined if all are. */
+/** The first of an optimizer's own arrays that is not an array, in words; undefined if all are. */
 function wrongArray(own: unknown): string | undefined {
   if (!isRecord(own)) return brief(own);
   for (const [key, record] of Object.entries(own)) {
@@ -93,10 +93,10 @@ function wrongArray(own: unknown): string | undefined {
 }
 
 /**
- * What an optimizer's update gives.
+ * Checks the result of an optimizer's update.
  *
- * @param given what it was given.
- * @throws UserError unless it has the names and shapes of that.
+ * @param given the arguments of the update.
+ * @throws UserError unless the result has their names and shapes.
  */
 export function checkUpdate(
   { name }: Optimizer,
@@ -136,7 +136,7 @@ function added(path: string, returned: unknown, given: object): string | undefin
 /** Whether a value is an object with keys of its own, and no tensor. */
 const isRecord = (value: unknown): value is Record<string, unknown> => isObject(value) && !isTensor(value);
 
-/** A value in few words: of what may hold many arrays or tensors, its keys. */
+/** A value in few words: only the keys of an object that may hold many arrays or tensors. */
 function brief(value: unknown): string {
   if (!isRecord(value) || !isPlainObject(value)) return shown(value);
   const keys = Object.keys(value);
@@ -144,7 +144,7 @@ function brief(value: unknown): string {
   return `{ ${[...keys.slice(0, 3), ...(keys.length > 3 ? ["..."] : [])].join(", ")} }`;
 }
 
-/** What an optimizer's step takes from the host. @throws UserError unless they are numbers. */
+/** The scalars of an optimizer's step, from the host. @throws UserError unless they are numbers. */
 export function scalarsOf(optimizer: Optimizer, step: number, learningRate: number): Record<string, number> {
   const scalars: unknown = optimizer.scalars(step, learningRate);
   if (isObject(scalars) && Object.values(scalars).every(Number.isFinite)) {

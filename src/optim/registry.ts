@@ -1,4 +1,4 @@
-/** The optimizers and schedules by name: what a configuration may name, and how reports call it. */
+/** The optimizers and schedules by name, for configurations and reports. */
 import { counted, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, optional, text } from "../errors/options.js";
@@ -10,7 +10,7 @@ import type { Schedule } from "./schedule.js";
 import { constant, stepDecay } from "./schedule.js";
 import { sgd } from "./sgd.js";
 
-/** The settings of a configuration that optimizers are made of. */
+/** The settings of a configuration from which optimizers are made. */
 export interface OptimizerSettings {
   readonly learningRate: number;
   readonly momentum: number;
@@ -20,7 +20,7 @@ export interface OptimizerSettings {
 /** A setting that not every optimizer takes. */
 export type OptimizerOption = Exclude<keyof OptimizerSettings, "learningRate">;
 
-/** An optimizer as the registry knows it. */
+/** An entry of the registry of optimizers. */
 export interface OptimizerEntry {
   /** What reports call it. */
   readonly title: string;
@@ -30,7 +30,7 @@ export interface OptimizerEntry {
   create(settings: OptimizerSettings): Optimizer;
 }
 
-/** What the file of an optimizer exports as its default; the rest has a default. */
+/** The default export of an optimizer's file: only `create` is required. */
 export type NewOptimizer = Partial<OptimizerEntry> & Pick<OptimizerEntry, "create">;
 
 const entries = {
@@ -41,7 +41,7 @@ const entries = {
 /** The optimizers by name. */
 export const optimizerRegistry = registryOf<OptimizerEntry>("optimizer", entries, inFile);
 
-/** The optimizer that a configuration has where nothing says another. */
+/** The default optimizer of a configuration. */
 export const defaultOptimizer = "adam" satisfies keyof typeof entries;
 
 const optionNames = ["momentum", "weightDecay"] as const satisfies readonly OptimizerOption[];
@@ -55,7 +55,7 @@ const rules: Rules<OptimizerEntry> = {
   create: callback,
 };
 
-/** The optimizer that a file exports. @throws UserError for what is none */
+/** The optimizer that a file exports. @throws UserError for anything else */
 function inFile(path: string, exported: unknown): OptimizerEntry {
   const mistake = (message: string): UserError => new UserError(message, "optimizer");
   const entry = exportedEntry<NewOptimizer>(path, exported, {
@@ -92,18 +92,18 @@ export function optimizerOf(name: string, settings: OptimizerSettings): Optimize
   return entry.create(given as unknown as OptimizerSettings);
 }
 
-/** What an optimizer is called: one of a user's own by its name. */
+/** The title of an optimizer; a user's own goes by its name. */
 export const optimizerTitle = (name: string): string => optimizerRegistry.find(name)?.title ?? name;
 
 /** Whether an optimizer takes a setting. */
 export const takesOption = (name: unknown, option: OptimizerOption): boolean =>
   optimizerRegistry.find(name)?.options.includes(option) === true;
 
-/** The optimizers of fewbit's that take a setting, as words: "adam or sgd". */
+/** The names of fewbit's optimizers that take a setting: "adam or sgd". */
 export const optimizersWith = (option: OptimizerOption): string =>
   optimizerRegistry.names.filter((name) => takesOption(name, option)).join(" or ");
 
-/** What each of fewbit's schedules is called, by its options. */
+/** The title of each of fewbit's schedules, by its options. */
 const schedules: Readonly<
   Record<string, (options: Readonly<Record<string, unknown>>) => string | undefined>
 > = {
@@ -112,7 +112,7 @@ const schedules: Readonly<
     typeof every === "number" ? `rate × ${shown(factor)} every ${counted(every, "epoch")}` : undefined,
 };
 
-/** What a schedule is called: one of a user's own by its name and options. */
+/** The title of a schedule; a user's own goes by its name and options. */
 export const scheduleTitle = ({ name, options }: Pick<Schedule, "name" | "options">): string =>
   (Object.hasOwn(schedules, name) ? schedules[name](options) : undefined) ??
   `schedule ${name} ${shown(options)}`;

@@ -32,7 +32,7 @@ export function constant(options: Readonly<Record<string, never>> = {}): Schedul
 export interface StepDecayOptions {
   /** Epochs between two changes. */
   readonly every: number;
-  /** What the rate is multiplied by. Default 0.1. */
+  /** The factor of each change. Default 0.1. */
   readonly factor?: number;
 }
 
@@ -59,7 +59,7 @@ const scheduleRules: Rules<Schedule> = {
   rate: callback,
 };
 
-/** @throws UserError for what is no schedule, and for one with a property that none has. */
+/** @throws UserError for anything but a schedule, and for one with an unknown property. */
 export function checkSchedule(schedule: unknown): asserts schedule is Schedule {
   if (!isObject(schedule) || typeof schedule.name !== "string" || typeof schedule.rate !== "function") {
     const allowed = "a schedule, such as optim.stepDecay({ every: 10 })";
@@ -69,7 +69,7 @@ export function checkSchedule(schedule: unknown): asserts schedule is Schedule {
   checkOptions(of, schedule, scheduleRules, `${of}: `);
 }
 
-/** The rate in an epoch, counted from 0. @throws UserError unless the schedule gives a number that is one. */
+/** The rate in an epoch, counted from 0. @throws UserError unless the schedule returns a valid rate. */
 export function rateOf(schedule: Schedule | undefined, base: number, epoch: number): number {
   if (schedule === undefined) return base;
   const rate = schedule.rate(base, epoch);

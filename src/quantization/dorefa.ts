@@ -53,7 +53,7 @@ const rules: Rules<DorefaOptions> = {
   preset: presetOf("dorefa"),
 };
 
-/** DoReFa-Net: weights, activations and gradients of few bits. @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
+/** DoReFa-Net: weights, activations and gradients of few bits. @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and unknown options. */
 export function dorefa(options: DorefaOptions): Method {
   checkOptions("dorefa", options, rules);
   const { weightBits, activationBits, gradientBits = 32, preset = "paper" } = options;
@@ -68,8 +68,8 @@ export function dorefa(options: DorefaOptions): Method {
     fullPrecision: (layer) => isFirst(layer) || isLast(layer),
     weights: (w) => quantizeWeights(w, weightBits, preset),
     activations: (x) => quantizeActivations(x, activationBits, preset),
-    // The last layer's input is bounded like every other's, but not rounded. A residual network's is the
-    // mean of sums that nothing activates, and stays as it is.
+    // The last layer's input is bounded like every other's, but not rounded. In a residual network it is the mean of
+    // sums without activation, and stays as it is.
     nonlinearity: (x, { index, count }) =>
       preset === "paper" && activationBits < 32 && index === count - 2 ? clip(relu(x), 0, 1) : relu(x),
     ...(gradientBits < 32 && {

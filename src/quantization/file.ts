@@ -37,7 +37,7 @@ function checkedEntry(path: string, exported: unknown): NewMethod {
   return entry;
 }
 
-/** What a method must have, and of which type. */
+/** The parts that a method must have, with their types. */
 const parts = {
   name: "string",
   options: "object",
@@ -48,7 +48,7 @@ const parts = {
   activations: "function",
 } as const;
 
-/** What a file's `create` returns, if it is a method; with the file's checksum, since a stored run belongs to just this one. */
+/** The method that a file's `create` returns, with the file's checksum, since a stored run belongs to this version of the file. */
 function made(file: string, checksum: string, create: () => Method): Method {
   const method: Method | undefined = resultOf(`create() of ${file}`, "method", create);
   for (const [part, type] of Object.entries(parts)) {

@@ -1,4 +1,4 @@
-/** Quantization methods and the parts to write one. */
+/** Quantization methods, and the parts for writing one. */
 export { baseline } from "./baseline.js";
 export { dorefa } from "./dorefa.js";
 export type { DorefaOptions } from "./dorefa.js";

@@ -9,9 +9,9 @@ import { checkMethod } from "./method.js";
 export type LayerOverrides = Readonly<Record<string, Partial<Bits>>>;
 
 /**
- * A method with bits of their own for some layers. `create` makes the method for given bits. A layer
- * that the method leaves in full precision counts as having 32 bits, and naming it here quantizes it.
- * Bits that the method does not allow are a UserError when a network is built with it.
+ * A method with other bits in some layers. `create` makes the method for given bits. A layer that the method leaves in
+ * full precision counts as having 32 bits, and naming it here quantizes it. Bits that the method does not allow cause a
+ * UserError when a network is built with it.
  */
 export function withLayers(method: Method, layers: LayerOverrides, create: (bits: Bits) => Method): Method {
   checkMethod(method);

@@ -22,7 +22,7 @@ import { codes, customGradient, isTensor } from "../graph/index.js";
 export interface LayerInfo {
   readonly name: string;
   readonly kind: "convolution" | "linear";
-  /** Its place among the convolution and linear layers of its network, and their number. */
+  /** Its index among the convolution and linear layers of its network, and their number. */
   readonly index: number;
   readonly count: number;
   /** The shape of its weights: [rows, columns, inputs, outputs] or [inputs, outputs]. */
@@ -64,8 +64,8 @@ const normPlaces: Rule = {
 };
 
 /**
- * A method in the form that a network applies to each of its layers. Weights keep their shape, and
- * activations theirs. A plain object does; one that quantizes nothing is `baseline`.
+ * A method in the form that a network applies to each of its layers. Weights keep their shape, and activations theirs.
+ * A plain object suffices; the one that quantizes nothing is `baseline`.
  */
 export interface Method {
   readonly name: string;
@@ -81,16 +81,16 @@ export interface Method {
   activations(x: Tensor, layer: LayerInfo, own: Readonly<Record<string, Tensor>>): Tensor;
   /** The layer's output with another gradient, in training. `random` is the key (i32 [2]) of the step's random numbers. */
   outputGradient?(y: Tensor, layer: LayerInfo, random: Tensor): Tensor;
-  /** Latent weights start uniform in ±bound; as the network has it where this is undefined or not given. */
+  /** Latent weights start uniform in ±bound. Default, also where it returns undefined: the network's initialiser. */
   initialBound?(layer: LayerInfo): number | undefined;
-  /** What the optimizer's step of latent weights is multiplied by. Default 1. */
+  /** The factor of the optimizer's step of latent weights. Default 1. */
   stepFactor?(layer: LayerInfo): number;
   /**
-   * What the gradient of latent weights is multiplied with before an optimizer of that name takes it, which may be invariant
-   * to such a factor; default 1.
+   * The factor of the gradient of latent weights before the optimizer, which may be invariant to such a factor. Default
+   * 1.
    */
   gradientFactor?(layer: LayerInfo, optimizer: string, invariantToScale: boolean): number;
-  /** What latent weights become at the start and after each update. */
+  /** Constrains latent weights, at the start and after each update. */
   constrain?(w: Tensor, layer: LayerInfo): Tensor;
   /** The layer's output from its product `y` and its input `x` before quantization; `window` in a convolution. */
   output?(y: Tensor, x: Tensor, layer: LayerInfo, window?: WindowShape): Tensor;
@@ -98,9 +98,9 @@ export interface Method {
   own?(layer: LayerInfo): Readonly<Record<string, number>>;
   /** Whether an optimizer's momentum applies to them. Default true. */
   readonly ownMomentum?: boolean;
-  /** The function after a layer (in blocks, and where networks ask). Default ReLU. `layer` is the one built last before. */
+  /** The activation function after a layer (in blocks, and where networks ask for it). Default ReLU. `layer` is the last one built. */
   nonlinearity?(x: Tensor, layer: LayerInfo): Tensor;
-  /** How networks pool that leave it to the method. Default "average". */
+  /** The pooling of networks that leave it to the method. Default "average". */
   readonly pooling?: "average" | "maximum";
   /** Where a block normalises: after the layer (the default), or before it if the layer is quantized. */
   readonly normalisation?: "before" | "after";
@@ -108,9 +108,9 @@ export interface Method {
   readonly normalisesEveryInput?: boolean;
   /** Where residual blocks activate: the inner layer and the sum, or each layer's input and not the sum. Default "original". */
   readonly residual?: "original" | "preactivation";
-  /** Where blocks of single networks have their norm, by network and layer, if it is elsewhere than `normalisation` says. */
+  /** Where the blocks of certain networks have their norm, by network and layer, if it differs from `normalisation`. */
   readonly normPlaces?: Readonly<Record<string, Readonly<Record<string, NormPlace>>>>;
-  /** The rate of dropout in classifiers that leave it to the method. Default: the network's own, which most have not. */
+  /** The rate of dropout in classifiers that leave it to the method. Default: the network's own, which most networks do not have. */
   readonly dropout?: number;
   /** The bits of layers that have bits of their own. */
   bits?(layer: LayerInfo): Bits;
@@ -142,7 +142,7 @@ const rules: Rules<Method> = {
   bits: optional(callback),
 };
 
-/** @throws UserError for what is no method, and for a method with a property that none has. */
+/** @throws UserError for anything but a method, and for a method with an unknown property. */
 export function checkMethod(method: unknown): asserts method is Method {
   if (!isObject(method) || typeof method.name !== "string" || typeof method.weights !== "function") {
     throw new UserError(
@@ -154,11 +154,11 @@ export function checkMethod(method: unknown): asserts method is Method {
   checkOptions(of, method, rules, `${of}: `);
 }
 
-/** The two formulas of a quantizer, and which whole numbers it gives. */
+/** The two formulas of a quantizer, and which whole numbers it returns. */
 export interface QuantizerRule {
   /** The quantized value of x, of its shape. */
   forward(x: Tensor): Tensor;
-  /** The gradient of x from `g`, the gradient of the quantized value. Nothing flows through `forward`. */
+  /** The gradient of x from `g`, the gradient of the quantized value. `forward` is not differentiated. */
   backward(g: Tensor, x: Tensor): Tensor;
   /** Where `forward` returns whole numbers: which, so that the compiler may use integers. */
   readonly lattice?: Lattice;

@@ -14,7 +14,7 @@ export type Preset = "paper" | "redbit";
 /** n = 2^k - 1, the number of steps between the 2^k levels of k bits. */
 export const steps = (bits: number): number => 2 ** bits - 1;
 
-/** What codes exactly in single precision. */
+/** The codes are exact in single precision. */
 const codeBits = whole(1, 24);
 
 /** round(n·x) of x in [0, 1]: 0, 1, ..., n, to be scaled by 1/n. */
@@ -31,7 +31,7 @@ export function centredCodes(x: Tensor, bits: number): Tensor {
   return codes(sub(mul(round(mul(x, n)), 2), n), { lo: -n, hi: n, step: 2 });
 }
 
-/** round(n·x) of x, limited to -n ... n - 1, n = 2^(k-1): two's complement, to be scaled by 1/n. */
+/** round(n·x) of x, clamped to -n ... n - 1, n = 2^(k-1): two's complement, to be scaled by 1/n. */
 export function signedCodes(x: Tensor, bits: number): Tensor {
   checkValue("bits", bits, codeBits);
   const n = 2 ** (bits - 1);

@@ -34,7 +34,7 @@ export interface QnnOptions {
 
 const rules: Rules<QnnOptions> = { weightBits: bits, activationBits: bits, preset: presetOf("qnn") };
 
-/** QNN: weights and activations of few bits. @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and options that there are not. */
+/** QNN: weights and activations of few bits. @throws UserError for bits other than 1 to 8 or 32, an unknown preset, and unknown options. */
 export function qnn(options: QnnOptions): Method {
   checkOptions("qnn", options, rules);
   const { weightBits, activationBits, preset = "paper" } = options;
@@ -56,8 +56,8 @@ export function qnn(options: QnnOptions): Method {
 }
 
 /**
- * Latent weights as the authors' code has them: in [-1, 1] from the start, so that they reach all levels,
- * with steps longer by as much as Glorot's U(±√(1.5/(fanIn + fanOut))) is narrower than that.
+ * Latent weights as in the authors' code: in [-1, 1] from the start, so that they reach all levels, with steps longer
+ * by as much as Glorot's U(±√(1.5/(fanIn + fanOut))) is narrower than that.
  */
 const latentWithinOne: Partial<Method> = {
   initialBound: () => 1,

@@ -1,4 +1,4 @@
-/** The methods by name, as the command line and configuration files give them. */
+/** The methods by the names that the command line and configuration files use. */
 import { shown, suggestion, UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
 import {
@@ -39,20 +39,20 @@ export interface MethodOptions {
 /** The name of an option of methods. */
 export type OptionName = keyof MethodOptions;
 
-/** A method as the registry knows it: what it is, the bits that it allows, and how it is made. */
+/** An entry of the registry: what a method is, the bits that it allows, and how it is made. */
 export interface MethodEntry {
   readonly title: string;
-  /** What it quantizes, in a line. */
+  /** What it quantizes, in one line. */
   readonly description: string;
   /** Authors, year and arXiv number; empty for none. */
   readonly paper: string;
-  /** The bits that it allows. Where there is only one it need not be said; others may have `defaults`. */
+  /** The bits that it allows. A single one is the default; others may have `defaults`. */
   readonly weightBits: readonly number[];
   readonly activationBits: readonly number[];
   readonly presets: readonly string[];
   /** Options beside bits and preset. */
   readonly options: readonly OptionName[];
-  /** Bits that a configuration need not say. */
+  /** The bits of a configuration that does not set them. */
   readonly defaults: Pick<MethodOptions, "weightBits" | "activationBits">;
   create(options: MethodOptions & Bits): Method;
 }
@@ -129,7 +129,7 @@ const all: Record<string, MethodEntry> = {
 /** The methods by name. */
 export const methods: Readonly<Record<string, MethodEntry>> = all;
 
-/** What an entry must say; the rest has a default. */
+/** A new entry: bits and `create` are required, the rest has defaults. */
 export type NewMethod = Partial<MethodEntry> & Pick<MethodEntry, "weightBits" | "activationBits" | "create">;
 
 const listOf = (allowed: string, type: string): Rule => ({
@@ -149,7 +149,7 @@ const entryRules: Rules<MethodEntry> = {
   create: callback,
 };
 
-/** Makes a method known under a name, on the command line the path of its file. */
+/** Registers a method under a name, on the command line the path of its file. */
 export function registerMethod(name: string, entry: NewMethod): void {
   checkValue("name", name, text);
   checkOptions<MethodEntry>(`method ${name}`, entry, entryRules, `method ${name}: `);
@@ -157,7 +157,7 @@ export function registerMethod(name: string, entry: NewMethod): void {
   all[name] = { ...plain, ...entry };
 }
 
-/** The method of a name. @throws UserError for an unknown name, or options that the method does not allow. */
+/** Creates the method of a name. @throws UserError for an unknown name, or options that the method does not allow. */
 export function createMethod(name: string, options: MethodOptions = {}): Method {
   if (!Object.hasOwn(methods, name)) {
     const names = Object.keys(methods);
@@ -171,7 +171,7 @@ export function createMethod(name: string, options: MethodOptions = {}): Method 
   }
   const entry = methods[name];
   const asked = { ...entry.defaults, ...given(options) };
-  // Full precision is what a method without this option has.
+  // A method without this option has full precision.
   if (!entry.options.includes("gradientBits") && asked.gradientBits === 32) delete asked.gradientBits;
   checkKnown(name, Object.keys(asked), ["weightBits", "activationBits", "preset", ...entry.options]);
   for (const field of ["weightBits", "activationBits"] as const) {

@@ -24,7 +24,7 @@ const rules: Rules<TtqOptions> = {
   preset: presetOf("ttq"),
 };
 
-/** TTQ: weights of three values, of which two are trained. @throws UserError for other bits, an unknown preset, and options that there are not. */
+/** TTQ: weights of three values, of which two are trained. @throws UserError for other bits, an unknown preset, and unknown options. */
 export function ttq(options: TtqOptions = {}): Method {
   checkOptions("ttq", options, rules);
   const { weightBits = 2, preset = "paper" } = options;

@@ -35,7 +35,7 @@ const rules: Rules<TwnOptions> = {
   preset: presetOf("twn"),
 };
 
-/** TWN: weights of three values. @throws UserError for other bits, an unknown preset, and options that there are not. */
+/** TWN: weights of three values. @throws UserError for other bits, an unknown preset, and unknown options. */
 export function twn(options: TwnOptions = {}): Method {
   checkOptions("twn", options, rules);
   const { weightBits = 2, preset = "paper" } = options;

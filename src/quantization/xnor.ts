@@ -52,7 +52,11 @@ const rules: Rules<XnorOptions> = {
   inputScale: optional(flag),
 };
 
-/** XNOR-Net: weights and activations of 1 bit; BWN: weights alone. @throws UserError for other bits, an unknown preset, options that there are not and that do not go together. */
+/**
+ * XNOR-Net: weights and activations of 1 bit; BWN: weights alone.
+ *
+ * @throws UserError for other bits, an unknown preset, and options that are unknown or exclude each other.
+ */
 export function xnor(options: XnorOptions = {}): Method {
   checkOptions("xnor", options, rules);
   const { weightBits = 1, activationBits = 1, preset = "paper", inputScale = false } = options;
@@ -91,8 +95,8 @@ export function xnor(options: XnorOptions = {}): Method {
 const inputAxis = (w: Tensor) => w.shape.length - 2;
 
 /**
- * What latent weights are kept at (the authors' code): centred over the input channels, then clamped. One
- * channel alone is not centred: nothing would be left of it.
+ * Constrains latent weights as in the authors' code: centred over the input channels, then clamped. A single channel is
+ * not centred, since that would make it zero.
  */
 function centre(w: Tensor): Tensor {
   const centred = w.shape[inputAxis(w)] === 1 ? w : sub(w, mean(w, inputAxis(w), true));

@@ -1,4 +1,4 @@
-/** What a run's network costs, as far as its folder tells. */
+/** The cost of a run's network, as far as its folder says. */
 import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../errors.js";
 import type { NetworkCost } from "../nn/index.js";
@@ -8,7 +8,7 @@ import { parseRunOptions, resolveNetwork } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { keysWhere } from "../training/settings.js";
 
-/** A cost, or why there is none. */
+/** A cost, or the reason why it is unknown. */
 export type Costing =
   { readonly cost: NetworkCost; readonly missing: null } | { readonly cost: null; readonly missing: string };
 

@@ -1,4 +1,4 @@
-/** The runs as CSV: a line each (RFC 4180), with no text that a spreadsheet would take for a formula. */
+/** The runs as CSV, one line per run (RFC 4180), without text that a spreadsheet would take for a formula. */
 import type { Report, ReportedRun } from "./report.js";
 import { runDifference } from "./statistics.js";
 

@@ -11,7 +11,7 @@ import type { BitPair, ReportedRun, Row, Table } from "./report.js";
 const mostLines = 12;
 const mostPoints = 200;
 
-/** A table's training curves: one panel per method, one line per cell, which its first run stands for. */
+/** A table's training curves: one panel per method, one line per cell, that of its first run. */
 export function curvePlots(pen: Pen, table: Table, runs: readonly ReportedRun[]): Html {
   const panels = table.rows.flatMap((row) => {
     const lines = linesOf(row, runs);

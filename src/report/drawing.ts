@@ -1,7 +1,7 @@
 /** Draws with Observable Plot into SVG text, on a document that is no browser's. */
 import { Html } from "./markup.js";
 
-/** What Plot's options are here: its types need a browser's, which Node does not have. */
+/** The type of Plot's options here: its own types need those of a browser, which Node does not have. */
 export type PlotOptions = Readonly<Record<string, unknown>>;
 type Mark = (data: readonly unknown[], options?: PlotOptions) => object;
 
@@ -18,11 +18,11 @@ export interface Drawing {
 
 export interface Pen {
   readonly marks: Marks;
-  /** Title and description are for readers of the screen. */
+  /** Title and description are for screen readers. */
   draw(title: string, description: string, options: PlotOptions): Drawing;
 }
 
-/** What is used of a document. */
+/** The used part of a document. */
 interface Element {
   readonly outerHTML: string;
   readonly localName: string;

@@ -1,4 +1,4 @@
-/** How numbers read: the one place where they are rounded. */
+/** Formats numbers: the only place where they are rounded. */
 import { counted, memoryText } from "../errors.js";
 import type { BitPair, Cell, Counts, Group, Spread } from "./report.js";
 import { tolerance } from "./statistics.js";
@@ -37,7 +37,7 @@ export function extent({ epochs, seeds, unfinished }: Group): string {
   return [counted(epochs, "epoch"), counted(seeds.length, "seed"), ...open].join(", ");
 }
 
-/** What a cell without a result of ours says; undefined for one that has it. */
+/** The text of a cell without a result of ours; undefined for one with a result. */
 export function missing({ state, group }: Cell): string | undefined {
   if (state === "trained") return undefined;
   if (state === "none") return "–";
@@ -51,7 +51,7 @@ export function reference({ published }: Cell): string | undefined {
   return published.top1 === null ? "not reported" : accuracy(published.top1);
 }
 
-/** A sentence about the cells that have a published accuracy; `of` says of what the points are, where that is not plain. */
+/** A sentence about the cells that have a published accuracy; `of` says what the points refer to, where that is not obvious. */
 export function verdict({ published, compared, within, ahead, behind }: Counts, of = ""): string {
   if (published === 0) return "not in the published table";
   return `${compared} of ${counted(published, "published cell")} trained: ${within} within ${tolerance} points${of}, ${ahead} ahead, ${behind} behind`;

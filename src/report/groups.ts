@@ -1,4 +1,4 @@
-/** Runs of a cell: those that differ in their seed alone belong together, and one such group stands for the cell. */
+/** Groups the runs of a cell: runs that differ only in their seed form a group, and one group represents the cell. */
 import type { FoundRun } from "../experiments/index.js";
 import { grouped } from "../experiments/index.js";
 import { bestEpoch } from "../run-folder/index.js";
@@ -37,7 +37,7 @@ function groupOf(members: readonly Placed[]): Group {
     unfinished: members
       .filter(({ run }) => !hasEnded(run))
       .map(({ run: { config, metrics } }) => ({ seed: config.seed, epochs: metrics.length })),
-    // Those that stand for the group first.
+    // The runs that represent the group come first.
     runs: [...ended, ...members.filter(({ run }) => !hasEnded(run))].map(({ index }) => index),
   };
 }

@@ -1,4 +1,4 @@
-/** From runs to a report: which cell each stands in, how it compares, what is missing. */
+/** Makes a report from runs: the cell of each, how it compares, what is missing. */
 import { printable, shown } from "../errors.js";
 import type { Collection, FoundRun } from "../experiments/index.js";
 import { grouped, protocols } from "../experiments/index.js";
@@ -27,7 +27,7 @@ import { countsOf, differenceOf, paretoFront } from "./statistics.js";
 
 export interface ReportOptions {
   readonly title?: string;
-  /** What runs cost; one that is kept for the next report saves its work. */
+  /** The costs of runs; reusing it for the next report saves work. */
   readonly costOf?: ReturnType<typeof costing>;
 }
 
@@ -63,10 +63,10 @@ export function buildReport(
   };
 }
 
-/** Settings and costs are worked out of so many runs at a time, or for so long, whichever ends first. */
+/** The number of runs, and the time, after which computing settings and costs pauses. */
 const slice = { runs: 50, milliseconds: 20 };
 
-/** `buildReport` with the costly part in slices, between which the process does other things. */
+/** `buildReport` with the costly part in slices, between which other work of the process is done. */
 export async function buildReportInSlices(
   collection: Collection,
   options: ReportOptions & Required<Pick<ReportOptions, "costOf">>,
@@ -83,7 +83,7 @@ export async function buildReportInSlices(
   return buildReport(collection, options);
 }
 
-/** A run that lies in two folders counts once, as far as it was trained. */
+/** A run that is in two folders counts once, with the one that was trained longer. */
 function withoutCopies(runs: readonly FoundRun[]): { found: FoundRun[]; copies: string[] } {
   const kept = new Map<string, FoundRun>();
   const copies: string[] = [];
@@ -114,7 +114,7 @@ function checksumsOf(runs: readonly FoundRun[]): Checksums {
   return checksums;
 }
 
-/** What data are called: those that the published table does not know, of one name and different, by their checksums too. */
+/** The names of data sets. Those that are not in the published table and differ under one name have their checksums added. */
 function datasetNames(checksums: Checksums): (run: FoundRun) => string {
   return ({ dataset, config }) => {
     const several = !Object.hasOwn(protocols, dataset) && checksums.get(dataset)!.size > 1;
@@ -122,7 +122,7 @@ function datasetNames(checksums: Checksums): (run: FoundRun) => string {
   };
 }
 
-/** The beginning of the data's checksum, where runs of one published data set differ in it. */
+/** The beginning of the data's checksum, if runs of one published data set differ in it. */
 function whichData(checksums: Checksums): (run: FoundRun) => string | undefined {
   return ({ dataset, config }) =>
     Object.hasOwn(protocols, dataset) && checksums.get(dataset)!.size > 1

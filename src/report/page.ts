@@ -9,7 +9,7 @@ import type { Report, ReportedRun } from "./report.js";
 import { isFinished, runDifference } from "./statistics.js";
 import { legend, methodTable, tableHtml, tablesCss } from "./tables-html.js";
 
-/** Runs whose list is shown without being asked for. */
+/** The number of runs up to which their list is open at first. */
 const mostOpen = 30;
 
 export async function page(report: Report): Promise<string> {

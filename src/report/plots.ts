@@ -26,7 +26,7 @@ const symbols = [
   "plus",
 ];
 
-/** A value for each name; where values run out they begin again. */
+/** One value per name; when the values run out they repeat. */
 const cycle = (values: readonly string[], names: readonly string[]): string[] =>
   names.map((_, i) => values[i % values.length]);
 
@@ -50,7 +50,7 @@ function accuracyDomain(values: readonly number[]): [number, number] {
   return [low - room, Math.min(100, high + room)];
 }
 
-/** A table's accuracies against the bits of weights, one panel per method; the mark tells the bits of activations. */
+/** A table's accuracies against the bits of weights, one panel per method; the mark shows the bits of activations. */
 export function bitWidthPlot({ marks, draw }: Pen, table: Table, all: readonly Point[]): Html {
   const points = all.filter(({ dataset, model }) => dataset === table.dataset && model === table.model);
   const complete = points.filter(

@@ -1,10 +1,10 @@
-/** Sentences that more than one writer says. */
+/** Sentences that several writers share. */
 import { counted } from "../errors.js";
 import { verdict } from "./format.js";
 import type { Report, ReportedRun } from "./report.js";
 import { isFinished, totalOf } from "./statistics.js";
 
-/** The report in a sentence or two. */
+/** A summary of the report in one or two sentences. */
 export function summaryText({ runs, tables, methods }: Report): string {
   const open = runs.filter((run) => !isFinished(run)).length;
   const unfinished = open === 0 ? "" : `, ${open} of them unfinished`;

@@ -1,6 +1,6 @@
 /**
- * What a report holds: plain data, which every writer takes and `report.json` is. Accuracies are
- * percent of the test images right (top-1 by default), differences are points, and what is not there is null.
+ * What a report holds: plain data, which every writer takes and `report.json` is. Accuracies are percent of the test
+ * images right (top-1 by default), differences are points, and missing values are null.
  */
 import type { NetworkCost } from "../nn/index.js";
 import type { Split } from "../training/index.js";
@@ -8,7 +8,7 @@ import type { Split } from "../training/index.js";
 export interface Report {
   readonly formatVersion: 1;
   readonly title: string;
-  /** One a data set and network, in the published order. */
+  /** One per data set and network, in the published order. */
   readonly tables: readonly Table[];
   /** How the cells of all tables compare with the published ones, by method. */
   readonly methods: readonly MethodCounts[];
@@ -16,7 +16,7 @@ export interface Report {
   readonly points: readonly Point[];
   /** In the order in which they were found. */
   readonly runs: readonly ReportedRun[];
-  /** What was left out, and why. */
+  /** Warnings about runs that were left out. */
   readonly warnings: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface Table {
   /** "lenet5", and for people "LeNet-5". */
   readonly model: string;
   readonly modelTitle: string;
-  /** How the published study trained; null for what it has not. */
+  /** How the published study trained; null if the table is not published. */
   readonly protocol: { readonly epochs: number; readonly decayEvery: number } | null;
   readonly columns: readonly BitPair[];
   readonly rows: readonly Row[];
@@ -34,7 +34,7 @@ export interface Table {
 }
 
 export interface BitPair {
-  /** Null for a method of the user's that does not tell. */
+  /** Null for a method of the user's that does not say. */
   readonly weightBits: number | null;
   readonly activationBits: number | null;
 }
@@ -73,7 +73,7 @@ export interface PublishedCell {
   readonly learningRate: number | null;
 }
 
-/** Runs that differ in their seed alone. */
+/** Runs that differ only in their seed. */
 export interface Group {
   /** Everything but the seed, in words. */
   readonly settings: string;

@@ -1,13 +1,13 @@
-/** A run's settings: which runs differ in their seed alone, and what they are in words. */
+/** A run's settings: which runs differ only in their seed, and the settings in words. */
 import { counted } from "../errors.js";
 import type { PublishedRow } from "../published/index.js";
 import type { RunConfig } from "../training/index.js";
 import { likenessKey, recipeWords } from "../run-folder/index.js";
 
-/** By configuration, each of which several parts of a report ask for. */
+/** Cached by configuration, since several parts of a report ask for each. */
 const keys = new WeakMap<RunConfig, string>();
 
-/** Equal for runs that differ in their seed alone, or in what has no effect on the result. */
+/** Equal for runs that differ only in their seed, or in settings without effect on the result. */
 export function settingsKey(config: RunConfig): string {
   const known = keys.get(config);
   if (known !== undefined) return known;
@@ -16,7 +16,7 @@ export function settingsKey(config: RunConfig): string {
   return key;
 }
 
-/** "Adam 0.01, rate × 0.1 every 4 epochs, 20 epochs, batch 128, preset redbit". `which` tells data of one name apart. */
+/** "Adam 0.01, rate × 0.1 every 4 epochs, 20 epochs, batch 128, preset redbit". `which` distinguishes data of the same name. */
 export function settingsText(config: RunConfig, which?: string): string {
   const words = [...recipeWords(config)].flatMap(([part, texts]) =>
     part === "schedule" ? [...texts, counted(config.epochs, "epoch")] : texts,

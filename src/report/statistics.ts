@@ -1,7 +1,7 @@
 /** Means, spreads, comparisons and fronts. */
 import type { Counts, ReportedRun, Spread } from "./report.js";
 
-/** Points by which a cell may miss the published accuracy and count as the same. */
+/** The difference in points up to which a cell counts as equal to the published accuracy. */
 export const tolerance = 0.3;
 
 /** Mean, deviation and extremes of one value or more. */
@@ -59,8 +59,8 @@ export function countsOf(
 }
 
 /**
- * Which points are on the Pareto front: no other has at most the cost and at least the gain, and is
- * better in one of them. Equal points are on it together.
+ * Which points are on the Pareto front: no other has at most the cost and at least the gain, and is better in one of
+ * them. Equal points are all on it.
  */
 export function paretoFront(points: readonly { readonly cost: number; readonly gain: number }[]): boolean[] {
   const order = [...points.keys()].sort(

@@ -1,4 +1,4 @@
-/** The tables as HTML, for the page and for whoever shows them elsewhere. All classes begin with "fb-". */
+/** The tables as HTML, for the page and for the dashboard. All classes begin with "fb-". */
 import { counted } from "../errors.js";
 import { accuracy, bits, extent, missing, points, reference, spread, verdict } from "./format.js";
 import type { Html } from "./markup.js";
@@ -6,14 +6,14 @@ import { html } from "./markup.js";
 import type { Cell, Counts, Group, Report, Spread, Table } from "./report.js";
 import { tolerance, totalOf } from "./statistics.js";
 
-/** All tables of a report: by method, then one a data set and network. Its style is `tablesCss`. */
+/** All tables of a report: by method, then one per data set and network. Its style is `tablesCss`. */
 export function tablesHtml(report: Report): string {
   return html`<div class="fb-report">
     ${methodTable(report)} ${report.tables.map(tableHtml)} ${report.tables.length > 0 && legend()}
   </div>`.text;
 }
 
-/** How many cells compare how, by method. */
+/** The counts of cells ahead, within the tolerance and behind, by method. */
 export function methodTable({ methods }: Report): Html {
   if (methods.length === 0) return html``;
   const total = totalOf(methods);
@@ -164,7 +164,7 @@ function groupText(group: Group): string {
   return `best ${spread(group.best)}, last ${spread(group.last)}, ${extent(group)}`;
 }
 
-/** What the colours and numbers of a cell mean. */
+/** The legend of the colours and numbers of a cell. */
 export function legend(): Html {
   const entries: readonly (readonly [string, string])[] = [
     ["fb-ahead2", `ahead by more than ${tolerance} points, stronger from 1 and from 3`],

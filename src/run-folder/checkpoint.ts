@@ -200,8 +200,8 @@ function read(path: string, wanted: Wanted): TensorFile {
 const decode = (path: string): TensorFile => decodeTensors(readBytes(path, Infinity), path);
 
 /**
- * Compares a file's header with what is wanted, before memory is taken for its tensors. Where it is of another network
- * because it is damaged, that is told if the file is not large.
+ * Compares a file's header with what is wanted, before memory is taken for its tensors. A damaged file that seems to be
+ * of another network is reported as damaged, unless it is large.
  */
 function checkHeader(path: string, { formats, owner, expected, beside }: Wanted): void {
   if (!isThere(path)) throw new UserError(`${path} does not exist`);

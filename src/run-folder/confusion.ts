@@ -1,9 +1,9 @@
-/** Which classes a network takes for which: the lines of `confusion.jsonl`, one an epoch. */
+/** The confusion matrices of a run: the lines of `confusion.jsonl`, one per epoch. */
 import { z } from "zod";
 import type { HostArray } from "../graph/host.js";
 import { readLines } from "./metrics.js";
 
-/** Networks of more classes have no lines: a line has a number for each pair. */
+/** Networks with more classes have no lines, since a line has a number per pair of classes. */
 export const mostClasses = 100;
 
 /** counts[label][answer]: images of class `label` whose largest logit, the first of equals, is that of `answer`. */

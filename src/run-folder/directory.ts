@@ -45,7 +45,7 @@ export interface OpenOptions {
   readonly config: RunConfig;
   /** Network and method, in words: see `checkpoint.ts`. */
   readonly identity: string;
-  /** Throws if what was started by a configuration would go on by other rules. */
+  /** Throws if a run of this configuration would go on under other rules. */
   readonly refuseOtherRules?: (previous: RunConfig) => void;
   /** Arrays like those of a checkpoint of this run. */
   readonly expected: Expected;
@@ -54,13 +54,13 @@ export interface OpenOptions {
   readonly onWarning: (message: string) => void;
 }
 
-/** The directory of a run under way. `open` changes nothing on disk but the lock, and removes an old `stop`; `begin` is the first to write. */
+/** The directory of a run under way. `open` only takes the lock and removes an old `stop`; `begin` is the first to write. */
 export class RunDirectory {
   private constructor(
     private readonly path: string,
     private readonly options: OpenOptions,
     private found: Resumption,
-    /** The configuration that is there. */
+    /** The configuration in the directory. */
     private readonly previous: RunConfig | undefined,
     private held: Lock | undefined,
   ) {}
@@ -102,7 +102,7 @@ export class RunDirectory {
           "epochs",
         );
       }
-      // Before the long part, compiling: a stop that is asked for from now on counts.
+      // Before compiling, which takes long: a stop requested from now on counts.
       removeFile(join(path, names.stop));
       return new RunDirectory(path, options, found, previous, held);
     } catch (error) {
@@ -121,7 +121,7 @@ export class RunDirectory {
     return this.found.metrics;
   }
 
-  /** Makes the directory what the checkpoint says, or a new run's with `initial`. */
+  /** Brings the directory to the state of the checkpoint, or writes a new run's with `initial`. */
   async begin(initial: CheckpointToWrite): Promise<void> {
     const { config, overwrite, resume, queue } = this.options;
     if (!resume) {
@@ -131,7 +131,7 @@ export class RunDirectory {
         throw unwritable(this.path, error);
       }
       this.held = lock(this.path, queue);
-      // Another process may have begun, and ended, a run here since `open`.
+      // Another process may have started and ended a run here since `open`.
       if (!overwrite && inspect(this.path) === "run") throw inUse(this.path);
       if (overwrite) clear(this.path);
       removeFile(this.file("stop"));
@@ -188,7 +188,7 @@ export class RunDirectory {
     replaceCheckpoint();
   }
 
-  /** Whether somebody put the file `stop` here since the run began or was resumed. */
+  /** Whether the file `stop` was put here since the run was started or resumed. */
   isStopRequested(): boolean {
     return existsSync(this.file("stop"));
   }
@@ -202,7 +202,7 @@ export class RunDirectory {
     this.held?.release();
   }
 
-  /** A process that slept, or a machine that was cut off, may have been given up and its run be trained by another. */
+  /** Another process may have taken over the run of a process that slept or of a machine that was cut off. */
   private checkHeld(): void {
     if (this.held?.isHeld() === true) return;
     const why = isThere(join(this.path, lockName))
@@ -211,14 +211,14 @@ export class RunDirectory {
     throw new UserError(`${why}; this one has stopped`, "directory", "takenOver");
   }
 
-  /** Whether there is nothing left to train: then nothing is written but what is missing. */
+  /** Whether there is nothing left to train; then only missing files are written. */
   private hasEnded(): boolean {
     const { epochs } = this.options.config;
     const { checkpoint, previous } = this;
     return previous?.epochs === epochs && checkpoint?.epoch === epochs && checkpoint.step === 0;
   }
 
-  /** Does what appends lines; if it fails, the files of lines are as long as before. */
+  /** Appends lines; if that fails, the files of lines keep their length. */
   private async orCutBack<T>(write: () => Promise<T>): Promise<T> {
     const before = lineFiles.map((name) => sizeOf(this.file(name)));
     try {
@@ -238,7 +238,7 @@ export class RunDirectory {
     replaceIfOther(this.file("summary"), `${JSON.stringify(summary, null, 2)}\n`);
   }
 
-  /** What its files of weights say that they are of. */
+  /** What its files of weights belong to. */
   private get owner(): Owner {
     const { identity, config } = this.options;
     return { identity, recipe: config.recipe };
@@ -250,7 +250,7 @@ export class RunDirectory {
 }
 
 /**
- * Checks that a directory holds the run that is to go on, by its configuration and the header of its checkpoint alone: before
+ * Checks that a directory holds the run to resume, only by its configuration and the header of its checkpoint: before
  * memory is taken for a network of sizes that the directory only claims. @throws UserError as `RunDirectory.open` does.
  */
 export function checkResumable(
@@ -273,7 +273,7 @@ export function checkResumable(
 /** The files that get lines at an epoch's end, in the order in which they are written. */
 const lineFiles = ["metrics", "layers", "confusion"] as const;
 
-/** What is at a path: nothing (also a directory that a run was only about to begin in), a run, or something else. */
+/** What is at a path: nothing (also a directory in which no run has started yet), a run, or something else. */
 function inspect(path: string): "empty" | "run" | "foreign" {
   if (!existsSync(path)) return "empty";
   if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a directory`, "directory");

@@ -1,9 +1,9 @@
 /**
  * TensorBoard's event file of a run, which `--log tensorboard` keeps beside the run's own files.
  *
- * It follows from the lines of metrics and layers alone, so it is derived anew when a run begins or is
- * resumed. An epoch is written after its checkpoint. Times are those of training: the file's beginning,
- * which its name tells, and the seconds of the epochs since.
+ * It follows from the lines of metrics and layers alone, so it is derived again when a run starts or is resumed. An
+ * epoch is written after its checkpoint. Times are those of training: the file's beginning, which its name tells, and
+ * the seconds of the epochs since.
  *
  * Messages: https://github.com/tensorflow/tensorboard, `tensorboard/compat/proto/event.proto`,
  * `summary.proto`, `histogram.proto` and `tensor.proto`.
@@ -29,7 +29,7 @@ type Value =
 interface Event {
   readonly seconds: number;
   readonly step: number;
-  /** The first event of a file says its version instead. */
+  /** The first event of a file holds its version instead. */
   readonly values: readonly Value[] | "brain.Event:2";
 }
 
@@ -42,7 +42,7 @@ export class EventFile {
     private readonly config: RunConfig,
   ) {}
 
-  /** Makes the file what these epochs say. Where it holds their beginning, as after a kill, it gets what is missing. */
+  /** Makes the file hold exactly these epochs. If it holds only the first of them, for example after a kill, the missing ones are appended. */
   begin(metrics: readonly EpochMetrics[], layers: readonly LayerLine[]): void {
     const trained = metrics.reduce((sum, { seconds }) => sum + seconds, 0);
     const begin = Math.floor(Date.now() / 1000 - trained);
@@ -59,7 +59,7 @@ export class EventFile {
     if (there !== undefined && whole.subarray(0, there.length).equals(there)) {
       if (there.length < whole.length) appendFlushed(this.path, whole.subarray(there.length));
     } else {
-      // TensorBoard would take another file with its own name's ending for a second one.
+      // TensorBoard would read another file with the same ending as a second event file.
       stage(this.path, whole, { temporary: join(this.directory, "events") })();
     }
   }
@@ -112,7 +112,7 @@ function valuesOfLayer({ layer, levels, sparsity, signFlips, histogram }: LayerL
   ];
 }
 
-/** What decides a run's bits, as indented code, which TensorBoard's Markdown leaves as it is. */
+/** The recipe as indented code, which TensorBoard's Markdown leaves unchanged. */
 const inWords = (config: RunConfig): string =>
   JSON.stringify(recordedOf(config), null, 2).replace(/^/gm, "    ");
 

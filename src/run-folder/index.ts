@@ -1,4 +1,4 @@
-/** A run's folder: what it holds, who may write to it, how it is written and read. The door of this room: no other imports what is behind it. */
+/** A run's folder: what it holds, who may write to it, how it is written and read. Other rooms import only this file. */
 import type * as events from "./events.js";
 
 export { nonFiniteIn, withoutData } from "./checkpoint.js";
@@ -45,5 +45,5 @@ export type { RunConfig, StoredRun, Summary, Which } from "./run.js";
 export { decodeTensors, encodeTensors } from "./safetensors.js";
 export type { StoredTensor, TensorData, TensorFile } from "./safetensors.js";
 
-/** The files of events for TensorBoard, loaded by those runs alone that keep some. */
+/** The event files for TensorBoard, loaded only by runs that keep some. */
 export const eventFiles = (): Promise<typeof events> => import("./events.js");

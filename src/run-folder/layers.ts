@@ -1,4 +1,4 @@
-/** How the weights of each layer develop: the lines of `layers.jsonl`, one a layer and epoch. */
+/** How the weights of each layer develop: the lines of `layers.jsonl`, one per layer and epoch. */
 import { z } from "zod";
 import type { HostArray } from "../graph/host.js";
 import { readLines } from "./metrics.js";

@@ -1,4 +1,4 @@
-/** The lock of a run's directory: one process writes there, on whichever machine. */
+/** The lock of a run's directory: only one process writes there, on any machine. */
 import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
@@ -15,7 +15,7 @@ export interface Lock {
 }
 
 export const lockName = "lock";
-/** The owner writes its lock again so often; another machine takes one that has not been written for so long. */
+/** How often the owner writes its lock again, and after how long without a write another machine may take it. */
 const beatMilliseconds = 20_000;
 const goneMilliseconds = 120_000;
 
@@ -62,7 +62,7 @@ export function releaseStale(directory: string): void {
   try {
     if (readIfThere(path) !== undefined) lockDirectory(directory).release();
   } catch {
-    // Somebody is at work there, or it is no lock: the run is whole, whatever lies beside it.
+    // Somebody is at work there, or it is not a lock: the run is complete in either case.
   }
 }
 
@@ -84,7 +84,7 @@ function isTaken(path: string, millisecondsSince: () => number): boolean {
   }
 }
 
-/** Looks at a directory's lock again and again, and writes nothing. */
+/** Watches a directory's lock without writing anything. */
 export class LockWatch {
   private readonly path: string;
   /** When the lock was last written, by the clock of whoever holds the files, and when that was noticed, by this process's own. */
@@ -132,7 +132,7 @@ function isLiving(id: string, started: string): boolean {
   return living !== "" && living === (started === "-" ? id : `${id} ${started}`);
 }
 
-/** What this machine is called in locks: FEWBIT_HOST where the system's names are not unique. */
+/** The name of this machine in locks: FEWBIT_HOST where the names of machines are not unique. */
 export const machine = (): string => (process.env.FEWBIT_HOST ?? hostname()).replace(/\s+/g, "-");
 
 function hold(path: string, file: number, mine: string): Lock {
@@ -188,7 +188,7 @@ function refuseLiving(content: string, path: string, directory: string, queue: s
   );
 }
 
-/** By the clock of whoever holds the files: that of a new file there. */
+/** Measured by the file system's clock: the time of a new file there. */
 function millisecondsSinceBeat(path: string): number {
   const probe = besides(path);
   try {
@@ -208,7 +208,7 @@ function millisecondsSinceBeat(path: string): number {
   }
 }
 
-/** A name that nobody can foresee, so that nothing can lie in wait there. */
+/** An unpredictable name, so that nobody can put a file there in advance. */
 const besides = (path: string): string => `${path}.${randomBytes(6).toString("hex")}.tmp`;
 
 /** Removes a lock unless another process has replaced it meanwhile: renamed first, since a rename has one winner. */

@@ -1,4 +1,4 @@
-/** What is measured each epoch, and the JSON-lines files that keep it. All accuracies are in percent. */
+/** What is measured in each epoch, and the JSON-lines files that keep it. All accuracies are in percent. */
 import { z } from "zod";
 import { UserError } from "../errors.js";
 import { isThere, largest, readText } from "../files/read.js";
@@ -7,7 +7,7 @@ import { isUnsharedFile, writeAtomically } from "../files/write.js";
 /** Which images the best epoch is chosen on. */
 export type Split = "test" | "validation";
 
-/** What the images are called that a run watches: training images held out of it, or the test set where it holds none out. */
+/** The name of the images that a run watches: its held-out training images, or the test set if it holds none out. */
 export const watchedImages = (heldOut: number): "held out" | "test" => (heldOut > 0 ? "held out" : "test");
 
 /** The mean loss of a set of images and the accuracies on it. */

@@ -1,6 +1,6 @@
 /**
  * The recipe of a run: what decides every bit of its result, as `config.json` records it. The table below is the one
- * place that says which parts there are; reading a run, resuming it, telling runs apart and naming them in words follow it.
+ * place that says which parts there are; reading, resuming, comparing and describing a run follow from it.
  */
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
@@ -60,13 +60,13 @@ export interface Recipe {
 /** A row of the table: a part of a recipe. */
 interface Part<Value> {
   readonly schema: z.ZodType;
-  /** What runs did that were made before the part was recorded. */
+  /** What runs did before the part was recorded. */
   readonly absent?: Value;
   /** It follows from the data: a run that did not record it goes on with what the data has. */
   readonly isDerived?: true;
-  /** Runs that differ in it alone are repetitions. */
+  /** Runs that differ only in it are repetitions. */
   readonly isRepetition?: true;
-  /** What a report says of it; nothing where it is as usual. */
+  /** How a report describes it; nothing for the usual value. */
   words?(value: Exclude<Value, undefined>): readonly string[];
 }
 
@@ -75,7 +75,7 @@ const extent = count.max(largestExtent);
 const named = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
 const revision = count.optional();
 
-/** A number of an object's; null if it is none. */
+/** The number under a key of an object; null for anything else. */
 export function numberOf(options: Readonly<Record<string, unknown>>, key: string): number | null {
   const value = options[key];
   return typeof value === "number" ? value : null;
@@ -233,7 +233,7 @@ export const hashOfRecipe = (recipe: Recipe): string =>
 /** A part of a recipe, with what runs without a record of it did. */
 const partOf = (recipe: Recipe, key: Key): unknown => recipe[key] ?? parts[key].absent;
 
-/** Equal for recipes that differ in what makes a repetition alone, such as the seed. */
+/** Equal for recipes that differ only in what makes a repetition, such as the seed. */
 export const likenessKey = (recipe: Recipe): string =>
   JSON.stringify(
     keysWhere(({ isDerived, isRepetition }) => isDerived !== true && isRepetition !== true).map((key) =>
@@ -242,18 +242,18 @@ export const likenessKey = (recipe: Recipe): string =>
     sorted,
   );
 
-/** Keys of objects in their order, so that a file written by hand says the same. */
+/** Sorts the keys of objects, so that a file written by hand compares equal. */
 const sorted = (_: string, value: unknown): unknown =>
   isPlain(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
 
 const isPlain = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What decides a run's bits, but for what follows from its data. */
+/** The parts that decide a run's bits, except those that follow from its data. */
 export const recordedOf = (recipe: Recipe): object =>
   Object.fromEntries(keysWhere(({ isDerived }) => isDerived !== true).map((key) => [key, recipe[key]]));
 
-/** What a report says of a recipe, part by part: "Adam 0.01", "batch 128". */
+/** A report's description of a recipe, part by part: "Adam 0.01", "batch 128". */
 export const recipeWords = (recipe: Recipe): ReadonlyMap<Key, readonly string[]> =>
   new Map(
     keys.map((key) => {
@@ -262,7 +262,7 @@ export const recipeWords = (recipe: Recipe): ReadonlyMap<Key, readonly string[]>
     }),
   );
 
-/** The first part of a recipe that is another than a run's, with both values; a run goes on with the recipe that it started with. */
+/** The first part in which a recipe differs from a run's, with both values. A run is resumed with the recipe that it started with. */
 export function differenceOf(
   before: Recipe,
   now: Recipe,
@@ -275,11 +275,11 @@ export function differenceOf(
   return undefined;
 }
 
-/** A value as JSON keeps it: what is undefined is not. */
+/** A value as JSON keeps it: without what is undefined. */
 const asStored = (value: unknown): unknown =>
   value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
 
-/** A method's options beside its bits; those that say nothing are left out. */
+/** A method's options besides its bits, without those that have no effect. */
 function methodWords(options: Named["options"]): string[] {
   return Object.entries(options)
     .filter(([key]) => !["weightBits", "activationBits", "layers"].includes(key))

@@ -1,6 +1,6 @@
 /**
- * What a run goes on from, read from its directory and compared: a file that is lost, damaged, another
- * run's or older than the rest is refused before anything is written.
+ * Reads and compares the files from which a run is resumed: a file that is lost, damaged, of another run or older than
+ * the rest is refused before anything is written.
  */
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export interface Resumption {
   readonly lacksBest: boolean;
 }
 
-/** What a run that begins has to go on from. */
+/** The state from which a run is resumed. */
 export const nothingYet: Resumption = {
   checkpoint: undefined,
   metrics: [],
@@ -44,11 +44,11 @@ export interface ResumptionOptions {
   readonly onWarning: (message: string) => void;
 }
 
-/** @throws UserError where a run cannot go on. */
+/** @throws UserError if a run cannot be resumed. */
 export function readResumption(path: string, config: RunConfig, options: ResumptionOptions): Resumption {
   const { owner, expected, onWarning } = options;
   const file = (name: keyof typeof names): string => join(path, names[name]);
-  // No file can replace a folder, which would be noticed when others have been written.
+  // A file cannot replace a folder, which would be noticed only after others have been written.
   for (const name of readdirSync(path).filter((name) => isEventFile(name) || name === names.summary)) {
     if (lstatSync(join(path, name)).isDirectory())
       throw new UserError(`${join(path, name)} is a folder; move it away`);
@@ -119,7 +119,7 @@ function readEpochs(file: string, epochs: number): EpochMetrics[] {
 interface Whole<T> {
   /** Whether every epoch must have lines. */
   readonly isKept: boolean;
-  /** Whether an epoch's lines are all there. */
+  /** Whether all lines of an epoch exist. */
   isWhole(lines: readonly T[]): boolean;
 }
 

@@ -1,7 +1,6 @@
 /**
- * Revisions: what a method, or the scoring of images, has computed otherwise since some run may have been
- * made. A run's configuration says by which revision it was made, so that its weights are not read by
- * rules that they were not trained for, and that studies train such runs again.
+ * Revisions: changes in what a method or the scoring of images computes. A run's configuration records its revision, so
+ * that its weights are not used under rules that they were not trained for, and so that studies train such runs again.
  */
 import { UserError } from "../errors.js";
 import type { TieRule } from "../graph/index.js";
@@ -9,7 +8,7 @@ import type { LayerSummary, Network } from "../nn/index.js";
 import { describe, hasResidualBlocks } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 
-/** What the changes are asked about. */
+/** The run for which changes are looked up. */
 export interface Revised {
   readonly model: Network;
   readonly method: Method;
@@ -17,13 +16,13 @@ export interface Revised {
 }
 
 export interface Change {
-  /** The revision that begins with it, in order from 2; the first had no change. */
+  /** The revision that it starts, in order from 2; the first had no change. */
   readonly revision: number;
   /** What has held since, as a clause. */
   readonly what: string;
-  /** What a trained network answers, so that weights of before are worth nothing; or only how one is trained. */
+  /** Whether it changes the answers of a trained network, so that older weights are useless, or only its training. */
   readonly touches: "answers" | "training";
-  /** Whether it makes a difference to a run. */
+  /** Whether it affects a run. */
   affects(run: Revised): boolean;
 }
 
@@ -79,7 +78,7 @@ export interface Revision {
   readonly scoring?: number;
 }
 
-/** The revision by which a run that begins now is made. */
+/** The revision of a run that starts now. */
 export function revisionOf(run: Revised): Revision {
   const method = methodChanges.findLast(({ affects }) => affects(run))?.revision;
   return { ...(method === undefined ? {} : { method }), scoring: scoringRevision };
@@ -91,7 +90,7 @@ export function tieRuleOf({ scoring = 1 }: Revision = {}): TieRule {
 }
 
 /**
- * Refuses to use the weights of a run that was made by other rules than today's.
+ * Refuses to use the weights of a run that was made under other rules than today's.
  *
  * @param use "answer" refuses where the network would answer otherwise; "train" also where it would be trained otherwise.
  * @param directory the run's, for the message.

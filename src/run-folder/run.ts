@@ -1,7 +1,7 @@
 /**
- * What a run leaves in its directory: `config.json`, `metrics.jsonl`, `layers.jsonl`,
- * `confusion.jsonl`, `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts`
- * writes them; docs/runs.md tells what is in them.
+ * What a run leaves in its directory: `config.json`, `metrics.jsonl`, `layers.jsonl`, `confusion.jsonl`,
+ * `checkpoint.safetensors`, `best.safetensors` and `summary.json`. `directory.ts` writes them; docs/runs.md describes
+ * them.
  */
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -37,7 +37,7 @@ export const fileNames = {
   checkpoint: "checkpoint.safetensors",
   best: "best.safetensors",
   summary: "summary.json",
-  /** Empty: whoever puts it there asks the training to save and end. */
+  /** An empty file; creating it asks the training to save and end. */
   stop: "stop",
 } as const;
 
@@ -58,7 +58,7 @@ export interface RunConfig extends Recipe {
   readonly cpu: string;
   /** What the network costs under the method, for reports; runs of the first versions have none. */
   readonly cost?: NetworkCost;
-  /** What the command line was given, so that it can make the same objects again. */
+  /** The settings given on the command line, from which it can make the same objects again. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
@@ -82,7 +82,7 @@ export interface Summary {
   readonly seconds: number;
 }
 
-/** A run as its directory tells it. */
+/** A run as its directory describes it. */
 export interface StoredRun {
   readonly directory: string;
   readonly config: RunConfig;
@@ -96,7 +96,7 @@ export interface StoredRun {
 
 /**
  * @param previous what a run that goes on has in its directory.
- * @throws UserError for a configuration that could not be read again.
+ * @throws UserError for a configuration that could not be read back.
  */
 export function makeConfig(
   { recipe, epochs, executor, cost, options }: ConfigParts,
@@ -157,7 +157,7 @@ export function loadWeights(
   return { weights, epoch };
 }
 
-/** The file that has a run's weights, and whom they must belong to. */
+/** The file that has a run's weights, and what they must belong to. */
 function weightsFile(directory: string, which: Which, model: Network, method: Method) {
   const config = readConfig(directory);
   refuseOtherRules(config.revision, { model, method, optimizer: config.optimizer }, "answer", directory);
@@ -212,7 +212,7 @@ export function readConfig(directory: string): RunConfig {
   throw new UserError(`${path} is damaged: "${wrong}" is not what a run writes`);
 }
 
-/** Where a configuration is not what a run writes, such as "schedule.options"; undefined if it is. */
+/** Where a configuration is not what a run writes, such as "schedule.options"; undefined for a sound one. */
 function wrongPlace(config: unknown): string | undefined {
   const { data, error } = configSchema.safeParse(config);
   if (error !== undefined) return error.issues[0].path.join(".");

@@ -110,7 +110,7 @@ export function encodeTensors(file: TensorFile): Uint8Array {
 
 type Typed = StoredTensor & Pick<TensorSource, "type">;
 
-/** A tensor that a file is written of, wherever its elements are. */
+/** A tensor to write to a file, wherever its elements are. */
 export interface TensorSource {
   readonly type: StoredType;
   readonly shape: readonly number[];
@@ -126,7 +126,7 @@ export const sourceOf = ({ data, shape }: StoredTensor): TensorSource => ({
 });
 
 /**
- * A file's bytes, one piece after another, so that tensors need not be in memory. They are gone through twice: for the
+ * A file's bytes, one piece after another, so that tensors need not be in memory. They are read twice: for the
  * checksum, which comes first, and to be written. A piece is valid until the next one is asked for.
  */
 export async function* encodeSources(
@@ -181,7 +181,7 @@ function headerOf(metadata: object, entries: object, checksum: string): Uint8Arr
   header.set(json, lengthBytes);
   return header;
 }
-/** A tensor as a header tells of it, with the place of its bytes among the data. */
+/** A tensor as a header describes it, with the place of its bytes in the data. */
 interface Placed {
   readonly name: string;
   readonly type: ReadType;
@@ -190,7 +190,7 @@ interface Placed {
   readonly end: number;
 }
 
-/** What a file's header says. */
+/** The content of a file's header. */
 export interface TensorHeader {
   /** In the order of their data, which they cover without gaps. */
   readonly tensors: readonly Placed[];

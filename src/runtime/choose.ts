@@ -15,7 +15,7 @@ export interface ExecutorChoice {
   readonly executor: Executor;
   /** One sentence for people. */
   readonly reason: string;
-  /** What the user should know: that it is slower than it could be, why, and what mends that. */
+  /** A warning for the user: that it is slower than it could be, why, and what to do. */
   readonly warning?: string;
 }
 
@@ -28,7 +28,7 @@ export interface ExecutorOptions {
    * The executors wasm and reference use one.
    */
   readonly threads?: number;
-  /** Hears a choice's warning, each one once in a process. Default: Node's own warnings, on standard error. */
+  /** Called with the warning of a choice, once per warning and process. Default: Node's own warnings, on standard error. */
   readonly onWarning?: (message: string) => void;
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { encode } from "./encode.js";
 import type { Program } from "./program.js";
 
-/** The bytes of the state and of the inputs of a run. */
+/** The bytes of a run's state and inputs. */
 export interface DumpedMemory {
   readonly state: Uint8Array;
   readonly inputs: Uint8Array;

@@ -1,4 +1,4 @@
-/** What an executor is: something that runs Programs. One run at a time; the caller awaits it. */
+/** Executors run Programs, one run at a time. */
 import { memoryText, UserError } from "../errors.js";
 import type { Rule } from "../errors/options.js";
 import { objectOf } from "../errors/options.js";
@@ -39,11 +39,11 @@ export interface Executor {
   /** "avx512bf16", "avx512vnni", "avx512", "avx2vnni", "avx2", "simd128" or "typescript". */
   readonly instructionSet: string;
   readonly threads: number;
-  /** What Programs for it may hold. */
+  /** What the compiler may assume of it. */
   readonly target: Target;
   /** Bytes that one program should use at most. */
   readonly memoryLimit: number;
-  /** Zeroed memory. @throws UserError if there is not so much. */
+  /** Zeroed memory. @throws UserError if there is not enough. */
   allocate(bytes: number): Memory;
   /**
    * Copies `data` to `memory`, from the byte `offset` on, before it returns: the caller may change `data` then. No
@@ -61,7 +61,7 @@ export interface Executor {
   load(program: Program): LoadedProgram;
 }
 
-/** What is an executor, where users hand one in. */
+/** The rule of an executor that a user passes in. */
 export const executorRule: Rule = objectOf("an executor, such as chooseExecutor().executor", {
   name: "string",
   target: "object",
@@ -80,7 +80,7 @@ let makeDefault = (): Executor => {
 };
 let shared: Executor | undefined;
 
-/** The executor of calls that name none; made at first use. @throws UserError where there is none. */
+/** The default executor, made at first use. @throws UserError where there is none. */
 export function defaultExecutor(): Executor {
   shared ??= makeDefault();
   return shared;
@@ -141,8 +141,8 @@ export function turns(): Turns {
 const longestTurn = 10;
 
 /**
- * Runs instruction after instruction on this thread; in between, timers, signals and messages get
- * their turns. Adds the time that each took to `nanoseconds`.
+ * Runs instruction after instruction on this thread; in between, timers, signals and messages are handled. Adds the
+ * time that each took to `nanoseconds`.
  */
 export async function runHere(
   instructions: number,
@@ -161,7 +161,7 @@ export async function runHere(
   }
 }
 
-/** Lets timers, signals and messages have their turns. Browsers have no setImmediate, and their timers wait for 4 ms. */
+/** Lets timers, signals and messages be handled. Browsers have no setImmediate, and their timers wait for 4 ms. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === "function") {

@@ -1,4 +1,4 @@
-/** The WebAssembly kernels where files are fetched: in browsers, and what is bundled for them. */
+/** Fetches the WebAssembly kernels: in browsers, and in bundles for them. */
 import { firstLineOf, UserError } from "../errors.js";
 import type { WasmModule } from "./wasm.js";
 
@@ -8,8 +8,8 @@ declare const WebAssembly: { compile(bytes: Uint8Array): Promise<WasmModule> };
  * Fetches the module, for browsers; in Node it reads the file.
  *
  * @param url default: this package's own `wasm/fewbit.wasm`. Vite's build and webpack find it by this expression;
- *   docs/web.md tells what others need.
- * @throws UserError where there is no such file, or another.
+ * docs/web.md says what other bundlers need.
+ * @throws UserError if the file is missing or is not the module.
  */
 export async function fetchWasm(url: string | URL = ownFile()): Promise<WasmModule> {
   const { bytes, type } = (await fromDisk(url)) ?? (await fromServer(url));

@@ -21,7 +21,7 @@ export function bufferOf(memory: Memory): ArrayBuffer {
  * An executor's functions on memory.
  *
  * @param turns those of the executor's runs.
- * @param reason what is said of a block that cannot be allocated: see `allocateOrExplain`.
+ * @param reason why a block cannot be allocated: see `allocateOrExplain`.
  */
 export function hostMemory(
   { inTurn, whenFree }: Turns,

@@ -1,7 +1,7 @@
 /**
- * The instructions of a Program as data: what each operation takes and gives, from which emitting, verifying, encoding,
- * explaining and executing follow. The order of a table is that of the numbers in an encoded Program; the enumerations of
- * the kernels are compared with it by `instructions.test.ts`.
+ * The instructions of a Program as data: the operands and results of each operation, from which emitting, verifying,
+ * encoding, explaining and executing follow. The order of a table is that of the numbers in an encoded Program; the
+ * enumerations of the kernels are compared with it by `instructions.test.ts`.
  */
 
 /**
@@ -67,7 +67,7 @@ export interface ReductionEntry {
   /** The axes that a result may have. */
   readonly axes: readonly Axes[];
   readonly storages: readonly Storage[];
-  /** How many values it gives where the others give one. */
+  /** The number of values that it writes where other reductions write one. */
   readonly rows: 1 | 2;
 }
 

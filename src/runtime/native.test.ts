@@ -21,7 +21,7 @@ describe.skipIf(nativeProblem() !== undefined)("the native executor", () => {
     }
   });
 
-  test("refuses memory that there is not", () => {
+  test("refuses more memory than exists", () => {
     expect(() => create().allocate(2 ** 46)).toThrow(UserError);
     expect(() => create().allocate(2 ** 46)).toThrow(
       "one block of 65536.0 GiB of memory cannot be allocated here",

@@ -128,7 +128,7 @@ export function createNativeExecutor(options: NativeOptions): Executor {
     allocateOrExplain(bytes, (size) => addOn.allocate(size), blockProblem);
   const read: Executor["read"] = (memory, offset, into) =>
     whenFree(memory, () => addOn.read(memory, offset, bytesIn(into)));
-  /** What is dumped of a run's memory. */
+  /** The memory of a run to dump. */
   const bytesFor = ({ bytes }: Program, { state, inputs }: RunMemory): DumpedMemory => {
     const dumped = { state: new Uint8Array(bytes.state), inputs: new Uint8Array(bytes.inputs) };
     addOn.read(state, 0, dumped.state);
@@ -180,7 +180,10 @@ export function createNativeExecutor(options: NativeOptions): Executor {
   };
 }
 
-/** What this machine can do at most with so many threads: f32 operations a second in registers, bytes a second read and written in memory. Takes about 0.2 s. */
+/**
+ * Measures the peak performance of this machine with a number of threads: f32 operations per second in registers, bytes
+ * per second read and written in memory. Takes about 0.2 s.
+ */
 export function measurePeak(threads: number): { readonly operations: number; readonly bytes: number } {
   const addOn = requireAddOn();
   const [operations, bytes] = addOn.peak(threads, chooseInstructionSet());

@@ -13,7 +13,7 @@ const here: string | undefined = import.meta.url;
  * the bundle or the working directory finds as `fewbit`.
  *
  * @param path in the package, such as "wasm/fewbit.wasm".
- * @param own the file beside this code, as an expression that bundlers know; default: one that they leave alone.
+ * @param own the file beside this code, as an expression that bundlers recognise. Default: one that they leave alone.
  */
 export function ownFile(path: string, own = () => new URL(`../../${path}`, here)): string | undefined {
   const places = [

@@ -121,8 +121,8 @@ function executeMap({ space, operands, body, results }: MapInstruction, memory: 
 }
 
 /**
- * Kernels store codes as bytes without a look at them: those outside the lattice wrap on some and are clipped on others.
- * NaN is let through, since a training that breaks down must come to its own end.
+ * Kernels store codes as bytes unchecked: those outside the lattice wrap on some and are clipped on others. NaN is let
+ * through, so that a diverging training ends with its own error.
  */
 function checkCodes(values: ArrayLike<number>, lattice: Lattice): void {
   const { lo, hi, step } = lattice;

@@ -7,7 +7,7 @@ import type { Storage } from "./program.js";
  */
 export type FusedForm = "moments";
 
-/** What a Program for an executor may hold, and how it is fed. */
+/** What a Program for an executor may contain, and how it is run. */
 export interface Target {
   /** How values may be stored; f32 and i32 are always among them. */
   readonly storages: readonly Storage[];
@@ -19,7 +19,7 @@ export interface Target {
   readonly pageBytes?: number;
   /** The fused forms that the executor runs. */
   readonly fused: readonly FusedForm[];
-  /** Runs that may have begun and not ended before a caller waits for the oldest: more than 1 where results come late. */
+  /** The number of runs under way before a caller waits for the oldest: more than 1 where results come late. */
   readonly stepsUnderWay: number;
 }
 

@@ -59,7 +59,7 @@ function verifyInstruction(program: Program, instruction: Instruction): void {
   checkOverlaps(accesses);
 }
 
-/** What is written overlaps nothing else, but the operand of a map that a result replaces. */
+/** Checks that results overlap nothing else, except the operand of a map that a result replaces. */
 function checkOverlaps(accesses: readonly Access[]): void {
   const touched = accesses.map((access) => ({ ...access, end: endOf(access) }));
   for (const a of touched.filter(({ isWritten }) => isWritten)) {
@@ -79,7 +79,7 @@ function checkOverlaps(accesses: readonly Access[]): void {
 
 const endOf = ({ operand, count }: Access): number => operand.offset + count * storageBytes[operand.storage];
 
-/** What is checked of an instruction beside its accesses, whose sizes are sound then. */
+/** Checks an instruction besides its accesses, whose sizes are then sound. */
 function verifyParts(instruction: Instruction): void {
   switch (instruction.kind) {
     case "map":
@@ -146,7 +146,7 @@ function verifyWindow({ op, geometry, inputs, out }: WindowInstruction): void {
   checkF32([...inputs, out]);
 }
 
-/** Checks that the sizes of input, window and output belong together. */
+/** Checks that the sizes of input, window and output match. */
 function checkGeometry(geometry: Geometry): void {
   const { images, height, width, channels, kernel, stride, padding, outHeight, outWidth, outChannels } =
     geometry;
@@ -181,7 +181,7 @@ function verifyCopy({ extents, from, fromStrides, to, toStrides }: CopyInstructi
   checkWrittenOnce(extents, toStrides);
 }
 
-/** In the order of the strides, each axis steps over all that the axes before it reach. */
+/** In the order of the strides, each axis steps over everything that the axes before it reach. */
 function checkWrittenOnce(extents: readonly number[], strides: readonly number[]): void {
   let end = 1;
   const order = extents.map((_, i) => i).sort((a, b) => strides[a] - strides[b]);
@@ -206,7 +206,7 @@ function checkOperand(what: string, program: Program, operand: Operand, count: n
   );
 }
 
-/** An entry of a table by a name that may be none of it. */
+/** The entry of a table under a name that may not be in it. */
 function chosen<T>(table: Readonly<Record<string, T>>, name: string): T {
   check(Object.hasOwn(table, name), `unknown operation ${name}`);
   return table[name];
@@ -223,7 +223,7 @@ function checkLattice(lattice: Lattice | null): void {
   checkCount(lattice?.step ?? NaN, "the step of codes", 1, 2);
 }
 
-/** What the kernels count in 64 bits. */
+/** Numbers that the kernels count in 64 bits. */
 function checkSize(count: number, what: string): void {
   check(count <= mostElements, `${what}: ${count}, more than ${mostElements}`);
 }

@@ -15,7 +15,7 @@ test("is chosen when asked for, with the reason", () => {
   expect(reason).toBe("the WebAssembly executor on one thread, as asked");
 });
 
-test("allocates zeroed memory, and refuses what there is not", async () => {
+test("allocates zeroed memory, and refuses more than exists", async () => {
   const executor = wasmExecutor();
   for (const bytes of [0, 4, 1000, 5_000_000]) {
     const memory = executor.allocate(bytes);

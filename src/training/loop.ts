@@ -74,7 +74,7 @@ export interface Job extends BatchOptions {
   readonly onProgress: (progress: TrainProgress) => void;
   readonly onWarning: (message: string) => void;
   readonly signal: AbortSignal | undefined;
-  /** The settings that the training was begun with, if it was begun with settings: they name files of code. */
+  /** The settings that the training was started with, if any: they name files of code. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 

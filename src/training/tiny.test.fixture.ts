@@ -36,7 +36,7 @@ export const tiny = network("tiny", { input: [6, 6, 1], classes: 4 }, (net, x) =
   return net.linear("fc1", net.dropout(net.flatten(y), 0.1), { features: 4 });
 });
 
-/** 5 steps an epoch, the last of 6 images. */
+/** 5 steps per epoch, the last of 6 images. */
 export const base: TrainOptions = {
   model: tiny,
   method: dorefa({ weightBits: 1, activationBits: 2, gradientBits: 6 }),
@@ -71,7 +71,7 @@ export function writePictures(folder: string): void {
   }
 }
 
-/** A training on such files, which are decoded when a batch needs them: 48 steps an epoch. */
+/** A training on such files, which are decoded when a batch needs them: 48 steps per epoch. */
 export const streamed = async (folder: string): Promise<TrainOptions> => ({
   ...base,
   data: await imagesOf({ directory: folder, shape: [6, 6, 1], memory: 0 }),

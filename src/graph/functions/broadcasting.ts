@@ -8,7 +8,7 @@ import { sizeOf } from "../tensor.js";
 /** What the functions take where a number may stand for a tensor of shape []. */
 export type Value = Tensor | number;
 
-/** @throws UserError, which begins with the op, for what is neither number nor tensor. */
+/** @throws UserError, which begins with the op, for anything but a number or a tensor. */
 export function toTensor(op: string, x: Value): Tensor {
   if (typeof x === "number") return node("constant", [], { value: x });
   if (isTensor(x)) return x;
