@@ -116,9 +116,17 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
       `all ${files.length} images of ${directory} are scored, also those that the network was trained on; trainedOn leaves these out`,
     );
   }
-  const isOwn = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;
-  const scored = isOwn ? testSet : read.setOf(0, files.length);
-  return { ...all, mean, std, train: read.setOf(0, 0), test: scored, testIsAll: !isOwn, augmentation };
+  const hasOwnTestSet = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;
+  const scored = hasOwnTestSet ? testSet : read.setOf(0, files.length);
+  return {
+    ...all,
+    mean,
+    std,
+    train: read.setOf(0, 0),
+    test: scored,
+    testIsAll: !hasOwnTestSet,
+    augmentation,
+  };
 }
 
 /** The files of a folder that are read. */

@@ -293,7 +293,7 @@ function restore<T extends object>(
   name = "",
 ): T {
   if ("data" in expected) return stored[name] as unknown as T;
-  const within = (key: string): string => (name === "" ? key : `${name}/${key}`);
+  const pathOf = (key: string): string => (name === "" ? key : `${name}/${key}`);
   const entries = Object.entries(expected) as [string, object][];
-  return Object.fromEntries(entries.map(([key, child]) => [key, restore(stored, child, within(key))])) as T;
+  return Object.fromEntries(entries.map(([key, child]) => [key, restore(stored, child, pathOf(key))])) as T;
 }

@@ -1,7 +1,7 @@
 /**
  * The process that `kill.test.ts` kills: trains in the directory it is given, or goes on there, and says how far it is.
  * With a folder of pictures it trains on these, decoded when a batch needs them, with as many checkpoints in the middle of
- * its epochs as can be written; and if it is told to, it kills itself after one.
+ * its epochs as can be written; and if it is asked to, it kills itself after one.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -115,7 +115,7 @@ describe("a saver", () => {
     await saver.save(state, checkpointOf);
     await expect(saver.settle()).rejects.toThrow("cannot write it");
     await saver.save(state, checkpointOf);
-    await saver.end(); // where another error is told
+    await saver.end(); // where another error is reported
   });
 
   test.each([NaN, Infinity])("writes no weights that have become %s", async (value) => {
@@ -150,7 +150,7 @@ describe("a saver", () => {
 });
 
 describe("a training", () => {
-  /** 70 steps an epoch. */
+  /** 70 steps per epoch. */
   const many = { ...base, batchSize: 1, epochs: 2 };
   const files = ["checkpoint.safetensors", "best.safetensors", "layers.jsonl", "confusion.jsonl"];
   const bytesOf = (directory: string) => files.map((name) => readFileSync(join(directory, name), "base64"));

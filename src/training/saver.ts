@@ -84,18 +84,18 @@ export class Saver {
     await writing;
   }
 
-  /** Waits until nothing is being written any more, where an error is told already. */
+  /** Waits until nothing is being written any more, and ignores the error: another one is reported. */
   async end(): Promise<void> {
     await this.settle().catch(() => undefined);
   }
 
-  /** NaN are left to the training to tell: until it does, the checkpoint before them is the last one. */
+  /** NaN are left for the training to report: until it does, the checkpoint before them is the last one. */
   private async write(checkpoint: CheckpointToWrite): Promise<void> {
     if ((await nonFiniteIn(checkpoint.values)) === undefined) await this.directory.save(checkpoint);
   }
 }
 
-/** Memory that a state of a Program can be copied into; undefined if there is not so much. */
+/** Memory that a state of a Program can be copied into; undefined if there is not enough. */
 function roomFor(
   { executor, layout }: State<TrainingTensors>,
   { bytes }: Program,
