@@ -29,6 +29,7 @@ export class Saver {
   private readonly milliseconds: number;
   /** What the state is copied into; none if there is no memory for it: then the steps wait for the writing. */
   private copy: State<TrainingTensors> | undefined;
+  private isTouched = false;
   private last = performance.now();
   private writing: Promise<void> | undefined;
   private hasFailed = false;
@@ -51,20 +52,38 @@ export class Saver {
     return performance.now() - this.last >= this.milliseconds;
   }
 
-  /** Begins a checkpoint of a state that no step under way changes. @throws what the checkpoint before failed with. */
+  /** Begins a checkpoint of a state that no step under way changes, or makes ready for the first. @throws what the checkpoint before failed with. */
   async save(
     state: State<TrainingTensors>,
     checkpoint: (values: StateArrays<TrainingTensors>) => CheckpointToWrite,
   ): Promise<void> {
     await this.settle();
+    if (this.copy !== undefined && !this.isTouched) return this.goOnWith(this.touch(this.copy));
     this.restart();
     if (this.copy !== undefined) this.copy = state.copy(this.copy);
-    this.writing = this.write(checkpoint((this.copy ?? state).arrays()));
-    this.writing.then(
+    this.goOnWith(this.write(checkpoint((this.copy ?? state).arrays())));
+    if (this.copy === undefined) await this.settle();
+  }
+
+  private goOnWith(work: Promise<void>): void {
+    this.writing = work;
+    work.then(
       () => (this.writing = undefined),
       () => (this.hasFailed = true),
     );
-    if (this.copy === undefined) await this.settle();
+  }
+
+  /**
+   * Writes to all of the copy's memory, in small pieces and before the first checkpoint: a system provides memory only when
+   * it is first written to, which takes 20 times as long as copying does.
+   */
+  private async touch({ executor, memory }: State<TrainingTensors>): Promise<void> {
+    const piece = new Uint8Array(2 ** 20);
+    for (let at = 0; at < memory.bytes; at += piece.length) {
+      await nextTurn();
+      executor.write(memory, at, piece.subarray(0, memory.bytes - at));
+    }
+    this.isTouched = true;
   }
 
   /** Lets the writing go on, for which steps of a few milliseconds on this thread leave no time. */
