@@ -83,3 +83,38 @@ test("no files import one another in a circle, types included", () => {
   };
   for (const path of all) visit(path, []);
 });
+
+/** Programs beside src, which no compiler checks: benchmarks, fuzzers, scripts. */
+const programs = ["bench", "scripts", "tools"].flatMap((folder) => {
+  const root = join(src, "..", folder);
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".mjs"))
+    .map((name) => join(root, name));
+});
+
+test("benchmarks, scripts and fuzzers import what src exports", () => {
+  const imports = programs.flatMap((path) =>
+    [
+      ...readFileSync(path, "utf8").matchAll(/import\s*\{([^}]*)\}\s*from\s*"([^"]*dist\/[^"]+)\.js"/g),
+    ].flatMap(([, names, target]) =>
+      names
+        .split(",")
+        .map((name) => name.trim().split(" as ")[0])
+        .filter((name) => name !== "")
+        .map((name) => ({ path, name, file: `${target.replace(/^.*dist\//, "")}.ts` })),
+    ),
+  );
+  expect(imports.length).toBeGreaterThan(50);
+  const missing = imports.filter(({ name, file }) => {
+    const text = readFileSync(join(src, file), "utf8");
+    const isListed = [...text.matchAll(/export (?:type )?\{([^}]*)\}/g)].some(([, names]) =>
+      names.split(/[\s,]+/).includes(name),
+    );
+    return (
+      !isListed && !/^export \*/m.test(text) && !new RegExp(`^export [^=({]*\\b${name}\\b`, "m").test(text)
+    );
+  });
+  expect(missing.map(({ path, name, file }) => `${relative(src, path)} imports ${name} of ${file}`)).toEqual(
+    [],
+  );
+});

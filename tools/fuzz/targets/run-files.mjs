@@ -4,13 +4,13 @@ import { describe, initialise } from "../../../dist/nn/index.js";
 import { dorefa } from "../../../dist/quantization/index.js";
 import { createReferenceExecutor } from "../../../dist/runtime/reference.js";
 import { RunDirectory } from "../../../dist/run-folder/directory.js";
-import { identityOf, makeConfig } from "../../../dist/run-folder/run.js";
+import { identityText, makeConfig } from "../../../dist/run-folder/run.js";
 
 export const model = network("small", { input: [2, 2, 1], classes: 2 }, (net, x) =>
   net.linear("fc1", net.batchNorm("bn1", net.flatten(x)), { features: 2 }),
 );
 export const method = dorefa({ weightBits: 1, activationBits: 2 });
-const identity = identityOf(model, method);
+const identity = identityText(model, method);
 
 const { parameters: specs, statistics } = describe(model, method);
 const parameters = initialise(specs, 1);
