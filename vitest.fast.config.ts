@@ -9,15 +9,23 @@ const startsOthers =
 
 /** Long comparisons with golden values, and trainings; `npm test` has them. */
 const long = [
+  "compiler/bf16",
+  "compiler/counts",
+  "data/dataset",
   "runtime/conformance",
   "runtime/native-maps",
   "training/golden",
+  "training/golden-blocks",
   "training/golden-deep",
   "training/golden-imagenet",
   "training/methods-document",
   "training/sample-defaults",
+  "training/saver",
   "training/start",
+  "training/stop",
+  "training/streamed",
   "training/train",
+  "training/under-way",
   "wrong-arguments",
 ].map((name) => `src/${name}.test.ts`);
 
