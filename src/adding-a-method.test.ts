@@ -1,23 +1,15 @@
 /** docs/adding-a-method.md, followed to the letter by a user who has fewbit in node_modules. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { root, userFolder } from "./documents.test.fixture.js";
-
-const text = readFileSync(join(root, "docs/adding-a-method.md"), "utf8");
-const block = (language: string): string => new RegExp("```" + language + "\n([^]*?)```").exec(text)![1];
+import { followed } from "./documents.test.fixture.js";
 
 let folder: string;
-const outputs: string[] = [];
-
+let commands: readonly string[];
+let outputs: readonly string[];
 beforeAll(() => {
-  folder = userFolder();
-  const [, file] = /Save this as `([\w.]+)`/.exec(text)!;
-  writeFileSync(join(folder, file), block("js"));
-  for (const line of block("sh").trim().split("\n")) {
-    outputs.push(execFileSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" }));
-  }
+  ({ folder, commands, outputs } = followed("adding-a-method"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -53,7 +45,7 @@ test("the stored run is scored as it was", () => {
 });
 
 test("a layer has bits of its own, though the method knows no activations of 32 bits", () => {
-  const [summary] = block("sh").trim().split("\n");
+  const [summary] = commands;
   const text = execFileSync("sh", ["-c", `${summary} --layer fc2.weightBits=8`], {
     cwd: folder,
     encoding: "utf8",

@@ -1,24 +1,15 @@
 /** docs/adding-an-optimizer.md, followed to the letter by a user who has fewbit in node_modules. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { root, userFolder } from "./documents.test.fixture.js";
+import { followed } from "./documents.test.fixture.js";
 import { loadRun } from "./training/index.js";
 
-const text = readFileSync(join(root, "docs/adding-an-optimizer.md"), "utf8");
-const block = (language: string): string => new RegExp("```" + language + "\n([^]*?)```").exec(text)![1];
-
 let folder: string;
-const outputs: string[] = [];
-
+let outputs: readonly string[];
 beforeAll(() => {
-  folder = userFolder();
-  const [, file] = /Save this as\s+`([\w.]+)`/.exec(text)!;
-  writeFileSync(join(folder, file), block("js"));
-  for (const line of block("sh").trim().split("\n")) {
-    outputs.push(execFileSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" }));
-  }
+  ({ folder, outputs } = followed("adding-an-optimizer"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
