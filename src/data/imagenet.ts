@@ -15,13 +15,14 @@ import type { Dataset, LoadListeners } from "./dataset.js";
 import type { Preparation } from "./images.js";
 import { groundTruth } from "./imagenet-truth.js";
 import { entriesOf, problem } from "./layout.js";
-import type { Manifest } from "./manifest.js";
+import type { ListingListeners, Manifest } from "./manifest.js";
 import { listFiles } from "./manifest.js";
 import { isDirectory } from "./paths.js";
 import { photoSource } from "./photos.js";
 import type { DecodeRules } from "./rules.js";
 import { allowedRules, decodeRules, isRules, rulesOf } from "./rules.js";
 import type { ImageSource } from "./source.js";
+import { allOf } from "./source.js";
 
 /** The options of `datasets.imagenet`. */
 export interface ImagenetOptions extends LoadListeners {
@@ -91,33 +92,23 @@ const presets: Readonly<
  */
 export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   checkOptions("imagenet", options, optionRules);
-  const { shape, preparation, onProgress } = options;
+  const { shape, preparation } = options;
+  if (shape[2] !== 3) {
+    throw new UserError(`ImageNet's images have 3 channels (red, green, blue), not ${shape[2]}`, "channels");
+  }
   const { augmentation, std, ...preset } = presets[options.preset === "redbit" ? "redbit" : "paper"];
   const rules = rulesOf(options.rules ?? preparation ?? preset.rules);
   const root = rootOf(options.directory);
   const folders = someOf(classFolders(root.train), options.classes, root.train);
   const wnids = preparation?.classNames?.map(wnidOf) ?? folders;
-  const listed = { ...listenersOf(onProgress, options.directory) };
-  const trained = preparation === undefined ? listFiles(root.train, folders, listed) : undefined;
-  const scored = listValidation(root, wnids, listed);
-  const source = (set: Listed | undefined): ImageSource =>
-    photoSource(
-      set?.manifest ?? scored.manifest,
-      set?.indices ?? new Uint32Array(0),
-      set?.labels ?? new Int32Array(0),
-      {
-        shape: colours(shape),
-        rules,
-        crops: augmentation.resizedCrop === undefined ? "frames" : "photographs",
-      },
-    );
-  const trainSet = trained && {
-    manifest: trained,
-    indices: upTo(trained.count),
-    labels: trained.folderIndices(),
-  };
+  const listeners = listenersOf(options);
+  const train = preparation === undefined ? everyFile(listFiles(root.train, folders, listeners)) : undefined;
+  const test = listValidation(root, wnids, listeners);
+  const crops = augmentation.resizedCrop === undefined ? "frames" : "photographs";
+  const source = ({ manifest, indices, labels }: Listed): ImageSource =>
+    photoSource(manifest, indices, labels, { shape, rules, crops });
   const hash = createHash("sha256");
-  for (const set of [trainSet, scored]) addFiles(hash, set, wnids);
+  for (const set of [train, test]) addFiles(hash, set, wnids);
   return {
     name: "imagenet",
     classes: wnids.length,
@@ -126,8 +117,8 @@ export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
     rules,
     mean: preparation?.mean ?? mean,
     std: preparation?.std ?? std,
-    train: source(trainSet),
-    test: source(scored),
+    train: source(train ?? noFile(test)),
+    test: source(test),
     augmentation,
     checksum: hash.digest("hex"),
   };
@@ -140,24 +131,30 @@ interface Listed {
   readonly labels: Int32Array;
 }
 
-const upTo = (count: number): Uint32Array => new Uint32Array(count).map((_, i) => i);
+/** All files of a manifest whose folders are the classes. */
+const everyFile = (manifest: Manifest): Listed => ({
+  manifest,
+  indices: allOf(manifest.count),
+  labels: manifest.folderIndices(),
+});
+const noFile = ({ manifest }: Listed): Listed => ({
+  manifest,
+  indices: new Uint32Array(0),
+  labels: new Int32Array(0),
+});
 
-function colours(shape: ImagenetOptions["shape"]): ImagenetOptions["shape"] {
-  if (shape[2] === 3) return shape;
-  throw new UserError(`ImageNet's images have 3 channels (red, green, blue), not ${shape[2]}`, "channels");
-}
-
-const listenersOf = (onProgress: ImagenetOptions["onProgress"], what: string) => {
+/** Reports a listing's progress every 10,000 files. */
+function listenersOf({ directory, onProgress }: ImagenetOptions): ListingListeners {
   let before = 0;
   return {
-    onListed(files: number): void {
+    onListed(files) {
       if (files < before) before = 0;
       if (files - before < 10_000) return;
       before = files;
-      onProgress?.({ what, unit: "images", done: files, total: undefined });
+      onProgress?.({ what: directory, unit: "images", done: files, total: undefined });
     },
   };
-};
+}
 
 /** Names, sizes and classes, which decide a run. */
 function addFiles(
@@ -193,12 +190,15 @@ function rootOf(directory: string): Root {
   return { train, val, places: [...new Set([directory, root, val, join(root, "..", "..", "..")])] };
 }
 
-const isWnid = (name: string): boolean => /^n\d{8}$/.test(name);
+/** The folders that have a WordNet id for a name. */
+const wnidFolders = (directory: string): readonly string[] =>
+  entriesOf(directory)
+    .filter(({ name, kind }) => kind === "folder" && /^n\d{8}$/.test(name))
+    .map(({ name }) => name);
 
-/** The folders of classes, by their WordNet ids. */
+/** The folders of classes. @throws UserError where there are none */
 function classFolders(directory: string): readonly string[] {
-  const folders = entriesOf(directory).filter(({ kind }) => kind === "folder");
-  const names = folders.map(({ name }) => name).filter(isWnid);
+  const names = wnidFolders(directory);
   if (names.length === 0) {
     throw problem(`${directory} holds no folders of ImageNet's classes, such as n01440764; ${howToGetIt}`);
   }
@@ -227,11 +227,13 @@ function someOf(
 }
 
 /** The validation images of some classes. */
-function listValidation({ val, places }: Root, wnids: readonly string[], listeners: object): Listed {
+function listValidation(
+  { val, places }: Root,
+  wnids: readonly string[],
+  listeners: ListingListeners,
+): Listed {
   const classOf = new Map(wnids.map((wnid, label) => [wnid, label]));
-  const folders = entriesOf(val)
-    .filter(({ name, kind }) => kind === "folder" && isWnid(name))
-    .map(({ name }) => name);
+  const folders = wnidFolders(val);
   if (folders.length > 0) {
     const manifest = listFiles(val, folders, listeners);
     return chosen(manifest, (file) => classOf.get(folders[manifest.folderOf(file)]), val);

@@ -122,7 +122,8 @@ function imagesOf(directory: string, layout: Layout, ignored: Ignored): string[]
   return images;
 }
 
-const isImage = ({ name, kind }: Entry, { extensions }: Layout): boolean =>
+/** Whether an entry of a folder is an image file. */
+export const isImage = ({ name, kind }: Entry, { extensions }: Layout): boolean =>
   kind === "file" && !name.startsWith(".") && extensions.includes(extname(name).toLowerCase());
 
 /** Whether a set's images are all in one folder `images`, and nothing says of which classes they are. */

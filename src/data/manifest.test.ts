@@ -60,6 +60,14 @@ test("a second listing reads no folder that has not changed, and gives the same"
   ]);
 });
 
+test("listing some folders keeps what is known of the others", () => {
+  listFiles(directory, ["a", "b", "c"]);
+  const kept = join(parent, "cache", "manifests");
+  const before = readFileSync(join(kept, readdirSync(kept)[0]));
+  expect(filesOf(listFiles(directory, ["a"]))).toEqual([[join(directory, "a", "é.png"), 6]]);
+  expect(readFileSync(join(kept, readdirSync(kept)[0])).equals(before)).toBe(true);
+});
+
 test("a damaged file of the cache is as none", () => {
   const first = filesOf(listFiles(directory, ["a", "b"]));
   const kept = join(parent, "cache", "manifests");

@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { realpathSync, statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { readFile } from "../files/read.js";
 import { cacheDirectory, writeWhole } from "./cache.js";
-import { entriesOf, layoutOf } from "./layout.js";
+import { entriesOf, isImage, layoutOf } from "./layout.js";
 import { bytesOf, nameOf, onDisk } from "./paths.js";
 import { decodeRules } from "./rules.js";
 
@@ -89,8 +89,9 @@ export class Manifest {
   }
 }
 
-/** What a listing tells of itself. */
+/** Functions that a listing calls. */
 export interface ListingListeners {
+  /** Called after each folder with the number of files so far. */
   readonly onListed?: (files: number) => void;
 }
 
@@ -111,7 +112,7 @@ export function listFiles(
   const listed: FolderFiles[] = [];
   const parts: ReturnType<Manifest["part"]>[] = [];
   let files = 0;
-  let isNew = known === undefined || known.folders.length !== folders.length;
+  let isNew = false; // some folders of a known listing leave it as it is
   for (const name of folders) {
     const path = join(directory, name);
     const time = statSync(onDisk(path)).mtimeMs;
@@ -130,12 +131,9 @@ export function listFiles(
 }
 
 function readFolder(path: string): ReturnType<Manifest["part"]> {
-  const { extensions } = layoutOf(decodeRules);
+  const layout = layoutOf(decodeRules);
   const names = entriesOf(path)
-    .filter(
-      ({ name, kind }) =>
-        kind === "file" && !name.startsWith(".") && extensions.includes(extname(name).toLowerCase()),
-    )
+    .filter((entry) => isImage(entry, layout))
     .map(({ name }) => name);
   const bytes = names.map(bytesOf);
   return {
@@ -184,7 +182,7 @@ function placeOf(directory: string): string | undefined {
 
 /** Head, sizes, ends and names, with the SHA-256 of all before it. Without it a listing takes longer, and is the same. */
 function keepManifest(place: string, { folders, sizes, ends, names }: Manifest): void {
-  const head = Buffer.from(JSON.stringify({ version, folders, count: sizes.length, bytes: names.length }));
+  const head = Buffer.from(JSON.stringify({ version, folders, count: sizes.length }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
   const parts = [length, head, bytesIn(sizes), bytesIn(ends), names];
