@@ -18,8 +18,11 @@ void Runner::begin(std::function<void()> run, std::function<void()> done) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     try {
-      if (idle_ == 0) threads_.emplace_back([this] { loop(); });
-      if (idle_ > 0) idle_--;
+      if (idle_ > 0) {
+        idle_--;
+      } else {
+        threads_.emplace_back([this] { loop(); });
+      }
       waiting_.push_back({std::move(run), std::move(done)});
       wake_.notify_one();
       return;

@@ -7,9 +7,20 @@ import { inflateSync } from "node:zlib";
 /** A field's value; undefined for what is neither a number nor a text. */
 type Value = number | string | undefined;
 
-const types = { int8: 1, uint8: 2, int16: 3, uint16: 4, int32: 5, uint32: 6, single: 7, double: 9 } as const;
-const [matrix, compressed, utf8] = [14, 15, 16];
+const [unsigned16, matrix, compressed, utf8] = [4, 14, 15, 16];
 const [structure, characters] = [2, 4];
+
+/** How the first number of an element is read, by the element's type. */
+const numbers: Readonly<Record<number, (data: Buffer) => number>> = {
+  1: (data) => data.readInt8(),
+  2: (data) => data.readUInt8(),
+  3: (data) => data.readInt16LE(),
+  [unsigned16]: (data) => data.readUInt16LE(),
+  5: (data) => data.readInt32LE(),
+  6: (data) => data.readUInt32LE(),
+  7: (data) => data.readFloatLE(),
+  9: (data) => data.readDoubleLE(),
+};
 
 interface Element {
   readonly type: number;
@@ -28,32 +39,10 @@ function* elementsOf(bytes: Buffer): Generator<Element> {
   }
 }
 
-function numberOf({ type, data }: Element): Value {
-  if (data.length === 0) return undefined;
-  switch (type) {
-    case types.int8:
-      return data.readInt8();
-    case types.uint8:
-      return data.readUInt8();
-    case types.int16:
-      return data.readInt16LE();
-    case types.uint16:
-      return data.readUInt16LE();
-    case types.int32:
-      return data.readInt32LE();
-    case types.uint32:
-      return data.readUInt32LE();
-    case types.single:
-      return data.readFloatLE();
-    case types.double:
-      return data.readDoubleLE();
-    default:
-      return undefined;
-  }
-}
+const numberOf = ({ type, data }: Element): Value => (data.length === 0 ? undefined : numbers[type]?.(data));
 
 const textOf = ({ type, data }: Element): string =>
-  data.toString(type === types.uint16 ? "utf16le" : type === utf8 ? "utf8" : "latin1");
+  data.toString(type === unsigned16 ? "utf16le" : type === utf8 ? "utf8" : "latin1");
 
 function valueOf(data: Buffer): Value {
   const [flags, , , content] = elementsOf(data);

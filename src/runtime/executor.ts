@@ -114,6 +114,7 @@ export interface Turns {
   whenFree<T>(memory: Memory, task: () => T | Promise<T>): Promise<T>;
 }
 
+/** The turns of one executor's memory. */
 export function turns(): Turns {
   let last: Promise<unknown> = Promise.resolve();
   /** How many tasks that have not ended use a memory. */
