@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import type { Placement } from "./augment.js";
+import { checkAugmentation } from "./check.js";
 import { middleOf, pixelSource, placementOf, resizedCropOf } from "./augment.js";
 
 function pixels(height: number, width: number, placement: Partial<Placement>): number[] {
@@ -210,6 +211,16 @@ describe("resized crops", () => {
         expect(crop.flipped).toBe(words[10][0] >= 2 ** 31);
       }),
     );
+  });
+
+  test("go with a flip alone: what else they would replace is refused", () => {
+    expect(() => checkAugmentation(augmentation)).not.toThrow();
+    for (const other of [{ rotation: 5 }, { cropPadding: 0 }, { padding: "zeros" }]) {
+      const [key] = Object.keys(other);
+      expect(() => checkAugmentation({ ...augmentation, ...other })).toThrow(
+        `augmentation.${key} has no effect with augmentation.resizedCrop; leave one of them out`,
+      );
+    }
   });
 
   test("are the middle where no draw fits", () => {

@@ -14,7 +14,7 @@ export interface Augmentation {
   readonly padding?: "zeros" | "reflection";
   /**
    * Instead of all these: crop a part of the image of which area and aspect ratio are drawn from these ranges, the latter
-   * on a logarithmic scale, and scale it to what is shown (torchvision's RandomResizedCrop). Of sources of photographs alone.
+   * on a logarithmic scale, and scale it to what is shown (torchvision's RandomResizedCrop).
    */
   readonly resizedCrop?: {
     readonly area: readonly [least: number, most: number];

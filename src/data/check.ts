@@ -50,8 +50,16 @@ const augmentationRules: Rules<Augmentation> = {
 
 /** @throws UserError for an unknown augmentation. */
 export function checkAugmentation(augmentation: unknown): void {
-  if (augmentation !== undefined) {
-    checkOptions("augmentation", augmentation, augmentationRules, "augmentation.");
+  if (augmentation === undefined) return;
+  checkOptions("augmentation", augmentation, augmentationRules, "augmentation.");
+  const { resizedCrop, rotation, cropPadding, padding } = augmentation as Augmentation;
+  if (resizedCrop === undefined) return;
+  for (const [key, value] of Object.entries({ rotation, cropPadding, padding })) {
+    if (value !== undefined) {
+      throw new UserError(
+        `augmentation.${key} has no effect with augmentation.resizedCrop; leave one of them out`,
+      );
+    }
   }
 }
 
