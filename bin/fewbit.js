@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // CommonJS, since Node makes the threads that read and decode images before the first ES module runs.
 const { existsSync, readFileSync } = require("fs");
-const os = require("os");
 const { join } = require("path");
 const { pathToFileURL } = require("url");
 
@@ -28,14 +27,13 @@ function numberIn(path, pattern) {
   }
 }
 
-// Node's default is 4 whatever the machine. Node ends if one of them cannot be made, so no more than 16, and no more than a
-// quarter of what the user or a container may have.
-const cpus = os.availableParallelism ? os.availableParallelism() : 1;
+// As many as --image-threads may ask for (src/machine.ts), where Node's default is 4. How many of them decode images at a
+// time is decided when there are images. Node ends if one of them cannot be made, so no more than a quarter of what the user
+// or a container may have.
 const most = Math.min(
   numberIn("/proc/self/limits", /^Max processes +(\d+)/m),
   numberIn("/sys/fs/cgroup/pids.max", /^(\d+)$/m),
 );
 process.env.UV_THREADPOOL_SIZE =
-  process.env.UV_THREADPOOL_SIZE ||
-  String(Math.min(16, Math.max(4, Math.min(cpus + 1, Math.floor(most / 4)))));
+  process.env.UV_THREADPOOL_SIZE || String(Math.min(16, Math.max(4, Math.floor(most / 4))));
 void run();

@@ -14,6 +14,18 @@ export const usableCpus = (): number => availableParallelism();
 /** Threads of a program where the user says nothing. */
 export const defaultThreads = (): number => Math.min(mostThreads, usableCpus());
 
+/** Images that are read and decoded at a time, at most. */
+export const mostImageThreads = 16;
+
+/** The threads on which Node reads files and images are decoded: set before the process starts, or at the start of the command. */
+export function poolThreads(): number {
+  const set = Number(process.env.UV_THREADPOOL_SIZE ?? 4); // Node's default
+  return Number.isInteger(set) && set > 0 ? set : 1;
+}
+
+/** Images that are decoded at a time where the user says nothing. */
+export const defaultImageThreads = (): number => Math.min(8, usableCpus(), poolThreads());
+
 /** Threads of each of so many programs that run side by side and share `threads`. */
 export const threadsEach = (threads: number, programs: number): number =>
   Math.min(mostThreads, Math.max(1, Math.floor(threads / programs)));

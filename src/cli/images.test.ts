@@ -149,7 +149,7 @@ describe("colours", () => {
     expect(predictions.map((answer) => answer.class)).toEqual(["red", "deep blue", "green"]);
   });
 
-  test("--image-memory says what may stay in memory; the bits do not depend on it", async () => {
+  test("--image-memory says what may stay in memory, --image-threads how many are decoded at a time; the bits depend on neither", async () => {
     const ignored = "warning: ignored in hues: 1 file (1 of .txt)\n";
     const command =
       "train lenet5 --data images --data-dir hues --image-size 16 --channels 3 --batch-size 18 --quiet";
@@ -157,7 +157,7 @@ describe("colours", () => {
     const warning =
       "warning: the 60 images of hues take 45.0 KiB, more than 0.0 KiB: they are decoded again whenever they are needed\n";
     await output(`${command} --epochs 1 --image-memory 0 --out decoded`, ignored + warning);
-    await output("train --resume decoded --epochs 2 --quiet", ignored + warning);
+    await output("train --resume decoded --epochs 2 --image-threads 16 --quiet", ignored + warning);
     expect(readFileSync(join(folder, "decoded/best.safetensors"))).toEqual(
       readFileSync(join(folder, "kept/best.safetensors")),
     );
@@ -166,6 +166,19 @@ describe("colours", () => {
       2,
       "fewbit: imageMemory has no effect without data images (from --image-memory)\n",
     ]);
+    for (const [flags, message] of [
+      ["", "imageThreads has no effect without data images or imagenet (from --image-threads)"],
+      [
+        " --data images --data-dir hues",
+        "imageThreads must be an integer from 1 to 16, got 17 (from --image-threads)",
+      ],
+    ]) {
+      const threads = flags === "" ? 2 : 17;
+      expect(await fewbit(folder, `train lenet5 --image-threads ${threads}${flags}`)).toMatchObject({
+        code: 2,
+        stderr: `fewbit: ${message}\n`,
+      });
+    }
   });
 
   test("--profile and --validation know the network that was made for them", async () => {

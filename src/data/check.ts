@@ -3,6 +3,7 @@ import { shown, UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
 import {
   callback,
+  checkedBy,
   checkOptions,
   checkValue,
   count,
@@ -17,6 +18,7 @@ import {
   text,
   whole,
 } from "../errors/options.js";
+import { mostImageThreads, poolThreads } from "../machine.js";
 import type { Augmentation } from "./augment.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { ImageSet, ImageSource } from "./source.js";
@@ -26,6 +28,17 @@ export const listenerRules: Rules<LoadListeners> = {
   onProgress: optional(callback),
   onWarning: optional(callback),
 };
+
+/** How many images are decoded at a time: no more than the process has threads for. */
+export const imageThreadsRule: Rule = checkedBy((value) => {
+  const threads = Math.min(mostImageThreads, poolThreads());
+  const { allowed, test } = whole(1, threads);
+  const why =
+    threads < mostImageThreads
+      ? ", the threads of Node's pool in this process; the environment variable UV_THREADPOOL_SIZE sets how many before it starts"
+      : "";
+  checkValue("imageThreads", value, { allowed: `${allowed}${why}`, test });
+});
 
 const isRange = (value: unknown): boolean =>
   Array.isArray(value) && value.length === 2 && value[0] > 0 && value[0] <= value[1];

@@ -9,7 +9,7 @@ import type { Metadata } from "sharp";
 import { UserError } from "../errors.js";
 import { largest, readFileAside } from "../files/read.js";
 import { whyUnread } from "../files/reasons.js";
-import { arrayProblem, usableCpus, usableMemory } from "../machine.js";
+import { arrayProblem, defaultImageThreads, usableMemory } from "../machine.js";
 import { bitmapOf } from "./bitmap.js";
 import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
@@ -19,6 +19,7 @@ import { onDisk } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules, frameOf } from "./rules.js";
 import { triangle } from "./triangle.js";
+import { inTurn } from "./turns.js";
 import { Unreadable, byDecoder, check, checkSize, mostTold, refusal } from "./unreadable.js";
 
 export interface DecodeOptions {
@@ -29,10 +30,12 @@ export interface DecodeOptions {
   /** Default: those of runs that begin now. */
   readonly rules?: DecodeRules;
   readonly onProgress?: (done: number) => void;
+  /** Images that are decoded at a time. Default: the CPUs, at most 8. */
+  readonly imageThreads?: number;
 }
 
 /** How each of many files is decoded. */
-interface EachOptions extends Pick<DecodeOptions, "shape" | "rules" | "onProgress"> {
+interface EachOptions extends Pick<DecodeOptions, "shape" | "rules" | "onProgress" | "imageThreads"> {
   /** Whether `shape` is that of the frame of the rules, and all of the frame is wanted. */
   readonly isFrame?: boolean;
   /** The part of each file, by its index and its height and width, that becomes `shape`, in place of the whole. */
@@ -48,14 +51,22 @@ type Rectangle = Pick<Placement, "top" | "left" | "height" | "width">;
  * Decodes files and hands their pixels on, in the order of the files, while the next ones are being read and decoded.
  *
  * The decoder works on Node's threads beside this one, so that several files under way keep all processors busy; worker
- * threads would share those (docs/benchmarks.md).
+ * threads would share those (docs/benchmarks.md). What is decoded does not depend on how many are under way.
  *
  * @param use gets the bytes [height, width, channels] of a file, and the file's index.
  * @throws UserError that names the files that cannot be read as images, up to 20 of them, and why.
  */
 export async function decodeEach(
   paths: readonly string[],
-  { shape, rules = decodeRules, onProgress, isFrame, crop, sizes }: EachOptions,
+  {
+    shape,
+    rules = decodeRules,
+    onProgress,
+    imageThreads = defaultImageThreads(),
+    isFrame,
+    crop,
+    sizes,
+  }: EachOptions,
   use: (pixels: Uint8Array, index: number) => void,
 ): Promise<void> {
   const sharp = await decoder();
@@ -67,14 +78,16 @@ export async function decodeEach(
       crop: crop && ((size) => crop(index, size)),
       bytes: sizes?.[index],
     });
+  const turn = inTurn(imageThreads);
   const underWay: Promise<Uint8Array | undefined>[] = [];
   const bad: Unreadable[] = [];
   let next = 0;
   let done = 0;
   for (let index = 0; index < paths.length && bad.length < mostTold; index++) {
-    // More than there are threads, so that they have work while one image takes long.
-    for (; next < paths.length && underWay.length < 2 * (usableCpus() + 1); next++) {
-      underWay.push(read(next).catch(() => undefined));
+    // Some wait for their turn or to be handed on, so that the threads have work while one image takes long.
+    for (; next < paths.length && underWay.length < 2 * (imageThreads + 1); next++) {
+      const own = next;
+      underWay.push(turn(() => read(own)).catch(() => undefined));
     }
     let pixels = await underWay.shift();
     if (pixels === undefined) {

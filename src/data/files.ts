@@ -1,28 +1,27 @@
 /** Image files as a source: each is decoded whenever a batch asks for it, so that no more than a batch is in memory. */
 import type { Placement } from "./augment.js";
+import type { DecodeOptions } from "./decode.js";
 import { decodeEach } from "./decode.js";
 import type { ImageFile } from "./folder.js";
-import type { DecodeRules } from "./rules.js";
 import type { ImageSource } from "./source.js";
 import { imageWriter } from "./writer.js";
 
 /**
- * A source of image files, which become images of `shape` by `rules`.
+ * A source of image files, which become images as `options` say.
  *
  * Filling fails with a UserError that names the files which cannot be read, or are no images any more.
  */
 export function fileSource(
   files: readonly ImageFile[],
-  shape: readonly [height: number, width: number, channels: number],
-  rules: DecodeRules,
+  options: Pick<DecodeOptions, "shape" | "rules" | "imageThreads">,
 ): ImageSource {
-  const write = imageWriter(shape);
+  const write = imageWriter(options.shape);
   return {
     count: files.length,
     labels: Int32Array.from(files, ({ label }) => label),
     fill(indices, placements: readonly Placement[] | undefined, out) {
       const paths = Array.from(indices, (index) => files[index].path);
-      return decodeEach(paths, { shape, rules }, (pixels, i) => write(pixels, 0, placements?.[i], out, i));
+      return decodeEach(paths, options, (pixels, i) => write(pixels, 0, placements?.[i], out, i));
     },
   };
 }

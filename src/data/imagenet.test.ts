@@ -199,6 +199,18 @@ test("listed again, a folder whose files are the same has its checksum, and anot
   expect((await load()).checksum).toBe(checksum);
 });
 
+test("no more images are decoded at a time than Node has threads for", async () => {
+  vi.stubEnv("UV_THREADPOOL_SIZE", "3");
+  try {
+    await load({ imageThreads: 3 });
+    await expect(load({ imageThreads: 4 })).rejects.toThrow(
+      /^imageThreads must be an integer from 1 to 3, the threads of Node's pool in this process; the environment variable UV_THREADPOOL_SIZE sets how many before it starts, got 4$/,
+    );
+  } finally {
+    vi.stubEnv("UV_THREADPOOL_SIZE", undefined);
+  }
+});
+
 test("a file that has changed since it was listed is reported when it is opened", async () => {
   const file = join(root, "val", tench, "ILSVRC2012_val_00000009.png");
   await writeImage(file, plain(70));
@@ -211,15 +223,15 @@ test("a file that has changed since it was listed is reported when it is opened"
 });
 
 test.each(["paper", "redbit"])(
-  "preset %s: an image's crop depends on seed, epoch and image, and not on its batch",
+  "preset %s: an image's crop depends on seed, epoch and image, and not on its batch or on threads",
   async (preset) => {
     const directory = join(parent, preset);
     for (const name of ["a", "b", "c"]) {
       await writeImage(join(directory, "train", tench, `${name}.png`), places, [16, 20]);
     }
     await writeImage(join(directory, "val", tench, "d.png"), places, [16, 20]);
-    const data = await load({ directory, preset });
-    const shown = async (seed: number, epoch: number, batchSize: number) => {
+    const one = await load({ directory, preset });
+    const shown = async (seed: number, epoch: number, batchSize: number, data = one) => {
       const batches = trainingBatches(data, { batchSize, seed });
       const size = shape[0] * shape[1] * 3;
       const all: string[] = [];
@@ -234,6 +246,9 @@ test.each(["paper", "redbit"])(
     const first = await shown(1, 0, 3);
     expect(new Set(first).size).toBe(3);
     expect(await shown(1, 0, 1)).toEqual(first);
+    for (const imageThreads of [1, 4]) {
+      expect(await shown(1, 0, 3, await load({ directory, preset, imageThreads }))).toEqual(first);
+    }
     expect(await shown(1, 1, 3)).not.toEqual(first);
     expect(await shown(2, 0, 3)).not.toEqual(first);
   },

@@ -10,7 +10,7 @@ import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, oneOf, optional, text } from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
-import { listenerRules } from "./check.js";
+import { imageThreadsRule, listenerRules } from "./check.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { Preparation } from "./images.js";
 import { groundTruth } from "./imagenet-truth.js";
@@ -46,6 +46,8 @@ export interface ImagenetOptions extends LoadListeners {
   readonly preparation?: Preparation;
   /** The rules by which files become pixels, where a run goes on that has older ones. */
   readonly rules?: DecodeRules;
+  /** Images that are decoded at a time. Default: the CPUs, at most 8. Results do not depend on it. */
+  readonly imageThreads?: number;
 }
 
 const optionRules: Rules<ImagenetOptions> = {
@@ -60,6 +62,7 @@ const optionRules: Rules<ImagenetOptions> = {
   }),
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   rules: optional({ allowed: allowedRules, test: isRules }),
+  imageThreads: optional(imageThreadsRule),
 };
 
 /** Where one may get it. Nothing is downloaded: its terms of use do not allow it. */
@@ -92,7 +95,7 @@ const presets: Readonly<
  */
 export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   checkOptions("imagenet", options, optionRules);
-  const { shape, preparation } = options;
+  const { shape, preparation, imageThreads } = options;
   if (shape[2] !== 3) {
     throw new UserError(`ImageNet's images have 3 channels (red, green, blue), not ${shape[2]}`, "channels");
   }
@@ -106,7 +109,7 @@ export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   const test = listValidation(root, wnids, listeners);
   const crops = augmentation.resizedCrop === undefined ? "frames" : "photographs";
   const source = ({ manifest, indices, labels }: Listed): ImageSource =>
-    photoSource(manifest, indices, labels, { shape, rules, crops });
+    photoSource(manifest, indices, labels, { shape, rules, crops, imageThreads });
   const hash = createHash("sha256");
   for (const set of [train, test]) addFiles(hash, set, wnids);
   return {

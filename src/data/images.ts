@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { memoryText, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
-import { listenerRules } from "./check.js";
+import { imageThreadsRule, listenerRules } from "./check.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import { allocateImages, decodeEach } from "./decode.js";
 import { Doubts } from "./doubts.js";
@@ -45,6 +45,8 @@ export interface ImagesOptions extends LoadListeners {
    * asked for, which gives the same bits and takes longer. Default 128 MiB.
    */
   readonly memory?: number;
+  /** Images that are decoded at a time. Default: the CPUs, at most 8. Results do not depend on it. */
+  readonly imageThreads?: number;
 }
 
 /** What a folder's images may take in memory by default. */
@@ -61,6 +63,7 @@ const optionRules: Rules<ImagesOptions> = {
     allowed: "a number of bytes, 0 or more",
     test: (value) => typeof value === "number" && value >= 0,
   }),
+  imageThreads: optional(imageThreadsRule),
 };
 
 /**
@@ -149,7 +152,15 @@ interface Read {
 /** Decodes all files once, and keeps their images where they may be in memory. @throws UserError for bad files */
 async function readAll(
   { learned, test, classNames }: Listed,
-  { directory, shape, rules = decodeRules, memory = imageMemory, onProgress, onWarning }: ImagesOptions,
+  {
+    directory,
+    shape,
+    rules = decodeRules,
+    memory = imageMemory,
+    imageThreads,
+    onProgress,
+    onWarning,
+  }: ImagesOptions,
 ): Promise<Read> {
   const files = [...learned, ...test];
   const size = shape[0] * shape[1] * shape[2];
@@ -169,6 +180,7 @@ async function readAll(
     {
       shape,
       rules,
+      imageThreads,
       onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
     },
     (pixels, index) => {
@@ -184,7 +196,7 @@ async function readAll(
   const setOf = (begin: number, end: number) => {
     const some = files.slice(begin, end);
     return kept === undefined
-      ? fileSource(some, shape, rules)
+      ? fileSource(some, { shape, rules, imageThreads })
       : { images: kept.subarray(begin * size, end * size), labels: labelsOf(some), count: some.length };
   };
   return { checksum: hash.digest("hex"), moments, doubts, setOf };

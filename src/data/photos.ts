@@ -1,5 +1,6 @@
 /** Photographs of many sizes as a source: files that are decoded when a batch asks for them. */
 import type { Placement } from "./augment.js";
+import type { DecodeOptions } from "./decode.js";
 import { decodeEach } from "./decode.js";
 import type { Manifest } from "./manifest.js";
 import type { DecodeRules } from "./rules.js";
@@ -8,7 +9,7 @@ import type { ImageSource, Placer } from "./source.js";
 import { imageWriter } from "./writer.js";
 
 /** How a source's photographs are shown. */
-export interface PhotoOptions {
+export interface PhotoOptions extends Pick<DecodeOptions, "imageThreads"> {
   /** Height, width and channels of what is shown. */
   readonly shape: readonly [height: number, width: number, channels: number];
   readonly rules: DecodeRules;
@@ -29,7 +30,7 @@ export function photoSource(
   manifest: Manifest,
   indices: Uint32Array,
   labels: Int32Array,
-  { shape, rules, crops }: PhotoOptions,
+  { shape, rules, crops, imageThreads }: PhotoOptions,
 ): ImageSource {
   const frame = frameOf(shape);
   const ofFrame = imageWriter(shape, frame);
@@ -41,7 +42,7 @@ export function photoSource(
     async fill(chosen, placer: Placer | undefined, out) {
       const files = Array.from(chosen, (i) => indices[i]);
       const paths = files.map((file) => manifest.path(file));
-      const listed = { rules, sizes: files.map((file) => manifest.sizes[file]) };
+      const listed = { rules, imageThreads, sizes: files.map((file) => manifest.sizes[file]) };
       if (placer === undefined || crops === "frames") {
         await decodeEach(paths, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
           ofFrame(pixels, 0, placer?.(i, [frame[0], frame[1]]), out, i),

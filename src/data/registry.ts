@@ -20,7 +20,9 @@ import type { ImageSet, ImageSource } from "./source.js";
 
 /** What a data set may be loaded with. */
 export interface LoadOptions
-  extends LoadListeners, Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory"> {
+  extends
+    LoadListeners,
+    Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory" | "imageThreads"> {
   /** That of the method, where a data set is prepared as its table or as elsewhere. */
   readonly preset?: string;
   /** Some of the classes: how many of the first, or their folders. */

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { lastBatches } from "../data/batches.js";
 import { dataRegistry, dataSetNamed, isMirror } from "../data/index.js";
-import { mostThreads } from "../machine.js";
+import { mostImageThreads, mostThreads } from "../machine.js";
 import { depths, isDepth, modelRegistry } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
 import type { OptimizerOption } from "../optim/index.js";
@@ -208,6 +208,22 @@ export const settings = {
     resumable: true,
     isLocal: true,
     needs: { words: "data images", isMet: ({ data }) => data === "images" },
+  }),
+  imageThreads: setting({
+    schema: whole(1, mostImageThreads),
+    group: "images",
+    flag: {
+      usage: "--image-threads <n>",
+      help: "images that are decoded at a time; results do not depend on it (default: the CPUs, at most 8)",
+      reads: "number",
+    },
+    resumable: true,
+    isLocal: true,
+    isForgotten: true,
+    needs: {
+      words: "data images or imagenet",
+      isMet: ({ data }) => data === "images" || data === "imagenet",
+    },
   }),
   classes: setting({
     schema: field(
