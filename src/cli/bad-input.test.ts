@@ -324,6 +324,10 @@ describe("settings of the training", () => {
       "train lenet5 --batch-size 0",
       "batchSize must be an integer from 1 to 65536, got 0 (from --batch-size)",
     ],
+    [
+      "train lenet5 --accumulate 3",
+      "accumulate must divide batchSize 128, as 2 or 4 does, got 3 (from --accumulate)",
+    ],
     ["train lenet5 --seed -1", "seed must be an integer from 0 to 9007199254740991, got -1 (from --seed)"],
     [
       `${training} --validation 256`,
@@ -358,7 +362,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, classes, augment, validation, optimizer, loss, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, lastBatch, gradients, seed, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, classes, augment, validation, optimizer, loss, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

@@ -72,7 +72,7 @@ export async function trainCommand(model: string | undefined, command: Command):
   if (flags.json === true) {
     print(JSON.stringify({ ...resultObject(run, firstStepSeconds), profile }));
   } else {
-    if (profile !== undefined) print(profileLines(profile, options.batchSize).join("\n"));
+    if (profile !== undefined) print(profileLines(profile, options).join("\n"));
     report(run, firstStepSeconds === undefined);
   }
   if (run.interrupted) process.exitCode = exitCodes.interrupted;
@@ -258,14 +258,15 @@ export function interruptedLine({ stopped, directory }: Run): string {
 
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
-  const { executor, threads, batchSize, gradients } = options;
+  const { executor, threads, gradients } = options;
   const { optimizer, loss } = resolveOptimizer(options);
+  const batchSize = options.batchSize / options.accumulate;
   return profileStep({ model, method, optimizer, loss, data, gradients, batchSize, executor, threads });
 }
 
 function profileLines(
   { rows, peak, stepMilliseconds, prepareMilliseconds, waitingShare }: Profile,
-  batchSize: number,
+  { batchSize, accumulate }: RunOptions,
 ): string[] {
   const share = (value: number, most: number | undefined): string =>
     most === undefined ? "" : `${((100 * value) / most).toFixed(1)}%`;
@@ -281,7 +282,7 @@ function profileLines(
   ]);
   const lines = [
     ...table([["instructions", "count", "ms", "share", "Gop/s", "peak", "GB/s", "peak"], ...cells]),
-    `a step of ${batchSize} images takes ${stepMilliseconds.toFixed(2)} ms; ` +
+    `${accumulate === 1 ? "a step" : "a small batch"} of ${batchSize / accumulate} images takes ${stepMilliseconds.toFixed(2)} ms; ` +
       `a batch is prepared meanwhile in ${prepareMilliseconds.toFixed(2)} ms, ` +
       `for which steps waited ${(100 * waitingShare).toFixed(2)}% of the time`,
   ];

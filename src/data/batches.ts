@@ -31,14 +31,22 @@ export const lastBatches = ["keep", "drop"] as const;
 export interface BatchOptions {
   /** Images of a step. */
   readonly batchSize: number;
+  /** The small batches that a step's images are divided into, a divisor of `batchSize`. Default 1. */
+  readonly accumulate?: number;
   /** Decides their order and augmentation. */
   readonly seed: number;
   /** Default "keep". */
   readonly lastBatch?: (typeof lastBatches)[number];
 }
 
-/** The training images, shuffled anew and augmented in each epoch. */
-export function trainingBatches(dataset: Dataset, { batchSize, seed, lastBatch }: BatchOptions): Batches {
+/**
+ * The training images, shuffled anew and augmented in each epoch. With `accumulate` N these are small batches, N of which
+ * in a row are a batch: as many images in each, and what is left in the last one of an epoch.
+ */
+export function trainingBatches(
+  dataset: Dataset,
+  { batchSize, accumulate = 1, seed, lastBatch }: BatchOptions,
+): Batches {
   const { augmentation, shape } = dataset;
   const train = sourceOf(dataset.train, shape);
   // Fewer images than a batch are a step all the same.
@@ -68,7 +76,7 @@ export function trainingBatches(dataset: Dataset, { batchSize, seed, lastBatch }
     if (train.varies === true) return { indices, placements: placer };
     return { indices, placements: Array.from(indices, (_, i) => placer(i, [shape[0], shape[1]])) };
   };
-  return batches(train, dataset, lastBatch === "drop" ? whole : train.count, batchSize, choose);
+  return batches(train, dataset, lastBatch === "drop" ? whole : train.count, batchSize / accumulate, choose);
 }
 
 /** Images in their own order, as they are; `epoch` does not matter. */

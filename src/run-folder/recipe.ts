@@ -48,6 +48,8 @@ export interface Recipe {
   /** The revisions of the rules by which the run is made; absent where they are the first. */
   readonly revision?: Revision;
   readonly batchSize: number;
+  /** The small batches that each batch is run as; absent where it is 1, which is what runs did before there was another. */
+  readonly accumulate?: number;
   /** Absent where it is "keep", which is what runs did before there was another. */
   readonly lastBatch?: "keep" | "drop";
   readonly seed: number;
@@ -114,6 +116,11 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
     words: ({ name }) => (name === crossEntropy.name ? [] : [`loss ${name}`]),
   },
   batchSize: { schema: z.number(), words: (size) => [`batch ${size}`] },
+  accumulate: {
+    schema: count.optional(),
+    absent: 1,
+    words: (parts) => (parts === 1 ? [] : [`gradients summed over ${parts} small batches`]),
+  },
   lastBatch: {
     schema: z.enum(lastBatches).optional(),
     absent: "keep",
@@ -201,6 +208,7 @@ export function recipeOf(
     code,
     gradients,
     batchSize,
+    accumulate,
     lastBatch,
     seed,
     validation,
@@ -218,6 +226,7 @@ export function recipeOf(
     preparation: { mean: data.mean, std: data.std, classNames: data.classNames, ...rules },
     gradients,
     batchSize,
+    accumulate: accumulate === parts.accumulate.absent ? undefined : accumulate,
     lastBatch: lastBatch === parts.lastBatch.absent ? undefined : lastBatch,
     seed,
     validation,

@@ -19,6 +19,7 @@ import { recordedCode } from "./code.js";
 import type { Loss } from "../optim/losses.js";
 import { lossOf } from "../optim/losses.js";
 import { isCodeFile } from "./setting.js";
+import { checkAccumulate } from "./small-batches.js";
 import type { CodeKey } from "./settings.js";
 import { codeKeys, runKeys, runSchema, without } from "./settings.js";
 import type { TrainOptions } from "./train.js";
@@ -42,7 +43,10 @@ export function parseRunOptions(
   const raw = withBits(given, sourceOf);
   const data = raw.data ?? shippedData(raw.model);
   const result = runSchema.safeParse({ data, ...dataSetNamed(data)?.defaults, ...raw });
-  if (result.success) return { ...result.data, ...optimizerDefaults(result.data) };
+  if (result.success) {
+    checkDivides(result.data, sourceOf);
+    return { ...result.data, ...optimizerDefaults(result.data) };
+  }
   const { issues } = result.error;
   // A misspelt key is the cause of what seems to be missing. A file that could not be loaded may be reported already.
   const issue =
@@ -60,6 +64,15 @@ export function parseRunOptions(
   const key = String(issue.path[0]);
   const source = raw[key] === undefined ? "" : ` (from ${sourceOf(key)})`;
   throw new UserError(`${key} ${issue.message}${source}`, key);
+}
+
+/** @throws UserError unless `accumulate` divides the batch. */
+function checkDivides({ accumulate, batchSize }: Parsed, sourceOf: (key: string) => string): void {
+  try {
+    checkAccumulate(accumulate, batchSize);
+  } catch (error) {
+    throw new UserError(`${(error as Error).message} (from ${sourceOf("accumulate")})`, "accumulate");
+  }
 }
 
 /** The shipped data set for a network, which is what it trains on where no other is named. */

@@ -33,6 +33,14 @@ test.each([
   expect(lastStepWarning(count, batchSize)).toBeUndefined();
 });
 
+test("small batches are warned about in place of steps", () => {
+  expect(lastStepWarning(1282, 128)).toBeDefined();
+  expect(lastStepWarning(1282, 128, 64)).toBeUndefined();
+  expect(lastStepWarning(1025, 128, 4)).toMatch(
+    /^the last of 33 small batches of an epoch has only 1 of 32 images, .*; with batch size 112 it has 17$/,
+  );
+});
+
 test("a training warns once, if its network has running statistics", async () => {
   const data = fromArrays({ train: images(65, 0), test: images(8, 3), shape: [6, 6, 1], classes: 4 });
   const plain = network("plain", { input: [6, 6, 1], classes: 4 }, (net, x) =>

@@ -1,23 +1,24 @@
-/** The last step of an epoch, on the remaining images. */
+/** The last step of an epoch, or the last small batch of it, on the remaining images. */
 
 /** A last step smaller than this share of a batch is worth a warning. */
 const least = 1 / 8;
 
 /**
  * A warning if the last step of an epoch has few images: it contributes a tenth of batch normalisation's running
- * statistics, just before the network is scored.
+ * statistics, just before the network is scored. Where a batch is divided, the last small batch is what counts.
  */
-export function lastStepWarning(images: number, batchSize: number): string | undefined {
-  const left = images % batchSize;
-  if (images < batchSize || left === 0 || left >= least * batchSize) return undefined;
-  const steps = Math.ceil(images / batchSize);
-  const better = [...nearTo(batchSize)].find((size) => isGood(images, size));
+export function lastStepWarning(images: number, batchSize: number, accumulate = 1): string | undefined {
+  const size = batchSize / accumulate;
+  const left = images % size;
+  if (images < size || left === 0 || left >= least * size) return undefined;
+  const count = Math.ceil(images / size);
+  const better = [...nearTo(size)].find((other) => isGood(images, other));
   const remedy =
     better === undefined
       ? "choose another batch size"
-      : `with batch size ${better} it has ${images % better || better}`;
+      : `with batch size ${better * accumulate} it has ${images % better || better}`;
   return (
-    `the last of ${steps} steps of an epoch has only ${left} of ${batchSize} images, and a tenth of the running statistics ` +
+    `the last of ${count} ${accumulate === 1 ? "steps" : "small batches"} of an epoch has only ${left} of ${size} images, and a tenth of the running statistics ` +
     `of batch normalisation is from it when the network is scored; ${remedy}`
   );
 }

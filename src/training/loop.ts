@@ -49,8 +49,10 @@ import type { TrainProgress } from "./progress.js";
 import { Pace } from "./progress.js";
 import { Saver } from "./saver.js";
 import { warningsAtStart } from "./start.js";
+import type { Stepper } from "./small-batches.js";
+import { Division, stepperOf } from "./small-batches.js";
 import type { TrainingTensors } from "./step.js";
-import { compileQuantizedWeights, compileScores, compileStep } from "./step.js";
+import { compileQuantizedWeights, compileScores } from "./step.js";
 import { UnderWay } from "./under-way.js";
 
 /** What is trained, checked and complete. */
@@ -63,6 +65,7 @@ export interface Job extends BatchOptions {
   /** Held-out training images, if the best epoch is chosen on them. */
   readonly validation: ImageSource | undefined;
   readonly epochs: number;
+  readonly accumulate: number;
   readonly gradients: GradientType;
   readonly loss: Loss;
   readonly executor: Executor;
@@ -90,12 +93,12 @@ export interface Outcome {
   readonly imagesPerSecond: number;
 }
 
-/** A step that has begun and whose numbers are not taken yet. */
-interface StepUnderWay {
+/** A small batch that has begun and whose numbers are not taken yet. */
+interface PartUnderWay {
   readonly step: number;
-  /** Images of its batch. */
-  readonly count: number;
-  readonly results: ReturnType<ReturnType<typeof compileStep>["begin"]>["results"];
+  readonly isLast: boolean;
+  readonly images: number;
+  readonly results: ReturnType<Stepper["begin"]>["results"];
 }
 
 /** How often a training looks for the file `stop`. */
@@ -103,10 +106,14 @@ const millisecondsBetweenLooks = 1000;
 
 /** A training about to begin, or to go on. It copies the initial values and lets go of them. */
 export class Training {
-  private readonly step: ReturnType<typeof compileStep>;
+  private readonly stepper: Stepper;
   private readonly scores: ReturnType<typeof compileScores>;
   private readonly quantized: ReturnType<typeof compileQuantizedWeights>;
+  /** Small batches, and how they are divided into steps. */
   private readonly batches: Batches;
+  private readonly division: Division;
+  /** Images that are run at a time, in training and in scoring. */
+  private readonly smallBatch: number;
   private readonly pace: Pace;
   private readonly split: Split;
 
@@ -119,7 +126,7 @@ export class Training {
   private readonly metrics: EpochMetrics[];
   /** Kept here for runs without a directory. */
   private best: Weights | undefined;
-  private readonly underWay: UnderWay<StepUnderWay>;
+  private readonly underWay: UnderWay<PartUnderWay>;
   private saver: Saver | undefined;
   private stopped = false;
   private nextLook = 0;
@@ -128,18 +135,20 @@ export class Training {
     private readonly job: Job,
     initial: TrainingValues,
   ) {
-    const { model, method, optimizer, executor, data, validation, batchSize, epochs, directory } = job;
-    this.underWay = new UnderWay(executor.target.stepsUnderWay, (step) => this.take(step));
-    this.step = compileStep(model, method, optimizer, executor, job);
+    const { model, method, executor, data, validation, batchSize, accumulate, epochs, directory } = job;
+    this.underWay = new UnderWay(executor.target.stepsUnderWay, (part) => this.take(part));
+    this.stepper = stepperOf(job);
     this.scores = compileScores(model, method, executor, job.ties);
     this.quantized = compileQuantizedWeights(model, method, executor);
     this.batches = trainingBatches(data, job);
+    this.division = new Division(this.batches, accumulate);
+    this.smallBatch = batchSize / accumulate;
     const evaluated = data.test.count + (validation?.count ?? 0);
-    this.pace = new Pace(epochs, this.batches.steps, Math.ceil(evaluated / batchSize));
+    this.pace = new Pace(epochs, this.division.steps, Math.ceil(evaluated / this.smallBatch) / accumulate);
     this.split = validation === undefined ? "test" : "validation";
 
     const start = directory?.checkpoint ?? firstCheckpoint(job, initial);
-    this.state = createState<TrainingTensors>(start.values, { executor });
+    this.state = createState<TrainingTensors>(this.stepper.stateOf(start.values), { executor });
     this.epoch = start.epoch;
     this.stepInEpoch = start.step;
     this.sums = start.sums;
@@ -212,9 +221,9 @@ export class Training {
       data: new Float32Array(count * shape[0] * shape[1] * shape[2]),
       shape: [count, ...shape],
     };
-    return this.step.program(
+    return this.stepper.program(
       this.state,
-      this.batchOf({ images, labels: { data: new Int32Array(count), shape: [count] } }, 1),
+      this.batchOf({ images, labels: { data: new Int32Array(count), shape: [count] } }, 0, 0),
     );
   }
 
@@ -233,10 +242,11 @@ export class Training {
       this.batches,
       data.shape,
       this.epoch,
-      this.stepInEpoch,
-      async (batch, step) => {
-        await this.underWay.add(this.beginStep(batch, step));
-        return this.goesOn();
+      this.stepInEpoch * this.division.accumulate,
+      async (batch, index) => {
+        const part = this.beginPart(batch, index);
+        await this.underWay.add(part);
+        return !part.isLast || this.goesOn();
       },
     );
     await this.underWay.settle();
@@ -253,7 +263,7 @@ export class Training {
     const lines = await this.layerLines();
     this.metrics.push({
       epoch: this.epoch,
-      step: this.epoch * this.batches.steps,
+      step: this.epoch * this.division.steps,
       seconds: (performance.now() - began) / 1000,
       learningRate,
       trainLoss,
@@ -272,28 +282,33 @@ export class Training {
     return true;
   }
 
-  private beginStep(batch: ImageBatch, step: number): StepUnderWay {
-    const number = this.epoch * this.batches.steps + step + 1;
-    const { state, results } = this.step.begin(this.state, this.batchOf(batch, number));
+  private beginPart(batch: ImageBatch, index: number): PartUnderWay {
+    const part = this.division.part(index);
+    const { state, results } = this.stepper.begin(this.state, this.batchOf(batch, index, part.step), part);
     this.state = state;
-    return { step, count: batch.labels.data.length, results };
+    return { ...part, images: batch.labels.data.length, results };
   }
 
-  private async take({ step, count, results }: StepUnderWay): Promise<void> {
+  private async take({ step, isLast, images, results }: PartUnderWay): Promise<void> {
     const { loss, top1, top5 } = await results;
     if (!Number.isFinite(loss.data[0])) {
       if (this.epoch === 0 && step === 0) throw this.brokenAtStart(loss.data[0]);
       throw this.diverged(`the loss became ${loss.data[0]}`, `epoch ${this.epoch + 1}, step ${step + 1}`);
     }
-    this.sums = addBatch(this.sums, count, loss.data[0], top1.data[0], top5.data[0]);
+    this.sums = addBatch(this.sums, images, loss.data[0], top1.data[0], top5.data[0]);
+    this.pace.addImages(images);
+    if (!isLast) return;
     this.stepInEpoch = step + 1;
-    this.pace.trained(this.epoch, step, count);
-    this.report("train", this.epoch, step + 1, this.batches.steps, scoresOf(this.sums));
+    this.pace.trained(this.epoch, step);
+    this.report("train", this.epoch, step + 1, this.division.steps, scoresOf(this.sums));
   }
 
-  private batchOf(batch: ImageBatch, number: number) {
-    const key = Int32Array.from(keyFor(this.job.seed, "step", number), (word) => word | 0);
-    const scalars = scalarsOf(this.job.optimizer, number, this.learningRate());
+  /** A small batch with the key of its random numbers, which each has of its own, and the scalars of its step's update. */
+  private batchOf(batch: ImageBatch, index: number, step: number) {
+    const { seed, optimizer } = this.job;
+    const [indexOfAll, stepOfAll] = [this.batches, this.division].map(({ steps }) => this.epoch * steps);
+    const key = Int32Array.from(keyFor(seed, "step", indexOfAll + index + 1), (word) => word | 0);
+    const scalars = scalarsOf(optimizer, stepOfAll + step + 1, this.learningRate());
     return { ...batch, random: { data: key, shape: [2] }, scalars };
   }
 
@@ -306,19 +321,24 @@ export class Training {
     if (onTest === undefined) return undefined;
     const { scores: test, counts } = onTest;
     if (validation === undefined) return { watched: test, test, counts };
-    const heldOut = await this.evaluateOn(validation, Math.ceil(data.test.count / this.job.batchSize));
+    const heldOut = await this.evaluateOn(validation, Math.ceil(data.test.count / this.smallBatch));
     return heldOut && { watched: heldOut.scores, test, counts };
   }
 
   private async evaluateOn(set: ImageSet | ImageSource, batchesBefore: number): Promise<Scored | undefined> {
-    const { data, batchSize } = this.job;
+    const { data, accumulate } = this.job;
     const trained = scoresOf(this.sums);
     const onBatch = (batch: number, batches: number) => {
-      this.pace.evaluated(this.epoch, batchesBefore + batch);
+      this.pace.evaluated(this.epoch, (batchesBefore + batch) / accumulate);
       this.report("evaluate", this.epoch, batch, batches, trained);
     };
     const isStopped = async (): Promise<boolean> => !(await this.goesOn());
-    const scored = await score(this.scores, this.state, data, { set, batchSize, onBatch, isStopped });
+    const scored = await score(this.scores, this.state, data, {
+      set,
+      batchSize: this.smallBatch,
+      onBatch,
+      isStopped,
+    });
     if (scored !== undefined && !Number.isFinite(scored.scores.loss)) {
       throw this.diverged(
         `the loss became ${scored.scores.loss}`,
@@ -353,9 +373,9 @@ export class Training {
   }
 
   /** Where the training stands, until the next step. */
-  private checkpoint(values = this.state.arrays()): CheckpointToWrite {
+  private checkpoint({ parameters, statistics, optimizer } = this.state.arrays()): CheckpointToWrite {
     const { epoch, stepInEpoch: step, sums, signs } = this;
-    return { values, epoch, step, sums, signs };
+    return { values: { parameters, statistics, optimizer }, epoch, step, sums, signs };
   }
 
   private learningRate(epoch = this.epoch): number {

@@ -45,12 +45,16 @@ export class Pace {
     this.before = performance.now();
   }
 
-  /** Counts a training step that ended now. */
-  trained(epoch: number, step: number, images: number): void {
+  /** Counts images that have been trained on by now. */
+  addImages(images: number): void {
     const now = performance.now();
     this.trainingSeconds += (now - this.before) / 1000;
     this.before = now;
     this.images += images;
+  }
+
+  /** Counts a training step that ended now. */
+  trained(epoch: number, step: number): void {
     this.advance(epoch * this.unitsAnEpoch + step + 1);
   }
 

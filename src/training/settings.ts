@@ -345,6 +345,19 @@ export const settings = {
     part: "batchSize",
     isInCode: true,
   }),
+  accumulate: setting({
+    schema: whole(1, 65_536),
+    default: 1,
+    absent: 1,
+    group: "training",
+    flag: {
+      usage: "--accumulate <n>",
+      help: "run each batch as n small ones, whose gradients are summed before one update: takes less memory",
+      reads: "number",
+    },
+    part: "accumulate",
+    isInCode: true,
+  }),
   lastBatch: setting({
     schema: oneOf(...lastBatches),
     default: "keep",

@@ -3,7 +3,7 @@ import { valueAndGradients } from "../compiler/autodiff.js";
 import { compile } from "../compiler/compile.js";
 import type { Tensor } from "../graph/index.js";
 import type { TieRule } from "../graph/index.js";
-import { add, neg, reduceMax, topKCorrect } from "../graph/index.js";
+import { add, broadcastTo, constant, mul, neg, reduceMax, topKCorrect } from "../graph/index.js";
 import type { GradientType, Network, Tensors } from "../nn/index.js";
 import {
   apply,
@@ -25,8 +25,10 @@ export type TrainingTensors = WeightTensors & { readonly optimizer: Readonly<Rec
 
 /** images f32 [N, height, width, channels], labels i32 [N]. */
 type LabelledTensors = { readonly images: Tensor; readonly labels: Tensor };
-/** random: i32 [2], the key of the step's random numbers; scalars: the optimizer's, each of shape []. */
-type StepTensors = LabelledTensors & { readonly random: Tensor; readonly scalars: Tensors };
+/** random: i32 [2], the key of the random numbers. */
+type PassTensors = LabelledTensors & { readonly random: Tensor };
+/** scalars: the optimizer's, each of shape []. */
+type StepTensors = PassTensors & { readonly scalars: Tensors };
 
 /** The options of a step. */
 export interface StepRules {
@@ -44,42 +46,106 @@ export function compileStep(
   method: Method,
   optimizer: Optimizer,
   executor: Executor,
-  { gradients = "f32", ties = "first", loss = crossEntropy }: StepRules = {},
+  rules: StepRules = {},
 ) {
+  const pass = passOf(network, method, rules);
   return compile(
-    (state: TrainingTensors, { images, labels, random, scalars }: StepTensors) => {
-      const {
-        value,
-        auxiliary,
-        gradients: parameterGradients,
-      } = valueAndGradients((parameters: Tensors) => {
-        const weights = { parameters, statistics: state.statistics };
-        const { logits, statistics } = apply(network, method, weights, images, {
-          training: true,
-          random,
-          gradients,
-        });
-        return { value: lossValue(loss, logits, labels), auxiliary: { logits, statistics } };
-      }, state.parameters);
+    (state: TrainingTensors, { scalars, ...batch }: StepTensors) => {
+      const { gradients, statistics, loss, logits } = pass(state, batch);
       const { parameters, own } = updated(
         { network, method, optimizer },
         state.parameters,
-        parameterGradients,
+        gradients,
         state.optimizer,
         scalars,
       );
       return {
-        state: {
-          parameters: constrainWeights(network, method, parameters),
-          statistics: auxiliary.statistics,
-          optimizer: own,
-        },
-        loss: value,
-        ...rightAnswers(auxiliary.logits, labels, ties),
+        state: { parameters: constrainWeights(network, method, parameters), statistics, optimizer: own },
+        loss,
+        ...rightAnswers(logits, batch.labels, rules.ties),
       };
     },
     { executor },
   );
+}
+
+/** What is trained, and the gradients that have been summed since the last update: zeros after it. */
+export type SummingTensors = TrainingTensors & { readonly gradients: Tensors };
+
+/**
+ * The part of a step on one of the small batches that its batch is divided into: adds `share` times the gradients of the
+ * mean loss to those summed so far.
+ */
+export function compileSummedPass(
+  network: Network,
+  method: Method,
+  executor: Executor,
+  rules: StepRules = {},
+) {
+  const pass = passOf(network, method, rules);
+  return compile(
+    (
+      { gradients: sums, ...state }: SummingTensors,
+      { share, ...batch }: PassTensors & { readonly share: Tensor },
+    ) => {
+      const { gradients, statistics, loss, logits } = pass(state, batch, share);
+      const summed = Object.entries(sums).map(([name, sum]) => [name, add(sum, gradients[name])] as const);
+      return {
+        state: { ...state, statistics, gradients: Object.fromEntries(summed) },
+        loss,
+        ...rightAnswers(logits, batch.labels, rules.ties),
+      };
+    },
+    { executor },
+  );
+}
+
+/** The update by the gradients that have been summed. */
+export function compileUpdate(network: Network, method: Method, optimizer: Optimizer, executor: Executor) {
+  return compile(
+    ({ gradients, ...state }: SummingTensors, { scalars }: Pick<StepTensors, "scalars">) => {
+      const { parameters, own } = updated(
+        { network, method, optimizer },
+        state.parameters,
+        gradients,
+        state.optimizer,
+        scalars,
+      );
+      const zeros = Object.entries(gradients).map(
+        ([name, { shape }]) => [name, broadcastTo(constant(0), shape)] as const,
+      );
+      return {
+        state: {
+          parameters: constrainWeights(network, method, parameters),
+          statistics: state.statistics,
+          optimizer: own,
+          gradients: Object.fromEntries(zeros),
+        },
+      };
+    },
+    { executor },
+  );
+}
+
+/** Forward and backward: the logits and the mean loss of a batch, the loss's gradients times `share`, and the statistics after the batch. */
+function passOf(network: Network, method: Method, { gradients = "f32", loss = crossEntropy }: StepRules) {
+  return (
+    { parameters, statistics }: WeightTensors,
+    { images, labels, random }: PassTensors,
+    share?: Tensor,
+  ) => {
+    const { auxiliary, gradients: ofParameters } = valueAndGradients((inputs: Tensors) => {
+      const weights = { parameters: inputs, statistics };
+      const options = { training: true, random, gradients };
+      const { logits, ...after } = apply(network, method, weights, images, options);
+      const value = lossValue(loss, logits, labels);
+      return {
+        value: share === undefined ? value : mul(value, share),
+        auxiliary: { loss: value, logits, statistics: after.statistics },
+      };
+    }, parameters);
+    return { ...auxiliary, gradients: ofParameters };
+  };
 }
 
 /** The parameters after the optimizer's step, scaled as the method asks but not yet constrained by it; and the optimizer's own tensors. */
@@ -160,7 +226,11 @@ function logitsOf(network: Network, method: Method, state: WeightTensors, images
 }
 
 /** With fewer than five classes the top five are all of them. */
-function rightAnswers(logits: Tensor, labels: Tensor, ties: TieRule): { top1: Tensor; top5: Tensor } {
+function rightAnswers(
+  logits: Tensor,
+  labels: Tensor,
+  ties: TieRule = "first",
+): { top1: Tensor; top5: Tensor } {
   return {
     top1: topKCorrect(logits, labels, 1, ties),
     top5: topKCorrect(logits, labels, Math.min(5, logits.shape[1]), ties),

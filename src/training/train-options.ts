@@ -25,6 +25,7 @@ import { checkFits } from "./feed.js";
 import { parts, settingRule, training } from "./options.js";
 import type { TrainProgress } from "./progress.js";
 import type { Setting } from "./setting.js";
+import { checkAccumulate } from "./small-batches.js";
 import type { CodeKey, LogKind } from "./settings.js";
 import { codeKeys, settings as settingsTable } from "./settings.js";
 
@@ -43,6 +44,12 @@ export interface TrainOptions {
   readonly gradients?: GradientType;
   /** Images per step. Default 128. */
   readonly batchSize?: number;
+  /**
+   * How many small batches of the same size each batch is run as, a divisor of `batchSize`: their gradients are summed
+   * before one update, and memory is needed for a small batch alone. Batch normalisation takes the statistics of each
+   * small batch. Default 1.
+   */
+  readonly accumulate?: number;
   /**
    * What to do with the last images of an epoch that do not fill a batch: "keep" trains on them in a smaller last step,
    * "drop" leaves them out. Default "keep".
@@ -114,7 +121,14 @@ export type CheckedOptions = TrainOptions &
   Required<
     Pick<
       TrainOptions,
-      "loss" | "gradients" | "batchSize" | "lastBatch" | "seed" | "validation" | "checkpointEvery"
+      | "loss"
+      | "gradients"
+      | "batchSize"
+      | "accumulate"
+      | "lastBatch"
+      | "seed"
+      | "validation"
+      | "checkpointEvery"
     >
   >;
 
@@ -133,6 +147,8 @@ function check({
   schedule,
   gradients,
   epochs,
+  batchSize,
+  accumulate,
   validation,
   resume,
   overwrite,
@@ -144,6 +160,7 @@ function check({
     throw new UserError(`validation must be an integer from 0 to ${most}, got ${validation}`, "validation");
   }
   checkFits(model, data);
+  checkAccumulate(accumulate, batchSize);
   if (gradients === "bf16" && !hasCodes(model, method)) {
     throw new UserError(
       `gradients bf16 has no effect with ${method.name} at these bits: no layer multiplies codes; use gradients f32`,

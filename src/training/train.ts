@@ -104,7 +104,7 @@ export async function trainFromQueue(queue: string | undefined, options: TrainOp
 
 /** Everything before the first step. The result does not hold the initial values, which are as large as the state. */
 async function begin(settings: CheckedOptions, queue: string | undefined) {
-  const { model, method, optimizer, gradients, batchSize, seed, epochs } = settings;
+  const { model, method, optimizer, gradients, batchSize, accumulate, seed, epochs } = settings;
   const { directory: path, onWarning = emitWarning, onProgress = () => {}, signal } = settings;
   const split = settings.validation > 0 ? holdOut(settings.data, settings.validation, seed) : undefined;
   const { executor } = chooseExecutor({ executor: settings.executor, threads: settings.threads, onWarning });
@@ -114,7 +114,7 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
     );
   }
   const { parameters: specs, statistics, layers } = describe(model, method);
-  const warning = lastStepWarning((split ?? settings.data).train.count, batchSize);
+  const warning = lastStepWarning((split ?? settings.data).train.count, batchSize, accumulate);
   if (warning !== undefined && statistics.length > 0 && settings.lastBatch === "keep") {
     onWarning(`${warning}, and lastBatch "drop" leaves it out`);
   }
