@@ -4,6 +4,7 @@ import { dataSetNamed, dataSetOf } from "../data/index.js";
 import { resolveData } from "../training/config.js";
 import type { RunConfig } from "../training/index.js";
 import { evaluateRun } from "../training/index.js";
+import { counted } from "../errors.js";
 import { tieRuleOf } from "../run-folder/index.js";
 import { checkAnswerable } from "../training/predict.js";
 import { given, withSource, withSourceAsync } from "./flags.js";
@@ -39,6 +40,7 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
   const scores = await withSourceAsync(from, () =>
     evaluateRun(folder, { model, method, data, which, executor, threads, onWarning: warn }),
   );
+  const { damaged = 0 } = scores;
   const flags = given(command).values;
   const isOwnData = data.checksum === config.data.checksum || !("data" in flags || "dataDir" in flags);
   const line = run.metrics.find(({ epoch }) => epoch === scores.epoch)?.test;
@@ -50,15 +52,24 @@ export async function evalCommand(folder: string, command: Command): Promise<voi
     (line.top1 !== scores.top1 || line.top5 !== scores.top5);
   const kept = other ? { top1: line.top1, top5: line.top5 } : undefined;
   if (json) {
-    print(JSON.stringify({ ...scores, kept, data: data.name, images: data.test.count, directory: folder }));
+    print(
+      JSON.stringify({
+        ...scores,
+        kept,
+        data: data.name,
+        images: data.test.count - damaged,
+        directory: folder,
+      }),
+    );
     return;
   }
-  const images = data.test.count.toLocaleString("en-US");
+  const images = (data.test.count - damaged).toLocaleString("en-US");
   const name = dataSetOf(options.data).files === "folder" ? options.dataDir : data.name;
   const firstFive = data.classes > 5 ? `, ${percent(scores.top5)} among the first five` : "";
   print(
     `${percent(scores.top1)} of ${images} ${data.testIsAll === true ? "" : "test "}images of ${name} right${firstFive}, loss ${scores.loss.toFixed(4)}`,
   );
+  if (damaged > 0) print(`${counted(damaged, "damaged image")} left out`);
   if (kept !== undefined) {
     print(
       `the run kept ${percent(kept.top1)}${data.classes > 5 ? ` and ${percent(kept.top5)}` : ""}: it was started by an older version of fewbit, which counted an image as wrong where another class had an equal logit`,

@@ -181,6 +181,23 @@ describe("colours", () => {
     }
   });
 
+  test("--skip-damaged trains without damaged files, and says how many they are", async () => {
+    const file = join(folder, "hues/red/2.png");
+    const bytes = readFileSync(file);
+    writeFileSync(file, "no image");
+    const command =
+      "train lenet5 --data images --data-dir hues --image-size 16 --channels 3 --batch-size 18 --epochs 1 --skip-damaged --out left";
+    try {
+      const warnings =
+        "warning: ignored in hues: 1 file (1 of .txt)\nwarning: hues/red/2.png is left out: its format is unknown\n";
+      const lines = await output(`${command} --quiet`, warnings);
+      expect(lines.join("\n")).toContain("\n1 damaged image left out of the last epoch\n");
+      await output("eval left", "warning: ignored in hues: 1 file (1 of .txt)\n");
+    } finally {
+      writeFileSync(file, bytes);
+    }
+  });
+
   test("--profile and --validation know the network that was made for them", async () => {
     const { code, stdout } = await fewbit(
       folder,

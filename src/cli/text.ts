@@ -1,6 +1,6 @@
 /** Formats results for people: accuracies and what they were chosen on, tables, numbers. */
 import picocolors from "picocolors";
-import { memoryText, withoutControls } from "../errors.js";
+import { counted, memoryText, withoutControls } from "../errors.js";
 import type { LayerSummary, NetworkSummary } from "../nn/index.js";
 import type { Run, Split } from "../training/index.js";
 
@@ -64,6 +64,9 @@ export function resultLines(run: Run): string[] {
   ];
   if (chosenOn === "validation") {
     lines.push(`${percent(best.top1)} of the held-out images right after epoch ${best.epoch}`);
+  }
+  if (last.damaged !== undefined) {
+    lines.push(`${counted(last.damaged, "damaged image")} left out of the last epoch`);
   }
   return lines;
 }

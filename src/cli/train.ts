@@ -221,6 +221,7 @@ function resultObject(run: Run, firstStepSeconds: number | undefined) {
     bestEpoch: run.best.epoch,
     chosenOn: run.chosenOn,
     epochs: run.metrics.length,
+    damaged: run.last.damaged,
     seconds: run.seconds,
     imagesPerSecond: run.imagesPerSecond,
     directory: run.directory,

@@ -9,7 +9,7 @@ import type { Placement } from "./augment.js";
 import { placementOf, resizedCropOf } from "./augment.js";
 import type { Dataset } from "./dataset.js";
 import { keyFor } from "./random.js";
-import type { ImageSet, ImageSource, Placer } from "./source.js";
+import type { ImageSet, ImageSource, LeftOut, Placer } from "./source.js";
 import { allOf, sourceOf, viewOf } from "./source.js";
 
 export interface Batches {
@@ -20,8 +20,10 @@ export interface Batches {
   /**
    * Fills images [size(step), height, width, channels] and labels [size(step)], from the arrays' start. It is done when
    * it returns, or when the promise that it returns is fulfilled. One step is prepared at a time.
+   *
+   * @returns how many images there are: fewer than size(step) where damaged ones are left out.
    */
-  prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): void | Promise<void>;
+  prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): number | Promise<number>;
 }
 
 /** What becomes of the images of an epoch that do not fill a batch: they are a smaller last step, or left out, others in each epoch. */
@@ -38,6 +40,10 @@ export interface BatchOptions {
   /** Default "keep". */
   readonly lastBatch?: (typeof lastBatches)[number];
 }
+
+/** Images of an epoch, with those that may be left out because they are damaged. */
+export const imagesOf = ({ steps, size }: Batches): number =>
+  steps === 0 ? 0 : (steps - 1) * size(0) + size(steps - 1);
 
 /**
  * The training images, shuffled anew and augmented in each epoch. With `accumulate` N these are small batches, N of which
@@ -82,7 +88,7 @@ export function trainingBatches(
 /** Images in their own order, as they are; `epoch` does not matter. */
 export function evaluationBatches(
   set: ImageSet | ImageSource,
-  dataset: Pick<Dataset, "shape" | "mean" | "std">,
+  dataset: Prepared,
   batchSize: number,
 ): Batches {
   const source = sourceOf(set, dataset.shape);
@@ -104,6 +110,9 @@ export function holdOut(
   return { ...dataset, train: take(order.slice(count)), validation: take(order.slice(0, count)) };
 }
 
+/** How images are written to a batch. */
+type Prepared = Pick<Dataset, "shape" | "mean" | "std">;
+
 /** The images of a step, and what is shown of each. */
 interface Chosen {
   readonly indices: Uint32Array;
@@ -112,7 +121,7 @@ interface Chosen {
 
 function batches(
   source: ImageSource,
-  { mean, std }: Pick<Dataset, "mean" | "std">,
+  { shape, mean, std }: Prepared,
   count: number,
   batchSize: number,
   choose: (epoch: number, first: number, count: number) => Chosen,
@@ -124,7 +133,32 @@ function batches(
     prepare(epoch, step, images, labels) {
       const { indices, placements } = choose(epoch, step * batchSize, size(step));
       for (let i = 0; i < indices.length; i++) labels[i] = source.labels[indices[i]];
-      return source.fill(indices, placements, { images, mean, std });
+      const rest = (leftOut: LeftOut): number =>
+        !Array.isArray(leftOut) // what a function in JavaScript returns may be anything
+          ? indices.length
+          : closeGaps(leftOut, labels.subarray(0, indices.length), images, shape);
+      const filled = source.fill(indices, placements, { images, mean, std });
+      return filled instanceof Promise ? filled.then(rest) : rest(filled);
     },
   };
+}
+
+/** Moves the images of a batch, and their labels, to where others are left out; the number that remains. */
+function closeGaps(
+  leftOut: readonly number[],
+  labels: Int32Array,
+  images: Float32Array,
+  [height, width, channels]: Dataset["shape"],
+): number {
+  const size = height * width * channels;
+  let kept = 0;
+  for (let i = 0; i < labels.length; i++) {
+    if (leftOut.includes(i)) continue;
+    if (i !== kept) {
+      images.copyWithin(kept * size, i * size, (i + 1) * size);
+      labels[kept] = labels[i];
+    }
+    kept++;
+  }
+  return kept;
 }

@@ -23,6 +23,8 @@ export interface Dataset {
   readonly rules?: DecodeRules;
   /** Whether `test` is all images of a folder that tells none apart for test. */
   readonly testIsAll?: boolean;
+  /** Files that were left out when it was loaded, because they are damaged. Default: 0. */
+  readonly damaged?: number;
   /** Applied to training images only. */
   readonly augmentation?: Augmentation;
   /** SHA-256 over what decides images and labels, so that a run is continued on the data that it started on. */

@@ -42,6 +42,8 @@ interface EachOptions extends Pick<DecodeOptions, "shape" | "rules" | "onProgres
   readonly crop?: (index: number, size: readonly [height: number, width: number]) => Rectangle;
   /** The bytes that each file had when it was listed. One that has others is refused. */
   readonly sizes?: readonly number[];
+  /** Gets the files that were read and are no images for a network, which are then left out. Default: they are refused. */
+  readonly onDamaged?: (file: Unreadable, index: number) => void;
 }
 
 /** A part of an image, in whole pixels. */
@@ -66,6 +68,7 @@ export async function decodeEach(
     isFrame,
     crop,
     sizes,
+    onDamaged,
   }: EachOptions,
   use: (pixels: Uint8Array, index: number) => void,
 ): Promise<void> {
@@ -96,7 +99,8 @@ export async function decodeEach(
       await Promise.all(underWay);
       pixels = await read(index).catch((error: unknown) => {
         if (!(error instanceof Unreadable)) throw error;
-        bad.push(error);
+        if (onDamaged !== undefined && error.isDamaged) onDamaged(error, index);
+        else bad.push(error);
         return undefined;
       });
     }

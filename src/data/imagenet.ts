@@ -8,9 +8,10 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { checkOptions, imageShape, objectOf, oneOf, optional, text } from "../errors/options.js";
+import { checkOptions, flag, imageShape, objectOf, oneOf, optional, text } from "../errors/options.js";
 import type { Augmentation } from "./augment.js";
 import { imageThreadsRule, listenerRules } from "./check.js";
+import { Damaged } from "./damaged.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import type { Preparation } from "./images.js";
 import { groundTruth } from "./imagenet-truth.js";
@@ -48,6 +49,10 @@ export interface ImagenetOptions extends LoadListeners {
   readonly rules?: DecodeRules;
   /** Images that are decoded at a time. Default: the CPUs, at most 8. Results do not depend on it. */
   readonly imageThreads?: number;
+  /**
+   * Leaves damaged files out of batches, which are smaller by them, with a warning. Default: the first one ends the training.
+   */
+  readonly skipDamaged?: boolean;
 }
 
 const optionRules: Rules<ImagenetOptions> = {
@@ -63,6 +68,7 @@ const optionRules: Rules<ImagenetOptions> = {
   preparation: optional(objectOf("a run's preparation { mean, std, classNames }")),
   rules: optional({ allowed: allowedRules, test: isRules }),
   imageThreads: optional(imageThreadsRule),
+  skipDamaged: optional(flag),
 };
 
 /** Where one may get it. Nothing is downloaded: its terms of use do not allow it. */
@@ -108,8 +114,9 @@ export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   const train = preparation === undefined ? everyFile(listFiles(root.train, folders, listeners)) : undefined;
   const test = listValidation(root, wnids, listeners);
   const crops = augmentation.resizedCrop === undefined ? "frames" : "photographs";
+  const damaged = options.skipDamaged === true ? new Damaged(options.onWarning) : undefined;
   const source = ({ manifest, indices, labels }: Listed): ImageSource =>
-    photoSource(manifest, indices, labels, { shape, rules, crops, imageThreads });
+    photoSource(manifest, indices, labels, { shape, rules, crops, imageThreads, damaged });
   const hash = createHash("sha256");
   for (const set of [train, test]) addFiles(hash, set, wnids);
   return {

@@ -4,8 +4,9 @@ import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { memoryText, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
-import { checkOptions, imageShape, objectOf, optional, text } from "../errors/options.js";
+import { checkOptions, flag, imageShape, objectOf, optional, text } from "../errors/options.js";
 import { imageThreadsRule, listenerRules } from "./check.js";
+import { Damaged } from "./damaged.js";
 import type { Dataset, LoadListeners } from "./dataset.js";
 import { allocateImages, decodeEach } from "./decode.js";
 import { Doubts } from "./doubts.js";
@@ -47,6 +48,8 @@ export interface ImagesOptions extends LoadListeners {
   readonly memory?: number;
   /** Images that are decoded at a time. Default: the CPUs, at most 8. Results do not depend on it. */
   readonly imageThreads?: number;
+  /** Leaves files out that cannot be read as images, with a warning. Default: they are refused. */
+  readonly skipDamaged?: boolean;
 }
 
 /** What a folder's images may take in memory by default. */
@@ -64,6 +67,7 @@ const optionRules: Rules<ImagesOptions> = {
     test: (value) => typeof value === "number" && value >= 0,
   }),
   imageThreads: optional(imageThreadsRule),
+  skipDamaged: optional(flag),
 };
 
 /**
@@ -100,32 +104,30 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   // Of the run's own folder the images that it learned from are none to score it by.
   const isOwnPath = isScored && isSameFolder(directory, options.trainedOn?.directory);
   const learned = isOwnPath ? [] : train;
-  const files = [...learned, ...test];
   const read = await readAll({ learned, test, classNames }, { ...options, rules });
-  const { checksum } = read;
-  const all = { name: "images", classes: classNames.length, classNames, shape, rules, checksum };
+  const { checksum, damaged, sets } = read;
+  const all = { name: "images", classes: classNames.length, classNames, shape, rules, checksum, damaged };
   const augmentation = { cropPadding: Math.round(Math.min(height, width) / 8) };
-  const [trainSet, testSet] = [read.setOf(0, learned.length), read.setOf(learned.length, files.length)];
   if (!isScored) {
     const moments = read.moments.result;
     checkDeviation(moments.std, directory);
     const doubts = read.doubts.text;
     if (doubts !== undefined) onWarning?.(`in ${directory}: ${doubts}`);
-    return { ...all, ...moments, train: trainSet, test: testSet, augmentation };
+    return { ...all, ...moments, train: sets.learned, test: sets.test, augmentation };
   }
   const { mean, std } = preparation;
   if (isHeldOut && options.trainedOn === undefined) {
     onWarning?.(
-      `all ${files.length} images of ${directory} are scored, also those that the network was trained on; trainedOn leaves these out`,
+      `all ${sets.all.count} images of ${directory} are scored, also those that the network was trained on; trainedOn leaves these out`,
     );
   }
   const hasOwnTestSet = !isHeldOut || isOwnPath || checksum === options.trainedOn?.checksum;
-  const scored = hasOwnTestSet ? testSet : read.setOf(0, files.length);
+  const scored = hasOwnTestSet ? sets.test : sets.all;
   return {
     ...all,
     mean,
     std,
-    train: read.setOf(0, 0),
+    train: sets.none,
     test: scored,
     testIsAll: !hasOwnTestSet,
     augmentation,
@@ -145,11 +147,13 @@ interface Read {
   /** The mean and deviation of the images to train on. */
   readonly moments: Moments;
   readonly doubts: Doubts;
-  /** Some of the images, counted from the first to train on. */
-  setOf(begin: number, end: number): ImageSet | ImageSource;
+  /** Files that were left out; undefined for none. */
+  readonly damaged: number | undefined;
+  /** The images to train on, those to test with, both, and none. */
+  readonly sets: Readonly<Record<"learned" | "test" | "all" | "none", ImageSet | ImageSource>>;
 }
 
-/** Decodes all files once, and keeps their images where they may be in memory. @throws UserError for bad files */
+/** Decodes all files once, and keeps their images where they may be in memory. @throws UserError for bad files that are not to be left out */
 async function readAll(
   { learned, test, classNames }: Listed,
   {
@@ -158,6 +162,7 @@ async function readAll(
     rules = decodeRules,
     memory = imageMemory,
     imageThreads,
+    skipDamaged,
     onProgress,
     onWarning,
   }: ImagesOptions,
@@ -174,6 +179,15 @@ async function readAll(
   const [moments, doubts] = [new Moments(shape[2]), new Doubts(shape[2])];
   const hash = createHash("sha256");
   const labelsOf = (some: readonly ImageFile[]) => Int32Array.from(some, ({ label }) => label);
+  const damaged = skipDamaged === true ? new Damaged(onWarning) : undefined;
+  /** The files that are images, and how many of them are to train on. */
+  const sound: ImageFile[] = [];
+  let trained: number | undefined;
+  const endTraining = (): void => {
+    if (trained !== undefined) return;
+    trained = sound.length;
+    hash.update(labelsOf(sound));
+  };
   // Images, labels, images, labels, names.
   await decodeEach(
     files.map(({ path }) => path),
@@ -181,25 +195,55 @@ async function readAll(
       shape,
       rules,
       imageThreads,
+      onDamaged: damaged && ((file) => damaged.add(file)),
       onProgress: (done) => onProgress?.({ what: directory, unit: "images", done, total: files.length }),
     },
     (pixels, index) => {
-      hash.update(pixels);
       const isLearned = index < learned.length;
+      if (!isLearned) endTraining();
+      hash.update(pixels);
       if (isLearned) moments.add(pixels);
       doubts.add(pixels, isLearned ? "train" : "test");
-      kept?.set(pixels, index * size);
-      if (index === learned.length - 1) hash.update(labelsOf(learned));
+      kept?.set(pixels, sound.length * size);
+      sound.push(files[index]);
     },
   );
-  hash.update(labelsOf(test)).update(JSON.stringify(classNames));
-  const setOf = (begin: number, end: number) => {
-    const some = files.slice(begin, end);
+  endTraining();
+  hash.update(labelsOf(sound.slice(trained))).update(JSON.stringify(classNames));
+  if (damaged !== undefined) checkLeft({ learned, test, classNames }, sound, directory);
+  const setOf = (begin = 0, end = sound.length) => {
+    const some = sound.slice(begin, end);
     return kept === undefined
       ? fileSource(some, { shape, rules, imageThreads })
       : { images: kept.subarray(begin * size, end * size), labels: labelsOf(some), count: some.length };
   };
-  return { checksum: hash.digest("hex"), moments, doubts, setOf };
+  return {
+    checksum: hash.digest("hex"),
+    moments,
+    doubts,
+    damaged: damaged?.count || undefined,
+    sets: { learned: setOf(0, trained), test: setOf(trained), all: setOf(), none: setOf(0, 0) },
+  };
+}
+
+/** @throws UserError where damaged files leave a class without images to train on, or no image to test with. */
+function checkLeft(
+  { learned, test, classNames }: Listed,
+  sound: readonly ImageFile[],
+  directory: string,
+): void {
+  const left = new Set(sound);
+  for (const label of new Set(learned.map((file) => file.label))) {
+    if (!learned.some((file) => file.label === label && left.has(file))) {
+      throw new UserError(
+        `all training images of ${classNames[label]} in ${directory} are damaged; replace some, or move its folders elsewhere`,
+        "dataDirectory",
+      );
+    }
+  }
+  if (test.length > 0 && !test.some((file) => left.has(file))) {
+    throw new UserError(`all test images in ${directory} are damaged; replace some`, "dataDirectory");
+  }
 }
 
 /** Whether two paths lead to one folder. */

@@ -2,10 +2,12 @@
 import type { Placement } from "./augment.js";
 import type { DecodeOptions } from "./decode.js";
 import { decodeEach } from "./decode.js";
+import type { Damaged } from "./damaged.js";
 import type { Manifest } from "./manifest.js";
 import type { DecodeRules } from "./rules.js";
 import { frameOf } from "./rules.js";
 import type { ImageSource, Placer } from "./source.js";
+import type { Unreadable } from "./unreadable.js";
 import { imageWriter } from "./writer.js";
 
 /** How a source's photographs are shown. */
@@ -18,6 +20,8 @@ export interface PhotoOptions extends Pick<DecodeOptions, "imageThreads"> {
    * shown.
    */
   readonly crops: "frames" | "photographs";
+  /** Hears of the files that are damaged, which are then left out of batches. Default: they are refused. */
+  readonly damaged?: Damaged;
 }
 
 /**
@@ -30,7 +34,7 @@ export function photoSource(
   manifest: Manifest,
   indices: Uint32Array,
   labels: Int32Array,
-  { shape, rules, crops, imageThreads }: PhotoOptions,
+  { shape, rules, crops, imageThreads, damaged }: PhotoOptions,
 ): ImageSource {
   const frame = frameOf(shape);
   const ofFrame = imageWriter(shape, frame);
@@ -42,12 +46,19 @@ export function photoSource(
     async fill(chosen, placer: Placer | undefined, out) {
       const files = Array.from(chosen, (i) => indices[i]);
       const paths = files.map((file) => manifest.path(file));
-      const listed = { rules, imageThreads, sizes: files.map((file) => manifest.sizes[file]) };
+      const leftOut: number[] = [];
+      const onDamaged =
+        damaged &&
+        ((file: Unreadable, i: number): void => {
+          leftOut.push(i);
+          damaged.add(file);
+        });
+      const listed = { rules, imageThreads, onDamaged, sizes: files.map((file) => manifest.sizes[file]) };
       if (placer === undefined || crops === "frames") {
         await decodeEach(paths, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
           ofFrame(pixels, 0, placer?.(i, [frame[0], frame[1]]), out, i),
         );
-        return;
+        return leftOut.length > 0 ? leftOut : undefined;
       }
       const placements: Placement[] = [];
       const crop: Placer = (i, size) => (placements[i] = placer(i, size));
@@ -55,6 +66,7 @@ export function photoSource(
       await decodeEach(paths, { ...listed, shape, crop }, (pixels, i) =>
         whole(pixels, 0, { ...placements[i], ...shown }, out, i),
       );
+      return leftOut.length > 0 ? leftOut : undefined;
     },
   };
 }

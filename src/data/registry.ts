@@ -22,7 +22,7 @@ import type { ImageSet, ImageSource } from "./source.js";
 export interface LoadOptions
   extends
     LoadListeners,
-    Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory" | "imageThreads"> {
+    Pick<ImagesOptions, "preparation" | "trainedOn" | "rules" | "memory" | "imageThreads" | "skipDamaged"> {
   /** That of the method, where a data set is prepared as its table or as elsewhere. */
   readonly preset?: string;
   /** Some of the classes: how many of the first, or their folders. */

@@ -27,13 +27,19 @@ export interface ImageSource {
    * Writes the images at `indices`, each by its placement, or whole where there are no placements. A source whose images
    * vary gets a function in place of placements. A source that has its images at hand is done when this returns; another
    * returns a promise, and is called again when that has settled.
+   *
+   * @returns the places in `indices` of images that are left out of the batch because they are damaged, if there are any:
+   *   what `out` has there does not count.
    */
   fill(
     indices: Uint32Array,
     placements: readonly Placement[] | Placer | undefined,
     out: Destination,
-  ): void | Promise<void>;
+  ): LeftOut | Promise<LeftOut>;
 }
+
+/** The places of a batch that hold no image; nothing where all do. */
+export type LeftOut = void | readonly number[];
 
 type Shape = readonly [height: number, width: number, channels: number];
 

@@ -28,7 +28,14 @@ export class Unreadable extends Error {
   ) {
     super(reason);
   }
+
+  /** Whether the file itself is the cause: it was read, and what is in it is no image for a network. */
+  get isDamaged(): boolean {
+    return this.remedy !== null && this.remedy !== shortage;
+  }
 }
+
+const shortage = "the file may be sound; close other programs, or raise the limits of processes and memory";
 
 export function refusal(bad: readonly Unreadable[]): UserError {
   const [{ path, reason, remedy }] = bad;
@@ -114,6 +121,6 @@ export function byDecoder(path: string, error: Error): Unreadable {
   return new Unreadable(
     path,
     `there is no thread or no memory left for the decoder, which says "${words}"`,
-    "the file may be sound; close other programs, or raise the limits of processes and memory",
+    shortage,
   );
 }

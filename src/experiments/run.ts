@@ -70,11 +70,20 @@ export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
   async load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
-    const { data, dataDir, augment, mirrors, imageMemory, imageThreads, classes, preset } = options;
+    const { data, dataDir, augment, mirrors, imageMemory, imageThreads, skipDamaged, classes, preset } =
+      options;
     const { input } = resolveNetwork(options).model;
     const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : undefined;
     const isFitted = dataSetOf(data).isFitted === true;
-    const fitting = { input, rules: rules ?? decodeRules, imageMemory, imageThreads, classes, preset };
+    const fitting = {
+      input,
+      rules: rules ?? decodeRules,
+      imageMemory,
+      imageThreads,
+      skipDamaged,
+      classes,
+      preset,
+    };
     const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && fitting]);
     let found = this.loaded.get(key);
     if (found === undefined) {

@@ -35,6 +35,8 @@ export interface EpochMetrics extends Scores {
   readonly split: Split;
   /** The same scores on the test set. */
   readonly test: Scores;
+  /** Images that the epoch left out, of all sets, because they are damaged; absent for none. */
+  readonly damaged?: number;
 }
 
 /** Sums over images: of their losses, and of how many were right. */
@@ -80,6 +82,7 @@ export const metricsSchema = z.strictObject({
   split: z.enum(["test", "validation"]),
   ...scores,
   test: z.strictObject(scores),
+  damaged: z.int().positive().optional(),
 }) satisfies z.ZodType<EpochMetrics>;
 
 /**

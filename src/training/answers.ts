@@ -82,7 +82,12 @@ export function answerer(
       while (part > count - answers.length || (part > 1 && part * bytesOfOne > mostBytes)) part /= 2;
       const pixels = new Float32Array(part * size);
       const chosen = all.subarray(answers.length, answers.length + part);
-      await images.fill(chosen, undefined, { images: pixels, mean, std });
+      const leftOut = await images.fill(chosen, undefined, { images: pixels, mean, std });
+      if (leftOut !== undefined) {
+        throw new UserError(
+          `the image at place ${chosen[leftOut[0]]} of those asked for is damaged, so that there is no answer to it`,
+        );
+      }
       const { logits } = await step(state, { images: { data: pixels, shape: [part, ...shape] } });
       for (let i = 0; i < part; i++) {
         answers.push({ answer: answerOf(logits, i), probabilities: softmaxOfRow(logits, i) });

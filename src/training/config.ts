@@ -189,7 +189,7 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
  * @throws UserError for missing or damaged files.
  */
 export async function resolveData(
-  { data, dataDir, mirrors, augment, imageMemory, imageThreads, preset, classes }: RunOptions,
+  { data, dataDir, mirrors, augment, imageMemory, imageThreads, skipDamaged, preset, classes }: RunOptions,
   { input }: Pick<Network, "input">,
   { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
@@ -209,7 +209,16 @@ export async function resolveData(
   }
   const listeners = { onProgress, onWarning };
   const memory = imageMemory === undefined ? undefined : imageMemory * 2 ** 20;
-  const place = { directory: dataDir, mirrors, shape: input, memory, imageThreads, preset, classes };
+  const place = {
+    directory: dataDir,
+    mirrors,
+    shape: input,
+    memory,
+    imageThreads,
+    skipDamaged,
+    preset,
+    classes,
+  };
   const loaded = await load({ ...place, preparation, trainedOn, rules, ...listeners });
   return augment ? loaded : { ...loaded, augmentation: undefined };
 }

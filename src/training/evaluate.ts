@@ -48,7 +48,13 @@ const trainedRules: Rules<Trained> = {
 export interface Scored {
   readonly scores: Scores;
   readonly counts: ConfusionCounts | undefined;
+  /** Images that were left out because they are damaged. */
+  readonly damaged: number;
 }
+
+/** The error of a set of which no image is left. */
+export const noneSound = (set: "training" | "test"): UserError =>
+  new UserError(`none of the ${set} images can be read; replace the damaged ones`, "dataDirectory");
 
 /** A batch whose scores are being computed. */
 interface BatchUnderWay {
@@ -85,11 +91,15 @@ export async function score(
     },
   );
   const complete = await feed(batches, data.shape, 0, 0, async (batch) => {
-    await underWay.add({ results: step(state, batch), labels: batch.labels.data.slice() });
+    if (batch.labels.data.length > 0) {
+      await underWay.add({ results: step(state, batch), labels: batch.labels.data.slice() });
+    } else onBatch?.(++done, batches.steps);
     return (await isStopped?.()) !== true;
   });
   await underWay.settle();
-  return complete ? { scores: scoresOf(sums), counts } : undefined;
+  if (!complete) return undefined;
+  if (sums.images === 0) throw noneSound("test");
+  return { scores: scoresOf(sums), counts, damaged: set.count - sums.images };
 }
 
 /** The options of `evaluateTrained`. */
@@ -103,12 +113,15 @@ const evaluateRules: Rules<EvaluateOptions> = {
   batchSize: optional(settingRule("batchSize")),
 };
 
+/** Scores of test images; `damaged` says how many of them were left out because they are damaged, if any were. */
+export type TestScores = Scores & { readonly damaged?: number };
+
 /** Loss and accuracies (percent) of a trained network on the test images. */
 export async function evaluateTrained(
   trained: Trained,
   data: Dataset,
   asked: EvaluateOptions = {},
-): Promise<Scores> {
+): Promise<TestScores> {
   const { model, method, weights } = onlyTrained(trained);
   checkDataset(data);
   checkOptions<EvaluateOptions>("evaluateTrained", asked, evaluateRules);
@@ -118,7 +131,8 @@ export async function evaluateTrained(
   const state = createState<WeightTensors>(plain(weights), { executor });
   const step = compileScores(model, method, executor);
   const scored = await score(step, state, data, { set: data.test, batchSize: batchSize ?? 128 });
-  return (scored as Scored).scores;
+  const { scores, damaged } = scored as Scored;
+  return damaged === 0 ? scores : { ...scores, damaged };
 }
 
 /** The options of `evaluateRun`. */
@@ -141,7 +155,7 @@ const evaluateRunRules: Rules<EvaluateRunOptions> = { ...evaluateRules, ...parts
 export async function evaluateRun(
   directory: string,
   asked: EvaluateRunOptions,
-): Promise<Scores & { readonly epoch: number }> {
+): Promise<TestScores & { readonly epoch: number }> {
   checkOptions<EvaluateRunOptions>("evaluateRun", asked, evaluateRunRules);
   const { model, method, data, which = "best", ...options } = asked;
   const { preparation } = readConfig(directory);

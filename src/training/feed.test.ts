@@ -12,6 +12,7 @@ function setUp() {
       log.push(`prepare ${epoch}.${step}`);
       images.fill(10 * step);
       labels.fill(step);
+      return step < 2 ? 2 : 1;
     },
   };
   return { log, batches };
@@ -55,6 +56,27 @@ test("it begins and ends where it is asked to", async () => {
   expect([used, log]).toEqual([[1], []]);
 });
 
+test("a batch may have fewer images than were asked for, or none", async () => {
+  const { batches } = setUp();
+  const prepare: Batches["prepare"] = (epoch, step, images, labels) => {
+    void batches.prepare(epoch, step, images, labels);
+    return Math.min(step, 1);
+  };
+  const used: number[][] = [];
+  const complete = await feed({ ...batches, prepare }, [1, 2, 1], 0, 0, ({ images, labels }, step) => {
+    used.push([step, images.data.length, labels.data.length, images.shape[0]]);
+    return Promise.resolve(true);
+  });
+  expect([complete, used]).toEqual([
+    true,
+    [
+      [0, 0, 0, 0],
+      [1, 2, 1, 1],
+      [2, 2, 1, 1],
+    ],
+  ]);
+});
+
 test("a batch stays as it is until its callback ends, while the next is prepared", async () => {
   const { batches } = setUp();
   await feed(batches, [1, 2, 1], 0, 0, async ({ images, labels }, step) => {
@@ -73,7 +95,7 @@ describe("batches that take their time", () => {
     const prepare: Batches["prepare"] = async (epoch, step, images, labels) => {
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (step === fails) throw new Error(`step ${step} cannot be prepared`);
-      await batches.prepare(epoch, step, images, labels);
+      return batches.prepare(epoch, step, images, labels);
     };
     return { log, batches: { ...batches, prepare } };
   }

@@ -14,8 +14,9 @@ export interface ImageBatch {
 
 /**
  * Runs `use` on the batches of an epoch in order, from `first` on. While it waits for its step, the next batch is
- * prepared in the other of two pairs of arrays: what `use` gets stays as it is until its promise is settled. Ends early
- * when `use` resolves to false; resolves to whether it ran to the end. Nothing is being prepared any more when it ends.
+ * prepared in the other of two pairs of arrays: what `use` gets stays as it is until its promise is settled. It may be no
+ * image, where all of a batch are damaged. Ends early when `use` resolves to false; resolves to whether it ran to the end.
+ * Nothing is being prepared any more when it ends.
  */
 export async function feed(
   batches: Batches,
@@ -33,14 +34,13 @@ export async function feed(
   // A batch that is ready when `prepare` returns does not wait for the event loop.
   const prepare = (step: number): ImageBatch | Promise<ImageBatch> => {
     const { images, labels } = pairs[step % 2];
-    const count = batches.size(step);
-    const batch = {
+    const batchOf = (count: number): ImageBatch => ({
       images: { data: images.subarray(0, count * size), shape: [count, ...shape] },
       labels: { data: labels.subarray(0, count), shape: [count] },
-    };
+    });
     const pending = batches.prepare(epoch, step, images, labels);
-    if (!(pending instanceof Promise)) return batch;
-    const ready = pending.then(() => batch);
+    if (!(pending instanceof Promise)) return batchOf(pending);
+    const ready = pending.then(batchOf);
     ready.catch(() => {}); // an error is reported when it is the batch's turn
     return ready;
   };

@@ -2,7 +2,7 @@
 import type { State } from "../compiler/state.js";
 import { createState, readArray } from "../compiler/state.js";
 import type { Batches, BatchOptions } from "../data/batches.js";
-import { trainingBatches } from "../data/batches.js";
+import { imagesOf, trainingBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { ImageSet, ImageSource } from "../data/source.js";
 import { keyFor } from "../data/random.js";
@@ -41,7 +41,7 @@ import {
 } from "../run-folder/index.js";
 import { codeFilesOf, titleOf } from "./code.js";
 import type { Scored } from "./evaluate.js";
-import { score } from "./evaluate.js";
+import { noneSound, score } from "./evaluate.js";
 import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
 import type { Loss } from "../optim/losses.js";
@@ -250,12 +250,14 @@ export class Training {
       },
     );
     await this.underWay.settle();
+    if (trained && this.sums.images === 0) throw noneSound("training");
     // A signal during the last step is seen here too.
     if (!trained || this.isInterrupted()) return false;
     const scores = await this.evaluate();
     if (scores === undefined) return false;
 
     const { loss: trainLoss, top1: trainTop1 } = scoresOf(this.sums);
+    const damaged = (data.damaged ?? 0) + imagesOf(this.batches) - this.sums.images + scores.damaged;
     const learningRate = this.learningRate();
     this.epoch++;
     this.stepInEpoch = 0;
@@ -271,6 +273,7 @@ export class Training {
       split: this.split,
       ...scores.watched,
       test: scores.test,
+      ...(damaged === 0 ? {} : { damaged }),
     });
     await this.saver?.settle();
     await directory?.commit(this.metrics, lines, this.confusionLine(scores.counts), this.checkpoint());
@@ -314,15 +317,15 @@ export class Training {
 
   /** Scores on the test images, and on the split that the best epoch is chosen on. */
   private async evaluate(): Promise<
-    { watched: Scores; test: Scores; counts: ConfusionCounts | undefined } | undefined
+    { watched: Scores; test: Scores; counts: ConfusionCounts | undefined; damaged: number } | undefined
   > {
     const { data, validation } = this.job;
     const onTest = await this.evaluateOn(data.test, 0);
     if (onTest === undefined) return undefined;
-    const { scores: test, counts } = onTest;
-    if (validation === undefined) return { watched: test, test, counts };
+    const { scores: test, counts, damaged } = onTest;
+    if (validation === undefined) return { watched: test, test, counts, damaged };
     const heldOut = await this.evaluateOn(validation, Math.ceil(data.test.count / this.smallBatch));
-    return heldOut && { watched: heldOut.scores, test, counts };
+    return heldOut && { watched: heldOut.scores, test, counts, damaged: damaged + heldOut.damaged };
   }
 
   private async evaluateOn(set: ImageSet | ImageSource, batchesBefore: number): Promise<Scored | undefined> {

@@ -78,12 +78,13 @@ function timed(all: Batches) {
     size: () => all.size(0),
     prepare(...batch) {
       const began = performance.now();
-      const note = (): void => {
+      const note = (count: number): number => {
         preparation.ended = performance.now();
         preparation.milliseconds.push(preparation.ended - began);
+        return count;
       };
       const pending = all.prepare(...batch);
-      return pending instanceof Promise ? pending.then(note) : note();
+      return pending instanceof Promise ? pending.then(note) : note(pending);
     },
   };
   return { batches, preparation };

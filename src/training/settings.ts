@@ -225,6 +225,19 @@ export const settings = {
       isMet: ({ data }) => data === "images" || data === "imagenet",
     },
   }),
+  skipDamaged: setting({
+    schema: yesOrNo,
+    group: "images",
+    flag: {
+      usage: "--skip-damaged",
+      help: "train without image files that are damaged, and count them (default: the first one ends it)",
+    },
+    resumable: true, // it changes no bit of a run that comes to its end without it
+    needs: {
+      words: "data images or imagenet",
+      isMet: ({ data }) => data === "images" || data === "imagenet",
+    },
+  }),
   classes: setting({
     schema: field(
       'a number from 2 to 1000, or the folders of two classes or more, as ["n01440764", "n01443537"]',

@@ -102,7 +102,7 @@ export function stepperOf({
     const step = compileStep(model, method, optimizer, executor, rules);
     return {
       stateOf: (values) => values,
-      begin: (state, batch) => step.begin(state, batch),
+      begin: (state, batch) => (isEmpty(batch) ? { state, results: nothing } : step.begin(state, batch)),
       program: step.program,
     };
   }
@@ -112,7 +112,9 @@ export function stepperOf({
   return {
     stateOf: (values) => Object.assign({ gradients: zerosLike(values.parameters) }, values),
     begin(state, { scalars, ...batch }, { isLast, share }) {
-      const passed = pass.begin(summing(state), { ...batch, share });
+      const passed = isEmpty(batch)
+        ? { state: summing(state), results: nothing }
+        : pass.begin(summing(state), { ...batch, share });
       if (!isLast) return passed;
       const after = update.begin(passed.state, { scalars });
       const results = Promise.all([passed.results, after.results]).then(([numbers]) => numbers);
@@ -121,6 +123,13 @@ export function stepperOf({
     program: (state, { scalars: _, ...batch }) => pass.program(summing(state), { ...batch, share: 1 }),
   };
 }
+
+/** Whether a small batch has no image, all of them being damaged. */
+const isEmpty = ({ labels }: ImageBatch): boolean => labels.data.length === 0;
+
+/** The numbers of no image. */
+const zero = { data: new Float32Array(1), shape: [] };
+const nothing = Promise.resolve({ loss: zero, top1: zero, top5: zero });
 
 const zerosLike = (arrays: Readonly<Record<string, HostArray>>): Record<string, HostArray> =>
   Object.fromEntries(

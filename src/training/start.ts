@@ -1,7 +1,8 @@
 /** Checks a network before its first step for layers that have nothing to learn from. */
 import type { State } from "../compiler/state.js";
+import { evaluationBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import { sourceOf } from "../data/source.js";
+import { sourceOf, viewOf } from "../data/source.js";
 import type { LayerSummary, Network } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
@@ -58,9 +59,11 @@ async function constantWeights({ layers, state, quantizedWeights }: Start): Prom
 /** The layers whose input the method makes one value over some training images, so that no gradient comes from them. */
 async function constantInputs({ model, method, data, layers, state, executor }: Start): Promise<string[]> {
   if (layers.every(({ activationBits }) => activationBits === 32)) return [];
+  const images = await someImages(data);
+  if (images.shape[0] === 0) return []; // all of them are damaged
   const measure = compileSpreads(model, method, executor);
   const random = { data: new Int32Array(2), shape: [2] };
-  const { spreads } = await measure(state, { images: await someImages(data), random });
+  const { spreads } = await measure(state, { images, random });
   return Object.keys(spreads).filter((name) => spreads[name].data[0] === 0);
 }
 
@@ -69,9 +72,11 @@ async function someImages({ train, shape, mean, std }: Dataset) {
   const count = Math.min(most, train.count);
   const size = shape[0] * shape[1] * shape[2];
   const images = new Float32Array(count * size);
+  const prepared = { shape, mean, std };
   const indices = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * train.count) / count));
-  await sourceOf(train, shape).fill(indices, undefined, { images, mean, std });
-  return { data: images, shape: [count, ...shape] };
+  const batches = evaluationBatches(viewOf(sourceOf(train, shape), indices), prepared, count);
+  const left = await batches.prepare(0, 0, images, new Int32Array(count));
+  return { data: images.subarray(0, left * size), shape: [left, ...shape] };
 }
 
 /** A list of names, shortened: a deep network has too many for one line. */
