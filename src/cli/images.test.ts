@@ -133,12 +133,12 @@ describe("colours", () => {
   test("are a network's three channels, of the size and classes that the folder and the flags say", async () => {
     const warning = "warning: ignored in hues: 1 file (1 of .txt)\n";
     await output(
-      "train lenet5 --data images --data-dir hues --image-size 16 --channels 3 --batch-size 18 --epochs 6 --quiet --out hued",
+      "train lenet5 --data images --data-dir hues --image-size 16 --channels 3 --batch-size 18 --epochs 6 --color-jitter 0.1 --quiet --out hued",
       warning,
     );
     expect(config("hued")).toMatchObject({
       model: { name: "lenet5", input: [16, 16, 3], classes: 3 },
-      data: { name: "images", augmentation: { cropPadding: 2 } },
+      data: { name: "images", augmentation: { cropPadding: 2, colorJitter: 0.1 } },
       preparation: { classNames: ["deep blue", "green", "red"] },
       options: { imageSize: 16, channels: 3 },
     });
@@ -166,15 +166,26 @@ describe("colours", () => {
       2,
       "fewbit: imageMemory has no effect without data images (from --image-memory)\n",
     ]);
+    const folderOfHues = "--data images --data-dir hues";
     for (const [flags, message] of [
-      ["", "imageThreads has no effect without data images or imagenet (from --image-threads)"],
       [
-        " --data images --data-dir hues",
+        "--image-threads 2",
+        "imageThreads has no effect without data images or imagenet (from --image-threads)",
+      ],
+      [
+        `${folderOfHues} --image-threads 17`,
         "imageThreads must be an integer from 1 to 16, got 17 (from --image-threads)",
       ],
+      [
+        `${folderOfHues} --color-jitter 2`,
+        "colorJitter must be a number above 0, at most 1, got 2 (from --color-jitter)",
+      ],
+      [
+        `${folderOfHues} --color-jitter 0.4 --no-augment`,
+        "colorJitter has no effect without data images or imagenet, and augmentation (from --color-jitter)",
+      ],
     ]) {
-      const threads = flags === "" ? 2 : 17;
-      expect(await fewbit(folder, `train lenet5 --image-threads ${threads}${flags}`)).toMatchObject({
+      expect(await fewbit(folder, `train lenet5 ${flags}`)).toMatchObject({
         code: 2,
         stderr: `fewbit: ${message}\n`,
       });

@@ -1,9 +1,10 @@
 /**
  * Augmentation of training images: a small rotation, then a random crop of the padded image, then a
- * mirror image in half of the draws.
+ * mirror image in half of the draws, then other colours.
  *
  * What happens to an image is a function of (seed, epoch, image) alone: see `batches.ts`.
  */
+import type { ColorJitter } from "./jitter.js";
 
 export interface Augmentation {
   /** Rotate about the centre by an angle uniform in ±`rotation` degrees; nearest neighbour, 0 outside. */
@@ -22,6 +23,11 @@ export interface Augmentation {
   };
   /** Then exchange left and right in half of the draws. */
   readonly flip?: boolean;
+  /**
+   * Last, change brightness, contrast and saturation by factors drawn from 1 - `colorJitter` to 1 + `colorJitter`, in a random
+   * order (torchvision's ColorJitter): of images of bytes, with 1 or 3 channels.
+   */
+  readonly colorJitter?: number;
 }
 
 /**
@@ -43,6 +49,8 @@ export interface Placement {
   readonly flipped: boolean;
   /** What lies outside the image: 0, or the image reflected at its edge, which is not repeated. */
   readonly padding: "zeros" | "reflection";
+  /** How the colours of what is then shown are changed; absent: not at all. */
+  readonly jitter?: ColorJitter;
 }
 
 /**

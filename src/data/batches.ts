@@ -8,6 +8,7 @@ import { permutation, philox } from "../random/philox.js";
 import type { Placement } from "./augment.js";
 import { placementOf, resizedCropOf } from "./augment.js";
 import type { Dataset } from "./dataset.js";
+import { jitterOf } from "./jitter.js";
 import { keyFor } from "./random.js";
 import type { ImageSet, ImageSource, LeftOut, Placer } from "./source.js";
 import { allOf, sourceOf, viewOf } from "./source.js";
@@ -74,11 +75,18 @@ export function trainingBatches(
       philox([index, draw, 0, 0], key, words);
       return words;
     };
-    const { resizedCrop } = augmentation;
-    const placer: Placer = (i, size) =>
+    const { resizedCrop, colorJitter } = augmentation;
+    const placed: Placer = (i, size) =>
       resizedCrop === undefined
         ? placementOf(augmentation, drawn(indices[i], 0), shape, size)
         : resizedCropOf({ ...augmentation, resizedCrop }, (draw) => drawn(indices[i], draw + 1), size);
+    const placer: Placer =
+      colorJitter === undefined
+        ? placed
+        : (i, size) => ({
+            ...placed(i, size),
+            jitter: jitterOf(colorJitter, drawn(indices[i], drawOfJitter)),
+          });
     if (train.varies === true) return { indices, placements: placer };
     return { indices, placements: Array.from(indices, (_, i) => placer(i, [shape[0], shape[1]])) };
   };
@@ -109,6 +117,9 @@ export function holdOut(
   const take = (indices: Uint32Array) => viewOf(train, indices.sort());
   return { ...dataset, train: take(order.slice(count)), validation: take(order.slice(0, count)) };
 }
+
+/** The draw of an image's jitter; those of its placement come before. */
+const drawOfJitter = 16;
 
 /** How images are written to a batch. */
 type Prepared = Pick<Dataset, "shape" | "mean" | "std">;

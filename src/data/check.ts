@@ -59,6 +59,10 @@ const augmentationRules: Rules<Augmentation> = {
       isObject(value) && isRange(value.area) && isRange(value.ratio) && (value.area as number[])[1] <= 1,
   }),
   flip: optional(flag),
+  colorJitter: optional({
+    allowed: "a number above 0, at most 1",
+    test: (value) => typeof value === "number" && value > 0 && value <= 1,
+  }),
 };
 
 /** @throws UserError for an unknown augmentation. */
@@ -102,6 +106,7 @@ export function checkDataset(data: unknown): asserts data is Dataset {
   checkValue("std", std, numbers, "data.");
   checkValue("checksum", checksum, text, "data.");
   checkAugmentation(augmentation);
+  if (augmentation?.colorJitter !== undefined) checkJitter(data as unknown as Dataset);
   for (const key of ["train", "test"] as const) {
     checkValue(key, data[key], setRule, "data.");
     const set = data[key] as Partial<ImageSet & ImageSource>;
@@ -115,6 +120,20 @@ export function checkDataset(data: unknown): asserts data is Dataset {
         );
       }
     }
+  }
+}
+
+/** @throws UserError for images whose colours cannot be changed. */
+function checkJitter({ shape: [, , channels], train }: Pick<Dataset, "shape" | "train">): void {
+  if (channels !== 1 && channels !== 3) {
+    throw new UserError(
+      `data.augmentation.colorJitter is for images of 1 channel (grey) or 3 (red, green, blue), and these have ${channels}`,
+    );
+  }
+  if ("images" in train && train.images instanceof Float32Array) {
+    throw new UserError(
+      "data.augmentation.colorJitter is for images of bytes, and data.train.images are a Float32Array",
+    );
   }
 }
 

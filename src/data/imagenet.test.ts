@@ -246,8 +246,16 @@ test.each(["paper", "redbit"])(
     const first = await shown(1, 0, 3);
     expect(new Set(first).size).toBe(3);
     expect(await shown(1, 0, 1)).toEqual(first);
+    const jitter = (data: Dataset) => ({
+      ...data,
+      augmentation: { ...data.augmentation, colorJitter: 0.5 },
+    });
+    const changed = await shown(1, 0, 3, jitter(one));
+    expect(changed).not.toEqual(first);
     for (const imageThreads of [1, 4]) {
-      expect(await shown(1, 0, 3, await load({ directory, preset, imageThreads }))).toEqual(first);
+      const data = await load({ directory, preset, imageThreads });
+      expect(await shown(1, 0, 3, data)).toEqual(first);
+      expect(await shown(1, 0, 2, jitter(data))).toEqual(changed);
     }
     expect(await shown(1, 1, 3)).not.toEqual(first);
     expect(await shown(2, 0, 3)).not.toEqual(first);

@@ -25,6 +25,7 @@ export type { DataSetEntry, DataSetOptions, NewDataSet } from "./registry.js";
 export { decodeImages } from "./decode.js";
 export { isMirror } from "./download.js";
 export type { Augmentation, Placement } from "./augment.js";
+export type { ColorJitter } from "./jitter.js";
 export type { ArraysOptions } from "./arrays.js";
 export type { Cifar10Options } from "./cifar10.js";
 export type { ArrayDataset, Dataset, LoadListeners, LoadProgress } from "./dataset.js";

@@ -1,6 +1,7 @@
 /** Writing an image into a batch: its pixels where a placement puts them, and its values normalised. */
 import type { Placement } from "./augment.js";
 import { middleOf, pixelSource } from "./augment.js";
+import { applyJitter } from "./jitter.js";
 
 /** Where images are written to, and how. */
 export interface Destination {
@@ -31,7 +32,7 @@ export function imageWriter(
   shape: Shape,
   frame: Shape = shape,
 ): (images: Pixels, first: number, placement: Placement | undefined, out: Destination, at: number) => void {
-  const [height, width] = shape;
+  const [height, width, channels] = shape;
   const place = pixelSource(frame[0], frame[1], height, width);
   const placed = new Int32Array(height * width);
   const whole = new Int32Array(height * width);
@@ -40,6 +41,8 @@ export function imageWriter(
   let of: Normalisation | undefined;
   let bytes: Writer<Uint8Array>;
   let floats: Writer<Float32Array>;
+  /** What is shown of an image, for its colours to be changed. */
+  let changed: { readonly pixels: Uint8Array; readonly all: Int32Array } | undefined;
   return (images, first, placement, out, at) => {
     if (of?.mean !== out.mean || of.std !== out.std) {
       of = { mean: out.mean, std: out.std };
@@ -51,9 +54,31 @@ export function imageWriter(
       place(placement, placed);
       pixels = placed;
     }
-    if (images instanceof Uint8Array) bytes(images, first, pixels, out.images, at);
+    const jitter = placement?.jitter;
+    if (jitter !== undefined && images instanceof Uint8Array) {
+      changed ??= { pixels: new Uint8Array(placed.length * channels), all: allPixels(placed.length) };
+      gather(images, first, pixels, channels, changed.pixels);
+      applyJitter(changed.pixels, channels as 1 | 3, jitter);
+      bytes(changed.pixels, 0, changed.all, out.images, at);
+    } else if (images instanceof Uint8Array) bytes(images, first, pixels, out.images, at);
     else floats(images, first, pixels, out.images, at);
   };
+}
+
+const allPixels = (count: number): Int32Array => new Int32Array(count).map((_, i) => i);
+
+/** The bytes of pixels, 0 where there is none. */
+function gather(
+  images: Uint8Array,
+  first: number,
+  pixels: Int32Array,
+  channels: number,
+  out: Uint8Array,
+): void {
+  for (let p = 0, o = 0; p < pixels.length; p++) {
+    const from = first + pixels[p] * channels;
+    for (let c = 0; c < channels; c++, o++) out[o] = pixels[p] < 0 ? 0 : images[from + c];
+  }
 }
 
 /** What stands where an image shows nothing. */

@@ -70,8 +70,18 @@ export class DataSets {
   private readonly loaded = new Map<string, Promise<Dataset>>();
 
   async load({ run: { options }, directory, state }: Standing): Promise<Dataset> {
-    const { data, dataDir, augment, mirrors, imageMemory, imageThreads, skipDamaged, classes, preset } =
-      options;
+    const {
+      data,
+      dataDir,
+      augment,
+      colorJitter,
+      mirrors,
+      imageMemory,
+      imageThreads,
+      skipDamaged,
+      classes,
+      preset,
+    } = options;
     const { input } = resolveNetwork(options).model;
     const rules = state === "begun" ? rulesOf(readConfig(directory).preparation) : undefined;
     const isFitted = dataSetOf(data).isFitted === true;
@@ -84,7 +94,7 @@ export class DataSets {
       classes,
       preset,
     };
-    const key = JSON.stringify([data, dataDir, augment, mirrors, isFitted && fitting]);
+    const key = JSON.stringify([data, dataDir, augment, colorJitter, mirrors, isFitted && fitting]);
     let found = this.loaded.get(key);
     if (found === undefined) {
       found = resolveData(options, { input }, { rules });

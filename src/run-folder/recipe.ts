@@ -146,7 +146,12 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
       checksum: z.string(),
       augmentation: z.record(z.string(), z.unknown()).nullable(),
     }),
-    words: ({ augmentation }) => (augmentation === null ? ["no augmentation"] : []),
+    words: ({ augmentation }) =>
+      augmentation === null
+        ? ["no augmentation"]
+        : augmentation.colorJitter === undefined
+          ? []
+          : [`color jitter ${augmentation.colorJitter}`],
   },
   preparation: {
     schema: z

@@ -189,7 +189,18 @@ type ResolveDataOptions = LoadListeners & Pick<ImagesOptions, "preparation" | "t
  * @throws UserError for missing or damaged files.
  */
 export async function resolveData(
-  { data, dataDir, mirrors, augment, imageMemory, imageThreads, skipDamaged, preset, classes }: RunOptions,
+  {
+    data,
+    dataDir,
+    mirrors,
+    augment,
+    imageMemory,
+    imageThreads,
+    skipDamaged,
+    preset,
+    classes,
+    colorJitter,
+  }: RunOptions,
   { input }: Pick<Network, "input">,
   { preparation, trainedOn, rules, onProgress, onWarning }: ResolveDataOptions = {},
 ): Promise<Dataset> {
@@ -220,7 +231,10 @@ export async function resolveData(
     classes,
   };
   const loaded = await load({ ...place, preparation, trainedOn, rules, ...listeners });
-  return augment ? loaded : { ...loaded, augmentation: undefined };
+  if (!augment) return { ...loaded, augmentation: undefined };
+  return colorJitter === undefined
+    ? loaded
+    : { ...loaded, augmentation: { ...loaded.augmentation, colorJitter } };
 }
 
 /** A name for a run's directory: lenet5-dorefa-w1a2, lenet5-twn-w2a32-redbit. Names chosen by the user may have any characters. */

@@ -260,6 +260,20 @@ export const settings = {
     flag: { usage: "--no-augment", help: "train on images as they are, without rotation and crops" },
     part: "data",
   }),
+  colorJitter: setting({
+    schema: field("a number above 0, at most 1", z.number().gt(0).max(1)),
+    group: "images",
+    flag: {
+      usage: "--color-jitter <s>",
+      help: "train on images whose brightness, contrast and saturation are changed by factors from 1 - s to 1 + s",
+      reads: "number",
+    },
+    part: "data",
+    needs: {
+      words: "data images or imagenet, and augmentation",
+      isMet: ({ data, augment }) => (data === "images" || data === "imagenet") && augment !== false,
+    },
+  }),
   validation: setting({
     schema: whole(0, 1_000_000),
     default: 0,
