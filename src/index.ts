@@ -6,7 +6,7 @@
  * (`add`, `convolution`, ...), `valueAndGradients`, `compile`.
  */
 export * from "./web.js";
-export { datasets } from "./data/index.js";
+export { datasets, writeShards } from "./data/index.js";
 export type {
   ArrayDataset,
   ArraysOptions,
@@ -30,7 +30,9 @@ export type {
   Placer,
   Preparation,
   RemoteOptions,
+  ShardOptions,
   Transfer,
+  WrittenShards,
 } from "./data/index.js";
 export * from "./training/index.js";
 export { profileStep } from "./training/profile.js";

@@ -130,6 +130,7 @@ const right: Readonly<Record<string, () => readonly unknown[]>> = {
   "datasets.kmnist": () => [{ directory: "nowhere", retries: 0, force: false }],
   "datasets.cifar10": () => [{ directory: "nowhere", retries: 0, force: false }],
   "datasets.images": () => [{ directory: "nowhere", shape: [8, 8, 1], onWarning: () => {} }],
+  writeShards: () => [{ directory: "nowhere", out: "shards", size: 64, onWarning: () => {} }],
   "datasets.imagenet": () => [{ directory: "nowhere", shape: [8, 8, 3], preset: "paper", classes: 2 }],
   "datasets.fromArrays": () => [{ ...from, mean: [0], std: [1], name: "a", augmentation: { flip: true } }],
   train: () => [training],
@@ -167,7 +168,8 @@ const wrong: readonly unknown[] = [
 ];
 
 /** Load files, or download them, where there is no wrong option. */
-const isLoad = (name: string) => name.startsWith("datasets.") && name !== "datasets.fromArrays";
+const isLoad = (name: string) =>
+  name === "writeShards" || (name.startsWith("datasets.") && name !== "datasets.fromArrays");
 const isNothing = (value: unknown) =>
   value === undefined || value instanceof Map || (isOptions(value) && Object.keys(value).length === 0);
 

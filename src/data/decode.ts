@@ -7,7 +7,6 @@
 import type Sharp from "sharp";
 import type { Metadata } from "sharp";
 import { UserError } from "../errors.js";
-import { largest, readFileAside } from "../files/read.js";
 import { whyUnread } from "../files/reasons.js";
 import { arrayProblem, defaultImageThreads, usableMemory } from "../machine.js";
 import { bitmapOf } from "./bitmap.js";
@@ -15,9 +14,10 @@ import type { Box } from "./enlarge.js";
 import { enlarge, reach } from "./enlarge.js";
 import type { Placement } from "./augment.js";
 import { middleOf } from "./augment.js";
-import { onDisk } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules, frameOf } from "./rules.js";
+import type { StoredImage } from "./stored.js";
+import { readStored } from "./stored.js";
 import { triangle } from "./triangle.js";
 import { inTurn } from "./turns.js";
 import { Unreadable, byDecoder, check, checkSize, mostTold, refusal } from "./unreadable.js";
@@ -59,7 +59,7 @@ type Rectangle = Pick<Placement, "top" | "left" | "height" | "width">;
  * @throws UserError that names the files that cannot be read as images, up to 20 of them, and why.
  */
 export async function decodeEach(
-  paths: readonly string[],
+  files: readonly StoredImage[],
   {
     shape,
     rules = decodeRules,
@@ -74,7 +74,7 @@ export async function decodeEach(
 ): Promise<void> {
   const sharp = await decoder();
   const read = (index: number) =>
-    decode(sharp, paths[index], {
+    decode(sharp, files[index], {
       shape,
       rules,
       isFrame,
@@ -86,9 +86,9 @@ export async function decodeEach(
   const bad: Unreadable[] = [];
   let next = 0;
   let done = 0;
-  for (let index = 0; index < paths.length && bad.length < mostTold; index++) {
+  for (let index = 0; index < files.length && bad.length < mostTold; index++) {
     // Some wait for their turn or to be handed on, so that the threads have work while one image takes long.
-    for (; next < paths.length && underWay.length < 2 * (imageThreads + 1); next++) {
+    for (; next < files.length && underWay.length < 2 * (imageThreads + 1); next++) {
       const own = next;
       underWay.push(turn(() => read(own)).catch(() => undefined));
     }
@@ -121,7 +121,8 @@ export async function decodeImages(paths: readonly string[], options: DecodeOpti
   const { shape, invert = false } = options;
   const size = shape[0] * shape[1] * shape[2];
   const images = allocateImages(paths.length, shape);
-  await decodeEach(paths, options, (pixels, index) => images.set(pixels, index * size));
+  const files = paths.map((path) => ({ path }));
+  await decodeEach(files, options, (pixels, index) => images.set(pixels, index * size));
   if (invert) images.forEach((value, i) => (images[i] = 255 - value));
   return images;
 }
@@ -133,11 +134,11 @@ interface OneOptions extends Pick<EachOptions, "isFrame"> {
   readonly bytes: number | undefined;
 }
 
-async function decode(sharp: typeof Sharp, path: string, options: OneOptions): Promise<Uint8Array> {
+async function decode(sharp: typeof Sharp, file: StoredImage, options: OneOptions): Promise<Uint8Array> {
   const { shape, rules, isFrame = false, crop } = options;
-  if (rules.frame === undefined || isFrame || crop !== undefined) return decodeWhole(sharp, path, options);
+  if (rules.frame === undefined || isFrame || crop !== undefined) return decodeWhole(sharp, file, options);
   const frame = frameOf(shape);
-  return cutOut(await decodeWhole(sharp, path, { ...options, shape: frame }), frame, middleOf(shape, frame));
+  return cutOut(await decodeWhole(sharp, file, { ...options, shape: frame }), frame, middleOf(shape, frame));
 }
 
 /** The part of an image [height, width, channels] that a rectangle bounds. */
@@ -157,21 +158,19 @@ function cutOut(
 
 async function decodeWhole(
   sharp: typeof Sharp,
-  path: string,
+  file: StoredImage,
   { shape: [height, width, channels], rules, crop, bytes: listed }: OneOptions,
 ): Promise<Uint8Array> {
   const { resize, grey, reduce, frame, reader } = rules;
-  const bytes = await readFileAside(onDisk(path), largest.data).catch((error: unknown) => {
-    throw new Unreadable(path, whyUnread(error), null);
-  });
-  if (bytes.length === 0) throw new Unreadable(path, "it is empty");
+  const { path } = file;
+  const bytes = await imageBytes(file);
   if (listed !== undefined && Math.min(bytes.length, 2 ** 32 - 1) !== listed) {
     throw new Unreadable(path, `it has ${bytes.length} bytes, and had ${listed} when it was listed`, null);
   }
   const unreadable = (error: unknown): never => {
     throw byDecoder(path, error as Error);
   };
-  const opened = await open(sharp, path, bytes, reader).catch(unreadable);
+  const opened = await openImage(sharp, path, bytes, reader).catch(unreadable);
   const { image, size } = opened;
   const part = crop?.([size.height, size.width]);
   if (reader === "pillow") {
@@ -196,6 +195,15 @@ async function decodeWhole(
   const values = channels === 1 && grey !== undefined ? greyOf(pixels) : pixels;
   if (cut === undefined) return values;
   return enlarge(values, [cut.region.height, cut.region.width], cut.box, [height, width, channels]);
+}
+
+/** The bytes of an image. @throws Unreadable where there are none */
+export async function imageBytes(file: StoredImage): Promise<Buffer> {
+  const bytes = await readStored(file).catch((error: unknown) => {
+    throw new Unreadable(file.path, whyUnread(error), null);
+  });
+  if (bytes.length === 0) throw new Unreadable(file.path, "it is empty");
+  return bytes;
 }
 
 /** An image, or a part of it, as Pillow's convert("RGB") and resize(size, BILINEAR) make it. */
@@ -242,7 +250,7 @@ interface Opened {
 }
 
 /** An image to be decoded, and its size. @throws Unreadable, and the decoder's errors. */
-async function open(
+export async function openImage(
   sharp: typeof Sharp,
   path: string,
   bytes: Uint8Array,
@@ -309,7 +317,8 @@ export function allocateImages(count: number, shape: DecodeOptions["shape"]): Ui
   );
 }
 
-async function decoder(): Promise<typeof Sharp> {
+/** The package that decodes images. @throws UserError where it cannot be loaded */
+export async function decoder(): Promise<typeof Sharp> {
   try {
     process.env.VIPS_WARNING ??= "0"; // set at all, it keeps the decoder's warnings from standard error
     const { default: sharp } = await import("sharp");

@@ -20,8 +20,8 @@ export function fileSource(
     count: files.length,
     labels: Int32Array.from(files, ({ label }) => label),
     fill(indices, placements: readonly Placement[] | undefined, out) {
-      const paths = Array.from(indices, (index) => files[index].path);
-      return decodeEach(paths, options, (pixels, i) => write(pixels, 0, placements?.[i], out, i));
+      const asked = Array.from(indices, (index) => files[index]);
+      return decodeEach(asked, options, (pixels, i) => write(pixels, 0, placements?.[i], out, i));
     },
   };
 }

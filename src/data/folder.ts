@@ -10,10 +10,12 @@ import { Ignored, classesOf, entriesOf, isUnlabelled, layoutOf, problem, setsOf 
 import { bytesOf, isDirectory } from "./paths.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules } from "./rules.js";
+import type { SetName } from "./shard-index.js";
+import type { Shards } from "./shards.js";
+import type { StoredImage } from "./stored.js";
 
-/** An image file and the index of its class. */
-export interface ImageFile {
-  readonly path: string;
+/** An image and the index of its class. */
+export interface ImageFile extends StoredImage {
   readonly label: number;
 }
 
@@ -55,6 +57,71 @@ export function listImages(
   const place = { directory, layout, ignored };
   const listed = sets.size > 0 ? bySet(place, sets, known) : byClass(place, known);
   return { ...listed, ignored: ignored.text };
+}
+
+/**
+ * Lists the images of shards as those of folders are listed.
+ *
+ * @param known the classes of a trained network. Then only the test images are listed.
+ * @throws UserError where there are none to train on, or of other classes for test.
+ */
+export function listShards(shards: Shards, known?: readonly string[]): ImageFolder {
+  const { directory, sets, classNames: all } = shards;
+  const byClassIn = (set: SetName): ReadonlyMap<string, readonly number[]> => {
+    const classes = new Map<string, number[]>();
+    for (let i = 0; i < shards.count; i++) {
+      if (shards.setOf(i) !== set) continue;
+      const name = all[shards.labels[i]];
+      const images = classes.get(name);
+      if (images === undefined) classes.set(name, [i]);
+      else images.push(i);
+    }
+    return classes;
+  };
+  const imagesOf = (classes: ReadonlyMap<string, readonly number[]>): ImageFile[] => {
+    const labelOf = new Map((known ?? all).map((name, label) => [name, label]));
+    return [...classes].flatMap(([name, images]) =>
+      images.map((i) => ({ ...shards.image(i), label: labelOf.get(name) ?? 0 })),
+    );
+  };
+  const testName = (["test", "val"] as const).find((set) => sets.has(set));
+  if (testName === undefined) {
+    throw problem(
+      `${directory} has shards to train on, but none to test with, such as val-000000.tar; add some`,
+    );
+  }
+  const rest = { isHeldOut: false, ignored: undefined } as const;
+  const testClasses = byClassIn(testName);
+  if (known !== undefined) {
+    checkKnown(directory, testClasses, known);
+    return {
+      ...rest,
+      classNames: known,
+      train: [],
+      test: imagesOf(testClasses),
+      untested: [],
+      unused: undefined,
+    };
+  }
+  const trainClasses = byClassIn("train");
+  if (trainClasses.size === 0) {
+    throw problem(
+      `${directory} has shards to test with, but none to train on, such as train-000000.tar; add some`,
+    );
+  }
+  checkTrained(
+    [`the training set in ${directory}`, trainClasses],
+    [`the test set in ${directory}`, testClasses],
+  );
+  namesOf(directory, trainClasses);
+  return {
+    ...rest,
+    classNames: all,
+    train: imagesOf(trainClasses),
+    test: imagesOf(testClasses),
+    untested: all.filter((name) => trainClasses.has(name) && !testClasses.has(name)),
+    unused: testName === "test" && sets.has("val") ? "val-*.tar" : undefined,
+  };
 }
 
 /** A folder, how it is read, and what is left out in it. */
@@ -159,7 +226,10 @@ function heldOut(className: string, paths: readonly string[]): ReadonlySet<strin
   return new Set(byDigest.slice(0, count).map(([, path]) => path));
 }
 
-function namesOf(directory: string, classes: Classes): readonly string[] {
+/** What there is of each class, by its name. */
+type ByName = ReadonlyMap<string, unknown>;
+
+function namesOf(directory: string, classes: ByName): readonly string[] {
   const names = [...classes.keys()];
   if (names.length < 2) {
     throw problem(`${directory} holds one class only, ${names[0]}; at least two are needed`);
@@ -184,7 +254,7 @@ function labelled(classes: Classes, classNames: readonly string[]): ImageFile[] 
 }
 
 /** Refuses a class that has test images and none to train on. */
-function checkTrained([trainPath, train]: [string, Classes], [testPath, test]: [string, Classes]): void {
+function checkTrained([trainPath, train]: [string, ByName], [testPath, test]: [string, ByName]): void {
   const strange = [...test.keys()].find((name) => !train.has(name));
   if (strange === undefined) return;
   const alike = sameLetters(strange, [...train.keys()]);
@@ -211,7 +281,7 @@ function spelt(name: string): string {
   return `${name} (${points.join(" ")})`;
 }
 
-function checkKnown(directory: string, classes: Classes, known: readonly string[]): void {
+function checkKnown(directory: string, classes: ByName, known: readonly string[]): void {
   const strange = [...classes.keys()].find((name) => !known.includes(name));
   if (strange === undefined) return;
   const alike = sameLetters(strange, known);

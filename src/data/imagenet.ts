@@ -22,15 +22,18 @@ import { isDirectory } from "./paths.js";
 import { photoSource } from "./photos.js";
 import type { DecodeRules } from "./rules.js";
 import { allowedRules, decodeRules, isRules, rulesOf } from "./rules.js";
+import type { Shards } from "./shards.js";
+import { classesFile, openShards } from "./shards.js";
 import type { ImageSource } from "./source.js";
 import { allOf } from "./source.js";
+import type { FileList, LabelledFiles } from "./stored.js";
 
 /** The options of `datasets.imagenet`. */
 export interface ImagenetOptions extends LoadListeners {
   /**
    * Holds `train/<wnid>/*.JPEG`, and the validation images in `val/<wnid>`, or in `val` with the competition's
    * LOC_val_solution.csv or the development kit in the folder. The folder in which the competition's archive was unpacked is taken too. What lacks
-   * classes is a data set of those that are there.
+   * classes is a data set of those that are there. Or it holds WebDataset shards of them (docs/data.md).
    */
   readonly directory: string;
   /** What every image becomes: height and width, and 1 channel of grey or 3 of colour. */
@@ -107,16 +110,11 @@ export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   }
   const { augmentation, std, ...preset } = presets[options.preset === "redbit" ? "redbit" : "paper"];
   const rules = rulesOf(options.rules ?? preparation ?? preset.rules);
-  const root = rootOf(options.directory);
-  const folders = someOf(classFolders(root.train), options.classes, root.train);
-  const wnids = preparation?.classNames?.map(wnidOf) ?? folders;
-  const listeners = listenersOf(options);
-  const train = preparation === undefined ? everyFile(listFiles(root.train, folders, listeners)) : undefined;
-  const test = listValidation(root, wnids, listeners);
+  const { wnids, train, test } = await listImagenet(options);
   const crops = augmentation.resizedCrop === undefined ? "frames" : "photographs";
   const damaged = options.skipDamaged === true ? new Damaged(options.onWarning) : undefined;
-  const source = ({ manifest, indices, labels }: Listed): ImageSource =>
-    photoSource(manifest, indices, labels, { shape, rules, crops, imageThreads, damaged });
+  const source = (set: LabelledFiles): ImageSource =>
+    photoSource(set, { shape, rules, crops, imageThreads, damaged });
   const hash = createHash("sha256");
   for (const set of [train, test]) addFiles(hash, set, wnids);
   return {
@@ -134,27 +132,78 @@ export async function imagenet(options: ImagenetOptions): Promise<Dataset> {
   };
 }
 
-/** Files of a manifest that a set has, with the index of each one's class. */
-interface Listed {
-  readonly manifest: Manifest;
-  readonly indices: Uint32Array;
-  readonly labels: Int32Array;
+/** ImageNet's files. */
+interface ListedImagenet {
+  /** The WordNet ids of the classes, in the order of their labels. */
+  readonly wnids: readonly string[];
+  /** Undefined where a network is scored that was trained. */
+  readonly train: LabelledFiles | undefined;
+  readonly test: LabelledFiles;
+}
+
+/** Lists the files of a folder or of shards. */
+export async function listImagenet(options: Omit<ImagenetOptions, "shape">): Promise<ListedImagenet> {
+  const { directory, preparation, classes } = options;
+  const shards = await openShards(directory, options);
+  const known = preparation?.classNames?.map(wnidOf);
+  if (shards !== undefined) return fromShards(shards, known, options);
+  const root = rootOf(directory);
+  const folders = someOf(classFolders(root.train), classes, root.train);
+  const wnids = known ?? folders;
+  const listeners = listenersOf(options);
+  const train = preparation === undefined ? everyFile(listFiles(root.train, folders, listeners)) : undefined;
+  return { wnids, train, test: listValidation(root, wnids, listeners) };
+}
+
+/** Whether a folder is laid out as ImageNet's, with classes named by WordNet ids alone. */
+export function isImagenet(directory: string): boolean {
+  const { train, val } = placesOf(directory);
+  if (!isDirectory(train) || !isDirectory(val)) return false;
+  const folders = entriesOf(train).filter(({ name, kind }) => kind === "folder" && !name.startsWith("."));
+  return folders.length > 0 && folders.length === wnidFolders(train).length;
+}
+
+/** The sets of shards. Classes without a list of names are ImageNet's own in the order of their ids, as is usual. */
+function fromShards(
+  shards: Shards,
+  known: readonly string[] | undefined,
+  { directory, classes }: Pick<ImagenetOptions, "directory" | "classes">,
+): ListedImagenet {
+  const all = shards.hasNames ? shards.classNames.map(wnidOf) : [...table().keys()];
+  if (shards.classNames.length > all.length) {
+    throw problem(
+      `the images of ${directory} are of ${shards.classNames.length} classes, and ImageNet has ${all.length}; a file ${classesFile} beside the shards names others, one per line`,
+    );
+  }
+  const testName = shards.sets.has("val") ? "val" : "test";
+  const wnids = known ?? someOf(all.slice(0, shards.classNames.length), classes, directory);
+  const labelOf = new Map(wnids.map((wnid, label) => [wnid, label]));
+  const set = (name: "train" | "val" | "test"): LabelledFiles =>
+    chosen(
+      shards,
+      (file) => (shards.setOf(file) === name ? labelOf.get(all[shards.labels[file]]) : undefined),
+      directory,
+    );
+  return { wnids, train: known === undefined ? set("train") : undefined, test: set(testName) };
 }
 
 /** All files of a manifest whose folders are the classes. */
-const everyFile = (manifest: Manifest): Listed => ({
-  manifest,
+const everyFile = (manifest: Manifest): LabelledFiles => ({
+  files: manifest,
   indices: allOf(manifest.count),
   labels: manifest.folderIndices(),
 });
-const noFile = ({ manifest }: Listed): Listed => ({
-  manifest,
+const noFile = ({ files }: LabelledFiles): LabelledFiles => ({
+  files,
   indices: new Uint32Array(0),
   labels: new Int32Array(0),
 });
 
 /** Reports a listing's progress every 10,000 files. */
-function listenersOf({ directory, onProgress }: ImagenetOptions): ListingListeners {
+function listenersOf({
+  directory,
+  onProgress,
+}: Pick<ImagenetOptions, "directory" | "onProgress">): ListingListeners {
   let before = 0;
   return {
     onListed(files) {
@@ -169,12 +218,12 @@ function listenersOf({ directory, onProgress }: ImagenetOptions): ListingListene
 /** Names, sizes and classes, which decide a run. */
 function addFiles(
   hash: ReturnType<typeof createHash>,
-  set: Listed | undefined,
+  set: LabelledFiles | undefined,
   wnids: readonly string[],
 ): void {
   for (let i = 0; set !== undefined && i < set.indices.length; i++) {
     const file = set.indices[i];
-    hash.update(`${set.manifest.name(file)}\0${set.manifest.sizes[file]}\0${wnids[set.labels[i]]}\n`);
+    hash.update(`${set.files.name(file)}\0${set.files.sizes[file]}\0${wnids[set.labels[i]]}\n`);
   }
   hash.update("\n");
 }
@@ -188,16 +237,21 @@ interface Root {
   readonly places: readonly string[];
 }
 
-function rootOf(directory: string): Root {
-  if (!isDirectory(directory)) throw problem(`${directory} is not a directory; ${howToGetIt}`);
+function placesOf(directory: string): Root {
   const inner = join(directory, "ILSVRC", "Data", "CLS-LOC");
   const root = isDirectory(inner) ? inner : directory;
   const [train, val] = [join(root, "train"), join(root, "val")];
-  const missing = [train, val].find((path) => !isDirectory(path));
+  return { train, val, places: [...new Set([directory, root, val, join(root, "..", "..", "..")])] };
+}
+
+function rootOf(directory: string): Root {
+  if (!isDirectory(directory)) throw problem(`${directory} is not a directory; ${howToGetIt}`);
+  const root = placesOf(directory);
+  const missing = [root.train, root.val].find((path) => !isDirectory(path));
   if (missing !== undefined) {
     throw problem(`${directory} has no folder ${basename(missing)}, as ImageNet's has; ${howToGetIt}`);
   }
-  return { train, val, places: [...new Set([directory, root, val, join(root, "..", "..", "..")])] };
+  return root;
 }
 
 /** The folders that have a WordNet id for a name. */
@@ -241,7 +295,7 @@ function listValidation(
   { val, places }: Root,
   wnids: readonly string[],
   listeners: ListingListeners,
-): Listed {
+): LabelledFiles {
   const classOf = new Map(wnids.map((wnid, label) => [wnid, label]));
   const folders = wnidFolders(val);
   if (folders.length > 0) {
@@ -264,21 +318,21 @@ function listValidation(
   );
 }
 
-/** The files of a manifest that have a label. */
+/** The files of a list that have a label. */
 function chosen(
-  manifest: Manifest,
+  files: FileList,
   labelOf: (file: number) => number | undefined,
   directory: string,
-): Listed {
+): LabelledFiles {
   const [indices, labels]: [number[], number[]] = [[], []];
-  for (let file = 0; file < manifest.count; file++) {
+  for (let file = 0; file < files.count; file++) {
     const label = labelOf(file);
     if (label === undefined) continue;
     indices.push(file);
     labels.push(label);
   }
   if (indices.length === 0) throw problem(`${directory} holds no images of the classes that are trained`);
-  return { manifest, indices: Uint32Array.from(indices), labels: Int32Array.from(labels) };
+  return { files, indices: Uint32Array.from(indices), labels: Int32Array.from(labels) };
 }
 
 // --- names ---------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ import { allocateImages, decodeEach } from "./decode.js";
 import { Doubts } from "./doubts.js";
 import { fileSource } from "./files.js";
 import type { ImageFile } from "./folder.js";
-import { listImages } from "./folder.js";
+import { listImages, listShards } from "./folder.js";
 import { Moments } from "./moments.js";
 import type { DecodeRules } from "./rules.js";
 import { allowedRules, decodeRules, isRules, rulesOf } from "./rules.js";
+import { openShards } from "./shards.js";
 import type { ImageSet, ImageSource } from "./source.js";
 
 /** How a network's images were prepared, which all that it is asked about must be too. */
@@ -27,7 +28,7 @@ export interface Preparation extends DecodeRules {
 
 /** The options of `datasets.images`. */
 export interface ImagesOptions extends LoadListeners {
-  /** Holds train/CLASS and test/CLASS (or val/CLASS), or CLASS alone. */
+  /** Holds train/CLASS and test/CLASS (or val/CLASS), CLASS alone, or WebDataset shards (docs/data.md). */
   readonly directory: string;
   /** What every image becomes: height and width, and 1 channel of grey or 3 of colour. */
   readonly shape: readonly [height: number, width: number, channels: number];
@@ -88,11 +89,10 @@ export async function images(options: ImagesOptions): Promise<Dataset> {
   if (channels !== 1 && channels !== 3) {
     throw new UserError(`images have 1 channel (grey) or 3 (red, green, blue), not ${channels}`, "channels");
   }
-  const { classNames, train, test, isHeldOut, untested, unused, ignored } = listImages(
-    directory,
-    rules,
-    preparation?.classNames,
-  );
+  const known = preparation?.classNames;
+  const shards = await openShards(directory, options);
+  const listed = shards === undefined ? listImages(directory, rules, known) : listShards(shards, known);
+  const { classNames, train, test, isHeldOut, untested, unused, ignored } = listed;
   if (ignored !== undefined) onWarning?.(`ignored in ${directory}: ${ignored}`);
   if (unused !== undefined && preparation === undefined) {
     onWarning?.(
@@ -190,7 +190,7 @@ async function readAll(
   };
   // Images, labels, images, labels, names.
   await decodeEach(
-    files.map(({ path }) => path),
+    files,
     {
       shape,
       rules,

@@ -23,6 +23,8 @@ export const datasets = {
 export { dataRegistry, dataSetNamed, dataSetOf, refuseNamesakes, shippedFor } from "./registry.js";
 export type { DataSetEntry, DataSetOptions, NewDataSet } from "./registry.js";
 export { decodeImages } from "./decode.js";
+export { writeShards } from "./shard-writer.js";
+export type { ShardOptions, WrittenShards } from "./shard-writer.js";
 export { isMirror } from "./download.js";
 export type { Augmentation, Placement } from "./augment.js";
 export type { ColorJitter } from "./jitter.js";

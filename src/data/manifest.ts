@@ -5,11 +5,12 @@
 import { createHash } from "node:crypto";
 import { realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readFile } from "../files/read.js";
 import { cacheDirectory, writeWhole } from "./cache.js";
 import { entriesOf, isImage, layoutOf } from "./layout.js";
+import { pack, readPacked } from "./packed.js";
 import { bytesOf, nameOf, onDisk } from "./paths.js";
 import { decodeRules } from "./rules.js";
+import type { FileList, StoredImage } from "./stored.js";
 
 /** The files of a folder, by name. */
 interface FolderFiles {
@@ -20,7 +21,7 @@ interface FolderFiles {
 }
 
 /** Image files in folders, in the order of folders and names. */
-export class Manifest {
+export class Manifest implements FileList {
   readonly count: number;
   /** The first file of each folder, and the number of files. */
   private readonly firsts: Uint32Array;
@@ -62,6 +63,10 @@ export class Manifest {
 
   path(index: number): string {
     return join(this.directory, this.folders[this.folderOf(index)].name, this.name(index));
+  }
+
+  image(index: number): StoredImage {
+    return { path: this.path(index) };
   }
 
   /** The folder of each file, by index. */
@@ -167,60 +172,42 @@ function joined(
 // --- the cache -----------------------------------------------------------------------------------
 
 const version = 1;
-/** A hundred million names. */
-const mostBytes = 2 ** 31;
-
-/** Where a directory's manifest is kept; undefined where there is no cache. */
-function placeOf(directory: string): string | undefined {
+/** Where what is known of a directory is kept; undefined where there is no cache. */
+export function placeOf(directory: string, kind = "manifests"): string | undefined {
   try {
     const digest = createHash("sha256").update(realpathSync(directory)).digest("hex").slice(0, 32);
-    return join(cacheDirectory(), "manifests", digest);
+    return join(cacheDirectory(), kind, digest);
   } catch {
     return undefined;
   }
 }
 
-/** Head, sizes, ends and names, with the SHA-256 of all before it. Without it a listing takes longer, and is the same. */
+/** Without it a listing takes longer, and is the same. */
 function keepManifest(place: string, { folders, sizes, ends, names }: Manifest): void {
-  const head = Buffer.from(JSON.stringify({ version, folders, count: sizes.length }));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(head.length);
-  const parts = [length, head, bytesIn(sizes), bytesIn(ends), names];
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
   try {
-    writeWhole(place, Buffer.concat([...parts, hash.digest()]));
+    writeWhole(place, pack({ version, folders, count: sizes.length }, [sizes, ends], names));
   } catch {
     // The next start lists again.
   }
 }
 
-const bytesIn = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);
-
 /** The manifest of an earlier listing; undefined where there is none, or none that is whole. */
 function readManifest(place: string, directory: string): Manifest | undefined {
   try {
-    const bytes = readFile(place, mostBytes);
-    const body = bytes.subarray(0, bytes.length - 32);
-    if (
-      !createHash("sha256")
-        .update(body)
-        .digest()
-        .equals(bytes.subarray(bytes.length - 32))
-    )
-      return undefined;
-    const headEnd = 4 + body.readUInt32LE(0);
-    const head = JSON.parse(body.toString("utf8", 4, headEnd)) as {
+    const packed = readPacked(place);
+    const { count, folders, ...head } = packed.head as {
       readonly version: number;
       readonly folders: readonly FolderFiles[];
       readonly count: number;
     };
     if (head.version !== version) return undefined;
-    const words = (begin: number) =>
-      new Uint32Array(Uint8Array.from(body.subarray(begin, begin + 4 * head.count)).buffer);
-    const names = body.subarray(headEnd + 8 * head.count);
-    return new Manifest(directory, head.folders, names, words(headEnd + 4 * head.count), words(headEnd));
+    return new Manifest(
+      directory,
+      folders,
+      packed.rest(2 * count),
+      packed.words(1, count),
+      packed.words(0, count),
+    );
   } catch {
     return undefined;
   }

@@ -3,10 +3,10 @@ import type { Placement } from "./augment.js";
 import type { DecodeOptions } from "./decode.js";
 import { decodeEach } from "./decode.js";
 import type { Damaged } from "./damaged.js";
-import type { Manifest } from "./manifest.js";
 import type { DecodeRules } from "./rules.js";
 import { frameOf } from "./rules.js";
 import type { ImageSource, Placer } from "./source.js";
+import type { LabelledFiles } from "./stored.js";
 import type { Unreadable } from "./unreadable.js";
 import { imageWriter } from "./writer.js";
 
@@ -25,15 +25,13 @@ export interface PhotoOptions extends Pick<DecodeOptions, "imageThreads"> {
 }
 
 /**
- * The files of a manifest at `indices`, with their labels.
+ * Photographs of which nothing is in memory until a batch asks for them.
  *
  * Filling fails with a UserError that names the files which cannot be read, are no images, or have changed since they were
  * listed.
  */
 export function photoSource(
-  manifest: Manifest,
-  indices: Uint32Array,
-  labels: Int32Array,
+  { files, indices, labels }: LabelledFiles,
   { shape, rules, crops, imageThreads, damaged }: PhotoOptions,
 ): ImageSource {
   const frame = frameOf(shape);
@@ -44,8 +42,8 @@ export function photoSource(
     count: indices.length,
     labels,
     async fill(chosen, placer: Placer | undefined, out) {
-      const files = Array.from(chosen, (i) => indices[i]);
-      const paths = files.map((file) => manifest.path(file));
+      const numbers = Array.from(chosen, (i) => indices[i]);
+      const images = numbers.map((number) => files.image(number));
       const leftOut: number[] = [];
       const onDamaged =
         damaged &&
@@ -53,9 +51,10 @@ export function photoSource(
           leftOut.push(i);
           damaged.add(file);
         });
-      const listed = { rules, imageThreads, onDamaged, sizes: files.map((file) => manifest.sizes[file]) };
+      const sizes = numbers.map((number) => files.sizes[number]);
+      const listed = { rules, imageThreads, onDamaged, sizes };
       if (placer === undefined || crops === "frames") {
-        await decodeEach(paths, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
+        await decodeEach(images, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
           ofFrame(pixels, 0, placer?.(i, [frame[0], frame[1]]), out, i),
         );
         return leftOut.length > 0 ? leftOut : undefined;
@@ -63,7 +62,7 @@ export function photoSource(
       const placements: Placement[] = [];
       const crop: Placer = (i, size) => (placements[i] = placer(i, size));
       const shown = { top: 0, left: 0, height: shape[0], width: shape[1] };
-      await decodeEach(paths, { ...listed, shape, crop }, (pixels, i) =>
+      await decodeEach(images, { ...listed, shape, crop }, (pixels, i) =>
         whole(pixels, 0, { ...placements[i], ...shown }, out, i),
       );
       return leftOut.length > 0 ? leftOut : undefined;

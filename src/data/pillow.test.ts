@@ -77,7 +77,7 @@ describe.each(golden.bilinear)("$height x $width pixels of $mode to $side", (of)
     const shown: number[] = [];
     const shape = [side, side, 3] as const;
     const rules = { reader: "pillow", frame: "stretched" } as const;
-    await decodeEach([path], { shape, rules, isFrame: true }, (decoded) => shown.push(...decoded));
+    await decodeEach([{ path }], { shape, rules, isFrame: true }, (decoded) => shown.push(...decoded));
     expect(shown).toEqual(values);
   });
 });

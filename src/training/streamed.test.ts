@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { images } from "../data/images.js";
+import { writeShards } from "../data/shard-writer.js";
 import { UserError } from "../errors.js";
 import { loadRun } from "../run-folder/index.js";
 import { base, writePictures } from "./tiny.test.fixture.js";
@@ -34,6 +35,21 @@ test("gives the bits that training on images in memory gives, resumed from eithe
   await train({ ...base, data: await load(0), validation: 10, directory: streamed, resume: true });
   expect(checkpointOf(streamed).equals(checkpointOf(kept))).toBe(true);
   expect(loadRun(streamed).confusion).toEqual(loadRun(kept).confusion);
+});
+
+test("gives the same bits from shards of the files, and goes on with either", async () => {
+  const [whole, directory, out] = [
+    join(folder, "files"),
+    join(folder, "from-shards"),
+    join(folder, "shards"),
+  ];
+  await writeShards({ directory: pictures, out });
+  const ofShards = () => images({ directory: out, shape: [6, 6, 1], memory: 0 });
+  await train({ ...base, data: await load(0), epochs: 2, directory: whole });
+  await train({ ...base, data: await ofShards(), epochs: 1, directory });
+  expect(loadRun(directory).metrics).toMatchObject([{ trainLoss: loadRun(whole).metrics[0].trainLoss }]);
+  await train({ ...base, data: await load(0), epochs: 2, directory, resume: true });
+  expect(checkpointOf(directory).equals(checkpointOf(whole))).toBe(true);
 });
 
 test("a file that is spoilt meanwhile ends it with its name, and the run can go on when it is there again", async () => {
