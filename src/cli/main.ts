@@ -54,6 +54,7 @@ function build(): Command {
   const program = new Command("fewbit")
     .description(description)
     .version(version, "-v, --version")
+    .enablePositionalOptions() // what follows a command is its own, not that of the one above it
     .addHelpText(
       "after",
       examples(
@@ -240,7 +241,35 @@ function build(): Command {
     )
     .addHelpText(
       "after",
-      examples("fewbit data cifar10", "fewbit data mnist --mirror https://example.org/mnist/ --cache /data"),
+      examples(
+        "fewbit data cifar10",
+        "fewbit data mnist --mirror https://example.org/mnist/ --cache /data",
+        "fewbit data shard imagenet --size 256 --out shards",
+      ),
+    );
+
+  const shard = data
+    .command("shard")
+    .description(
+      "write a folder of images by class as WebDataset shards, which are read faster than many files",
+    )
+    .argument("<folder>", "the images: train/CLASS and val/CLASS, or ImageNet's folder")
+    .requiredOption("--out <folder>", "the folder of the shards; one that was interrupted is gone on with")
+    .option(
+      "--size <pixels>",
+      "make images smaller, as JPEG: their shorter side (default: copy the files)",
+      number,
+    );
+  outputFlags(shard)
+    .action(async (folder: string, _: unknown, command: Command) =>
+      (await import("./shard.js")).shardCommand(folder, command),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "fewbit data shard imagenet --size 256 --out shards",
+        "fewbit train resnet18 --data imagenet --data-dir shards",
+      ),
     );
 
   const summary = program
@@ -285,9 +314,15 @@ function oneLine(message: string): string {
   );
 }
 
+/** The words of a command line that name its command. */
+function commandIn(program: Command, [word, ...rest]: readonly string[]): readonly string[] {
+  const command = program.commands.find((one) => one.name() === word);
+  return command === undefined ? [] : [command.name(), ...commandIn(command, rest)];
+}
+
 async function main(): Promise<number> {
   const program = build().hook("preAction", (_, command) => refuseEmpty(command));
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     command.exitOverride().showSuggestionAfterError(true).allowExcessArguments(false);
     command.configureOutput({ outputError: () => {} });
   }
@@ -302,8 +337,8 @@ async function main(): Promise<number> {
     if (process.env.FEWBIT_DEBUG) console.error(error);
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok;
-      const name = program.commands.find((command) => command.name() === process.argv[2])?.name();
-      say(`fewbit: ${oneLine(error.message)}; see fewbit ${name === undefined ? "" : `${name} `}--help`);
+      const words = ["fewbit", ...commandIn(program, process.argv.slice(2)), "--help"];
+      say(`fewbit: ${oneLine(error.message)}; see ${words.join(" ")}`);
       return exitCodes.userError;
     }
     if (error instanceof UserError) {
