@@ -11,7 +11,7 @@ import type { MemoryRules } from "./memory.js";
 import { alignUp, placeFrom } from "./memory.js";
 import type { HostArray } from "../graph/host.js";
 import type { HostValue, Results, Signature, TensorTree, TensorsOf, Values } from "./trace.js";
-import { dtypeOf, isHostValue, toArray } from "./trace.js";
+import { dtypeOf, isHostValue, isParts, toArray } from "./trace.js";
 import type { Tree } from "./tree.js";
 import { checkTree, mapTree } from "./tree.js";
 
@@ -56,6 +56,7 @@ export function isOperand(value: unknown): value is Operand {
 export function signatureOf(values: Tree<HostValue>, what: string): Tree<Signature[string]> {
   checkTree(values, isHostValue, "a number or an array { data, shape }", what);
   return mapTree<HostValue, Signature[string]>(values, isHostValue, (value, path) => {
+    if (typeof value === "object" && isParts(value)) return { shape: value.shape, dtype: "f32" };
     const array = toArray(value, `${what} ${path}`);
     return { shape: array.shape, dtype: dtypeOf(array) };
   });
@@ -70,7 +71,18 @@ export function writeTree(
   memory: Memory,
 ): void {
   mapTree<HostValue, void>(values, isHostValue, (value, path) => {
-    executor.write(memory, layout.places[`${segment}/${path}`].offset, toArray(value, path).data);
+    let { offset } = layout.places[`${segment}/${path}`];
+    if (typeof value === "number" || !isParts(value)) {
+      executor.write(memory, offset, toArray(value, path).data);
+      return;
+    }
+    const end = offset + 4 * sizeOf(value.shape);
+    for (const part of value.parts()) {
+      if (offset + part.byteLength > end) break;
+      executor.write(memory, offset, part);
+      offset += part.byteLength;
+    }
+    if (offset !== end) throw new UserError(`${path} must have parts for shape [${value.shape.join(", ")}]`);
   });
 }
 

@@ -1,12 +1,12 @@
 /** Host values and traced tensors: what goes into a compiled function and what stands for it in the graph. */
-import type { HostArray } from "../graph/host.js";
+import type { HostArray, HostParts } from "../graph/host.js";
 import type { DType, Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
 import { shown, UserError } from "../errors.js";
 import type { Tree } from "./tree.js";
 
 /** A number stands for an f32 array of shape []. */
-export type HostValue = HostArray | number;
+export type HostValue = HostArray | HostParts | number;
 
 /** A tree of tensors as the tree of host arrays that it becomes when a compiled function has run. */
 export type Results<T> = T extends Tensor ? HostArray : { readonly [K in keyof T]: Results<T[K]> };
@@ -20,11 +20,18 @@ export type Values<T> = T extends Tensor ? HostValue : { readonly [K in keyof T]
 export { isTensor } from "../graph/node.js";
 
 export function isHostValue(value: unknown): value is HostValue {
-  return typeof value === "number" || (typeof value === "object" && value !== null && "data" in value);
+  return (
+    typeof value === "number" ||
+    (typeof value === "object" && value !== null && ("data" in value || isParts(value)))
+  );
 }
 
+/** Whether a value is an array that is made part by part. */
+export const isParts = (value: object): value is HostParts =>
+  "parts" in value && typeof value.parts === "function";
+
 /** The array that a host value stands for. @throws UserError if its shape does not fit its data. */
-export function toArray(value: HostValue, path: string): HostArray {
+export function toArray(value: HostArray | number, path: string): HostArray {
   if (typeof value === "number") return { data: Float32Array.of(value), shape: [] };
   const { data, shape } = value;
   if (!Array.isArray(shape))

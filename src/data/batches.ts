@@ -9,6 +9,7 @@ import type { Placement } from "./augment.js";
 import { placementOf, resizedCropOf } from "./augment.js";
 import type { Dataset } from "./dataset.js";
 import { jitterOf } from "./jitter.js";
+import { valuesOf } from "./normalise.js";
 import { keyFor } from "./random.js";
 import type { ImageSet, ImageSource, LeftOut, Placer } from "./source.js";
 import { allOf, sourceOf, viewOf } from "./source.js";
@@ -24,7 +25,14 @@ export interface Batches {
    *
    * @returns how many images there are: fewer than size(step) where damaged ones are left out.
    */
-  prepare(epoch: number, step: number, images: Float32Array, labels: Int32Array): number | Promise<number>;
+  prepare(
+    epoch: number,
+    step: number,
+    images: Float32Array | Uint8Array,
+    labels: Int32Array,
+  ): number | Promise<number>;
+  /** The value of each byte in each channel (see `normalise.ts`), if images can be prepared as bytes. */
+  readonly values?: Float32Array;
 }
 
 /** What becomes of the images of an epoch that do not fill a batch: they are a smaller last step, or left out, others in each epoch. */
@@ -141,6 +149,7 @@ function batches(
   return {
     steps: Math.ceil(count / batchSize),
     size,
+    values: source.fillBytes && valuesOf({ mean, std }),
     prepare(epoch, step, images, labels) {
       const { indices, placements } = choose(epoch, step * batchSize, size(step));
       for (let i = 0; i < indices.length; i++) labels[i] = source.labels[indices[i]];
@@ -148,7 +157,10 @@ function batches(
         !Array.isArray(leftOut) // what a function in JavaScript returns may be anything
           ? indices.length
           : closeGaps(leftOut, labels.subarray(0, indices.length), images, shape);
-      const filled = source.fill(indices, placements, { images, mean, std });
+      const filled =
+        images instanceof Uint8Array
+          ? source.fillBytes?.(indices, placements, images)
+          : source.fill(indices, placements, { images, mean, std });
       return filled instanceof Promise ? filled.then(rest) : rest(filled);
     },
   };
@@ -158,7 +170,7 @@ function batches(
 function closeGaps(
   leftOut: readonly number[],
   labels: Int32Array,
-  images: Float32Array,
+  images: Float32Array | Uint8Array,
   [height, width, channels]: Dataset["shape"],
 ): number {
   const size = height * width * channels;

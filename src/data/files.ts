@@ -4,7 +4,8 @@ import type { DecodeOptions } from "./decode.js";
 import { decodeEach } from "./decode.js";
 import type { ImageFile } from "./folder.js";
 import type { ImageSource } from "./source.js";
-import { imageWriter } from "./writer.js";
+import { byteSource } from "./source.js";
+import { byteWriter } from "./writer.js";
 
 /**
  * A source of image files, which become images as `options` say.
@@ -15,13 +16,14 @@ export function fileSource(
   files: readonly ImageFile[],
   options: Pick<DecodeOptions, "shape" | "rules" | "imageThreads">,
 ): ImageSource {
-  const write = imageWriter(options.shape);
-  return {
+  const write = byteWriter(options.shape);
+  const source: Parameters<typeof byteSource>[0] = {
     count: files.length,
     labels: Int32Array.from(files, ({ label }) => label),
-    fill(indices, placements: readonly Placement[] | undefined, out) {
+    fillBytes(indices, placements: readonly Placement[] | undefined, images) {
       const asked = Array.from(indices, (index) => files[index]);
-      return decodeEach(asked, options, (pixels, i) => write(pixels, 0, placements?.[i], out, i));
+      return decodeEach(asked, options, (pixels, i) => write(pixels, 0, placements?.[i], images, i));
     },
   };
+  return byteSource(source, options.shape);
 }

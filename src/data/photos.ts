@@ -6,9 +6,10 @@ import type { Damaged } from "./damaged.js";
 import type { DecodeRules } from "./rules.js";
 import { frameOf } from "./rules.js";
 import type { ImageSource, Placer } from "./source.js";
+import { byteSource } from "./source.js";
 import type { LabelledFiles } from "./stored.js";
 import type { Unreadable } from "./unreadable.js";
-import { imageWriter } from "./writer.js";
+import { byteWriter } from "./writer.js";
 
 /** How a source's photographs are shown. */
 export interface PhotoOptions extends Pick<DecodeOptions, "imageThreads"> {
@@ -35,15 +36,15 @@ export function photoSource(
   { shape, rules, crops, imageThreads, damaged }: PhotoOptions,
 ): ImageSource {
   const frame = frameOf(shape);
-  const ofFrame = imageWriter(shape, frame);
-  const whole = imageWriter(shape);
-  return {
+  const ofFrame = byteWriter(shape, frame);
+  const whole = byteWriter(shape);
+  const source: Parameters<typeof byteSource>[0] = {
     varies: true,
     count: indices.length,
     labels,
-    async fill(chosen, placer: Placer | undefined, out) {
+    async fillBytes(chosen, placer: Placer | undefined, images) {
       const numbers = Array.from(chosen, (i) => indices[i]);
-      const images = numbers.map((number) => files.image(number));
+      const asked = numbers.map((number) => files.image(number));
       const leftOut: number[] = [];
       const onDamaged =
         damaged &&
@@ -54,18 +55,19 @@ export function photoSource(
       const sizes = numbers.map((number) => files.sizes[number]);
       const listed = { rules, imageThreads, onDamaged, sizes };
       if (placer === undefined || crops === "frames") {
-        await decodeEach(images, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
-          ofFrame(pixels, 0, placer?.(i, [frame[0], frame[1]]), out, i),
+        await decodeEach(asked, { ...listed, shape: frame, isFrame: true }, (pixels, i) =>
+          ofFrame(pixels, 0, placer?.(i, [frame[0], frame[1]]), images, i),
         );
         return leftOut.length > 0 ? leftOut : undefined;
       }
       const placements: Placement[] = [];
       const crop: Placer = (i, size) => (placements[i] = placer(i, size));
       const shown = { top: 0, left: 0, height: shape[0], width: shape[1] };
-      await decodeEach(images, { ...listed, shape, crop }, (pixels, i) =>
-        whole(pixels, 0, { ...placements[i], ...shown }, out, i),
+      await decodeEach(asked, { ...listed, shape, crop }, (pixels, i) =>
+        whole(pixels, 0, { ...placements[i], ...shown }, images, i),
       );
       return leftOut.length > 0 ? leftOut : undefined;
     },
   };
+  return byteSource(source, shape);
 }

@@ -16,7 +16,7 @@ import { images } from "./images.js";
 import { digits, downloadMnist, mnist } from "./mnist.js";
 import { downloadFashionMnist, downloadKmnist, fashionMnist, kmnist } from "./namesakes.js";
 import type { RemoteOptions } from "./remote.js";
-import type { ImageSet, ImageSource } from "./source.js";
+import type { ImageSet, ImageSource, LeftOut } from "./source.js";
 
 /** What a data set may be loaded with. */
 export interface LoadOptions
@@ -219,21 +219,25 @@ function inFile(path: string, exported: unknown): DataSetEntry {
 /** A set of a file's data set: a source's failures are reported with the file's name, but for mistakes that the source reports itself. */
 function guardedSet(what: string, set: ImageSet | ImageSource): ImageSet | ImageSource {
   if (!("fill" in set)) return set;
-  const { count, labels } = set;
   const fail = (error: unknown): never => {
     throw error instanceof UserError ? error : new UserError(`${what} fails: ${firstLineOf(error)}`);
   };
-  return {
-    count,
-    labels,
-    fill(...given) {
+  const guarded =
+    <Given extends readonly unknown[]>(fill: (...given: Given) => LeftOut | Promise<LeftOut>) =>
+    (...given: Given): LeftOut | Promise<LeftOut> => {
       try {
-        const done = set.fill(...given);
+        const done = fill(...given);
         return done instanceof Promise ? done.catch(fail) : done;
       } catch (error) {
         return fail(error);
       }
-    },
+    };
+  return {
+    count: set.count,
+    labels: set.labels,
+    varies: set.varies,
+    fill: guarded((...given) => set.fill(...given)),
+    fillBytes: set.fillBytes && guarded((...given) => set.fillBytes?.(...given)),
   };
 }
 

@@ -1,6 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { fromArrays } from "../data/arrays.js";
 import type { Batches } from "../data/batches.js";
+import { evaluationBatches } from "../data/batches.js";
+import { sourceOf } from "../data/source.js";
+import type { ImageBatch } from "./feed.js";
 import { feed } from "./feed.js";
+
+/** What a step gets of the images of a batch. */
+function floatsOf(images: ImageBatch["images"]): number[] {
+  if ("data" in images) return Array.from(images.data);
+  const values: number[] = [];
+  for (const part of images.parts()) for (const value of part) values.push(value);
+  return values;
+}
 
 /** Five images, [1, 2, 1] each, in steps of two; notes what happens in which order. */
 function setUp() {
@@ -22,7 +34,7 @@ test("a batch is prepared while the one before it is in use, and each has its sh
   const { log, batches } = setUp();
   const complete = await feed(batches, [1, 2, 1], 7, 0, async ({ images, labels }, step) => {
     log.push(
-      `use ${step}: ${images.data.join()} ${labels.data.join()} of ${images.shape.join("x")} ${labels.shape.join()}`,
+      `use ${step}: ${floatsOf(images).join()} ${labels.data.join()} of ${images.shape.join("x")} ${labels.shape.join()}`,
     );
     await Promise.resolve();
     log.push(`end ${step}`);
@@ -64,7 +76,7 @@ test("a batch may have fewer images than were asked for, or none", async () => {
   };
   const used: number[][] = [];
   const complete = await feed({ ...batches, prepare }, [1, 2, 1], 0, 0, ({ images, labels }, step) => {
-    used.push([step, images.data.length, labels.data.length, images.shape[0]]);
+    used.push([step, floatsOf(images).length, labels.data.length, images.shape[0]]);
     return Promise.resolve(true);
   });
   expect([complete, used]).toEqual([
@@ -80,9 +92,9 @@ test("a batch may have fewer images than were asked for, or none", async () => {
 test("a batch stays as it is until its callback ends, while the next is prepared", async () => {
   const { batches } = setUp();
   await feed(batches, [1, 2, 1], 0, 0, async ({ images, labels }, step) => {
-    const before = [Array.from(images.data), Array.from(labels.data)];
+    const before = [Array.from(floatsOf(images)), Array.from(labels.data)];
     await new Promise((resolve) => setTimeout(resolve, 1));
-    expect([Array.from(images.data), Array.from(labels.data)]).toEqual(before);
+    expect([Array.from(floatsOf(images)), Array.from(labels.data)]).toEqual(before);
     expect(labels.data[0]).toBe(step);
     return true;
   });
@@ -137,4 +149,27 @@ describe("batches that take their time", () => {
       expect(log).toEqual(["prepare 0.0", "prepare 0.1"]);
     }
   });
+});
+
+test("bytes become the values that floats would be, in parts that hold less than a batch", async () => {
+  const shape = [128, 160, 3] as const; // more than a part, which does not divide it
+  const size = shape[0] * shape[1] * shape[2];
+  const pixels = Uint8Array.from({ length: 2 * size }, (_, i) => Math.imul(i, 2654435761) >>> 24);
+  const set = { images: pixels, labels: Uint8Array.of(0, 1) };
+  const mean = [0.485, 0.456, 0.406];
+  const data = fromArrays({ train: set, test: set, shape, classes: 2, mean, std: [0.229, 0.224, 0.225] });
+  const fillBytes = (indices: Uint32Array, _: unknown, images: Uint8Array): void =>
+    indices.forEach((index, i) => images.set(pixels.subarray(index * size, (index + 1) * size), i * size));
+  const ofBytes = { ...sourceOf({ count: 2, ...set }, shape), fillBytes };
+  const seen: { readonly values: number[]; readonly isWhole: boolean }[] = [];
+  for (const test of [{ count: 2, ...set }, ofBytes]) {
+    const batches = evaluationBatches(test, data, 2);
+    await feed(batches, shape, 0, 0, ({ images }) => {
+      seen.push({ values: floatsOf(images), isWhole: "data" in images });
+      return Promise.resolve(true);
+    });
+  }
+  expect(seen.map(({ isWhole }) => isWhole)).toEqual([true, false]);
+  expect(seen[1].values.every((value, i) => Object.is(value, seen[0].values[i]))).toBe(true);
+  expect(seen[1].values).toHaveLength(2 * size);
 });

@@ -2,12 +2,13 @@
 import type { Batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
-import type { HostArray } from "../graph/host.js";
+import type { HostArray, HostParts } from "../graph/host.js";
 import type { Network } from "../nn/index.js";
+import { normalisedParts } from "./normalised.js";
 
 export interface ImageBatch {
   /** f32 [N, height, width, channels]. */
-  readonly images: HostArray;
+  readonly images: HostArray | HostParts;
   /** i32 [N]. */
   readonly labels: HostArray;
 }
@@ -26,18 +27,25 @@ export async function feed(
   use: (batch: ImageBatch, step: number) => Promise<boolean>,
 ): Promise<boolean> {
   const size = shape[0] * shape[1] * shape[2];
+  const { values } = batches;
   const arrays = () => ({
-    images: new Float32Array(batches.size(0) * size),
+    images: new (values === undefined ? Float32Array : Uint8Array)(batches.size(0) * size),
     labels: new Int32Array(batches.size(0)),
   });
   const pairs = [arrays(), arrays()];
   // A batch that is ready when `prepare` returns does not wait for the event loop.
   const prepare = (step: number): ImageBatch | Promise<ImageBatch> => {
     const { images, labels } = pairs[step % 2];
-    const batchOf = (count: number): ImageBatch => ({
-      images: { data: images.subarray(0, count * size), shape: [count, ...shape] },
-      labels: { data: labels.subarray(0, count), shape: [count] },
-    });
+    const batchOf = (count: number): ImageBatch => {
+      const [data, wholeShape] = [images.subarray(0, count * size), [count, ...shape]];
+      return {
+        images:
+          data instanceof Uint8Array
+            ? normalisedParts(data, wholeShape, values as Float32Array)
+            : { data, shape: wholeShape },
+        labels: { data: labels.subarray(0, count), shape: [count] },
+      };
+    };
     const pending = batches.prepare(epoch, step, images, labels);
     if (!(pending instanceof Promise)) return batchOf(pending);
     const ready = pending.then(batchOf);

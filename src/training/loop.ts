@@ -217,10 +217,7 @@ export class Training {
   private largestProgram(): Program {
     const { shape } = this.job.data;
     const count = this.batches.size(0);
-    const images = {
-      data: new Float32Array(count * shape[0] * shape[1] * shape[2]),
-      shape: [count, ...shape],
-    };
+    const images = { shape: [count, ...shape], parts: () => [] };
     return this.stepper.program(
       this.state,
       this.batchOf({ images, labels: { data: new Int32Array(count), shape: [count] } }, 0, 0),

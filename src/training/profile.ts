@@ -76,6 +76,7 @@ function timed(all: Batches) {
   const batches: Batches = {
     steps: Math.max(1, all.size(all.steps - 1) < all.size(0) ? all.steps - 1 : all.steps),
     size: () => all.size(0),
+    values: all.values,
     prepare(...batch) {
       const began = performance.now();
       const note = (count: number): number => {
