@@ -42,7 +42,8 @@ export const decodeRules: Required<Omit<DecodeRules, "frame" | "reader">> = {
   files: "all",
 };
 
-const allowed: { readonly [Key in keyof Required<DecodeRules>]: readonly string[] } = {
+/** What each rule may be. */
+export const ruleValues: { readonly [Key in keyof Required<DecodeRules>]: readonly string[] } = {
   resize: ["centred"],
   grey: ["rec601"],
   reduce: ["accurate"],
@@ -53,10 +54,10 @@ const allowed: { readonly [Key in keyof Required<DecodeRules>]: readonly string[
 
 /** The rules alone of an object that holds them, such as a stored run's preparation; undefined holds those of the first versions. */
 export const rulesOf = (rules: DecodeRules = {}): DecodeRules =>
-  Object.fromEntries(Object.keys(allowed).map((key) => [key, rules[key as keyof DecodeRules]]));
+  Object.fromEntries(Object.keys(ruleValues).map((key) => [key, rules[key as keyof DecodeRules]]));
 
 /** What rules may be, in words. */
-export const allowedRules = `rules of { ${Object.entries(allowed)
+export const allowedRules = `rules of { ${Object.entries(ruleValues)
   .map(([key, values]) => `${key}: ${values.map((value) => `"${value}"`).join(" or ")}`)
   .join(", ")} }, all or some`;
 
@@ -66,7 +67,7 @@ export const isRules = (value: unknown): boolean =>
   Object.entries(value).every(
     ([key, rule]) =>
       rule === undefined ||
-      (Object.hasOwn(allowed, key) && allowed[key as keyof DecodeRules].includes(rule as string)),
+      (Object.hasOwn(ruleValues, key) && ruleValues[key as keyof DecodeRules].includes(rule as string)),
   );
 
 type Shape = readonly [height: number, width: number, channels: number];

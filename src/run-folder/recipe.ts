@@ -11,6 +11,7 @@ import { lastBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Preparation } from "../data/images.js";
 import type { DecodeRules } from "../data/rules.js";
+import { ruleValues } from "../data/rules.js";
 import { shown } from "../errors.js";
 import type { GradientType, Network } from "../nn/index.js";
 import { gradientTypes, largestExtent } from "../nn/index.js";
@@ -159,10 +160,9 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
         mean: z.array(z.number()),
         std: z.array(z.number().positive()),
         classNames: z.array(z.string()).optional(),
-        resize: z.literal("centred").optional(),
-        grey: z.literal("rec601").optional(),
-        reduce: z.literal("accurate").optional(),
-        files: z.literal("all").optional(),
+        ...Object.fromEntries(
+          Object.entries(ruleValues).map(([rule, values]) => [rule, z.enum(values).optional()]),
+        ),
       })
       .optional(),
     isDerived: true,

@@ -64,6 +64,13 @@ test("a run says its rules, and keeps them", async () => {
   expect(rulesOf(readConfig(directory).preparation)).toEqual(decodeRules);
 });
 
+test("a run on frames keeps them, and its reader", async () => {
+  const rules = { ...decodeRules, frame: "stretched", reader: "pillow" } as const;
+  const directory = join(folder, "frames");
+  await train({ ...base, epochs: 1, data: { ...base.data, rules }, directory });
+  expect(rulesOf(readConfig(directory).preparation)).toEqual(rules);
+});
+
 test("a run of the first versions goes on, is scored and predicts by its own", async () => {
   const old = await load({ rules: {} });
   const directory = join(folder, "old");
