@@ -1,6 +1,6 @@
 /** The process: what it may use of its machine, of which an affinity, a container or Node itself may give less than there is, and whether it ends. */
 import { constants } from "node:buffer";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism, freemem, totalmem } from "node:os";
 
 /**
  * Threads that one program runs on, at most. Kernels cut their work into 64 chunks, whatever the machine, which is why the
@@ -35,6 +35,14 @@ export function usableMemory(): number {
   // 0, or more than there is, where there is no limit.
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/** Bytes of memory that this process may still take: what is free, with caches that the system would give up, or what a container's limit leaves. */
+export function availableMemory(): number {
+  const usable = usableMemory();
+  // Elsewhere Node counts such caches as used.
+  const free = ["linux", "win32"].includes(process.platform) ? freemem() : totalmem();
+  return Math.max(0, Math.min(free, usable - process.memoryUsage.rss()));
 }
 
 /** Why one array of so many bytes cannot be allocated, as part of a sentence. */

@@ -116,7 +116,7 @@ export * from "./graph/index.js";
 export { valueAndGradients } from "./compiler/autodiff.js";
 export type { ValueAndGradients } from "./compiler/autodiff.js";
 export { compile } from "./compiler/compile.js";
-export type { Begun, CompileOptions, Step, StepResult } from "./compiler/compile.js";
+export type { Begun, CompileOptions, Shapes, Step, StepResult } from "./compiler/compile.js";
 export { State, createState } from "./compiler/state.js";
 export type { Layout, StateArray, StateArrays, StateOptions } from "./compiler/state.js";
 export type { HostValue, Results, TensorTree, TensorsOf, Values } from "./compiler/trace.js";

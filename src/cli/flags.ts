@@ -115,7 +115,10 @@ export function studyFlags(command: Command): Command {
       "--queue <url>",
       "let workers train them (fewbit worker) and follow: the Redis or Valkey server, such as redis://HOST:6379",
     )
-    .option("--dry-run", "list the runs, what is done of them and how long the rest takes, and stop");
+    .option(
+      "--dry-run",
+      "list the runs, what is done of them, and the time, memory and disk that the rest takes here, and stop",
+    );
   return outputFlags(command);
 }
 

@@ -115,7 +115,7 @@ function build(): Command {
   const reproduce = program
     .command("reproduce")
     .description("train what is missing of a published table, with its optimizers, rates and schedule")
-    .argument("<table>", "mnist, cifar10, or cifar10/resnet20, cifar10/resnet50, cifar10/vgg16")
+    .argument("<table>", "mnist, cifar10 or imagenet, or one network of it, such as imagenet/alexnet")
     .option("--method <name>", "the rows of one method")
     .option(
       "--bits <pair>",
@@ -123,6 +123,7 @@ function build(): Command {
     )
     .option("--epochs <n>", "in place of the published number; the rate falls as often", number)
     .option("--seeds <n>", "train each row with seeds 1 to n (default: 1)", number);
+  flagsOf(reproduce, "classes", "imageSize", "accumulate");
   studyFlags(reproduce)
     .action(async (table: string, _: unknown, command: Command) =>
       (await import("./studies.js")).reproduceCommand(table, command.opts()),
@@ -132,6 +133,7 @@ function build(): Command {
       examples(
         "fewbit reproduce mnist --dry-run",
         "fewbit reproduce cifar10/resnet20 --method dorefa --bits 1/2 --epochs 20 --seeds 3",
+        "fewbit reproduce imagenet/resnet18 --data-dir ~/imagenet --classes 100 --image-size 112 --dry-run",
       ),
     );
 

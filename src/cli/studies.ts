@@ -4,17 +4,12 @@ import { printable, quoted, UserError } from "../errors.js";
 import type { Choice, Outcome, PlannedRun, Standing, Trial } from "../experiments/index.js";
 import {
   bestRates,
-  epochSeconds,
   followStudy,
-  isOpen,
   maskedUrl,
-  measureEpoch,
-  paceOf,
   queueUrl,
   reproduction,
   runsOf,
   runStudy,
-  secondsLeft,
   standingOf,
   placedStudy,
   studyOf,
@@ -28,7 +23,7 @@ import { checkFolder } from "./folder.js";
 import { onInterrupt } from "./interrupt.js";
 import { createStudyDisplay } from "./study-display.js";
 import { codeOf, readStudy } from "./study-file.js";
-import { duration, pc, percent, print, table, warn } from "./text.js";
+import { pc, percent, print, table, warn } from "./text.js";
 
 interface StudyFlags {
   readonly out?: string;
@@ -46,6 +41,9 @@ interface ReproduceFlags extends StudyFlags {
   readonly bits?: string;
   readonly epochs?: number;
   readonly seeds?: number;
+  readonly classes?: unknown;
+  readonly imageSize?: unknown;
+  readonly accumulate?: unknown;
 }
 
 interface SweepFlags extends StudyFlags {
@@ -55,10 +53,11 @@ interface SweepFlags extends StudyFlags {
 }
 
 export async function reproduceCommand(name: string, flags: ReproduceFlags): Promise<void> {
-  const { method, bits, dataDir } = flags;
+  const { method, bits, dataDir, classes, imageSize, accumulate } = flags;
   const epochs = wholeNumber("epochs", flags.epochs, 1);
   const seeds = wholeNumber("seeds", flags.seeds, 1);
-  const runs = reproduction({ table: name, method, bits, epochs, seeds, dataDir });
+  const given = { classes, imageSize, accumulate };
+  const runs = reproduction({ table: name, method, bits, epochs, seeds, dataDir, given });
   await trainStudy(runs, flags.out ?? join("runs", `reproduce-${name.replace("/", "-")}`), flags);
 }
 
@@ -143,7 +142,7 @@ async function trainStudy(
   runs: readonly PlannedRun[],
   folder: string,
   flags: StudyFlags,
-  code: readonly string[] = [],
+  code?: readonly string[],
 ): Promise<Outcome[] | undefined> {
   checkFolder(folder);
   const standings = runs.map((run) => standingOf(run, folder));
@@ -155,7 +154,8 @@ async function trainStudy(
     throw new UserError(`--${name} has no effect with --queue; give it to fewbit worker`);
   }
   if (flags.dryRun === true) {
-    await show(standings, threads, code, flags.json === true);
+    if (flags.json === true) print(JSON.stringify(standings.map(planObject)));
+    else await (await import("./dry-run.js")).showPlan(standings, threadsEach(threads, 1), code);
     return undefined;
   }
   const quiet = flags.quiet === true || flags.json === true;
@@ -195,45 +195,6 @@ function queueNotices(url: string, quiet: boolean) {
     },
     onTrouble: (message: string) => warn(printable(message)),
   };
-}
-
-/** What would be run. */
-async function show(
-  standings: readonly Standing[],
-  threads: number,
-  code: readonly string[],
-  json: boolean,
-): Promise<void> {
-  if (json) return print(JSON.stringify(standings.map(planObject)));
-  const [head, ...rows] = table([
-    ["run", "optimizer, rate", "epochs", "state"],
-    ...standings.map(({ run: { name, options }, state, metrics, reason }) => [
-      name,
-      `${options.optimizer} ${options.learningRate}`,
-      `${metrics.length}/${options.epochs}`,
-      reason ?? state,
-    ]),
-  ]);
-  print([pc.dim(head), ...rows].join("\n"));
-  const left = secondsLeft(standings, await measured(standings, threadsEach(threads, 1)));
-  const open = standings.filter(isOpen).length;
-  const time = left === undefined ? "how long is known after the first epoch" : `about ${duration(left)}`;
-  const count = `${standings.length} ${standings.length === 1 ? "run" : "runs"}`;
-  print(`${count}, ${open} to do${open > 0 ? `: ${time}` : ""}`);
-  if (code.length > 0) print(`code that the study loads: ${code.map(printable).join(", ")}`);
-}
-
-/** Estimates the time of an epoch from a few steps now, for each network without a finished epoch. */
-async function measured(standings: readonly Standing[], threads: number): Promise<Map<string, number>> {
-  const known = epochSeconds(standings);
-  const seconds = new Map<string, number>();
-  for (const { run } of standings.filter(isOpen)) {
-    const pace = paceOf(run);
-    if (known.has(pace) || seconds.has(pace)) continue;
-    const epoch = await measureEpoch(run, threads);
-    if (epoch !== undefined) seconds.set(pace, epoch);
-  }
-  return seconds;
 }
 
 function planObject({ run: { options, identity }, directory, state, metrics }: Standing) {

@@ -39,7 +39,11 @@ export const percent = (value: number): string => `${value.toFixed(2)}%`;
 export function duration(seconds: number): string {
   if (seconds < 90) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+  if (minutes < 90) return `${minutes} min`;
+  const days = minutes / 60 / 24;
+  if (days < 2) return `${(24 * days).toFixed(1)} h`;
+  if (days < 60) return `${days.toFixed(days < 10 ? 1 : 0)} days`;
+  return days < 730 ? `${Math.round(days / 30.4)} months` : `${(days / 365.25).toFixed(1)} years`;
 }
 
 export function bytesText(bytes: number): string {

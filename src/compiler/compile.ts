@@ -12,6 +12,7 @@ import type { Tensor } from "../graph/tensor.js";
 import type { Executor, LoadedProgram, Memory } from "../runtime/executor.js";
 import { defaultExecutor, executorRule } from "../runtime/executor.js";
 import type { Operand, Program } from "../runtime/program.js";
+import type { Target } from "../runtime/target.js";
 import { compileGraph } from "./passes.js";
 import type { Layout } from "./state.js";
 import { State, isOperand, layOut, readTree, signatureOf, writeTree } from "./state.js";
@@ -64,14 +65,26 @@ export interface Step<S extends TensorTree, B extends TensorTree, R> {
   begin(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Begun<R>;
   /** The Program for these shapes, compiled if need be. */
   program(state: State<S>, batch: Values<B>): Program;
+  /** The Program for arrays of these shapes, whatever memory it needs: none of it is taken, and nothing is kept. */
+  plan(state: Shapes<S>, batch: Shapes<B>): Program;
 }
 
-/** A traced function, loaded, with the memory of its runs. */
-interface Compiled {
-  readonly loaded: LoadedProgram;
+/** A tree like T, with the shape and the type of each array. */
+export type Shapes<T> = T extends Tensor
+  ? Pick<Tensor, "shape" | "dtype">
+  : { readonly [K in keyof T]: Shapes<T[K]> };
+
+/** A traced function. */
+interface Traced {
+  readonly program: Program;
   readonly inputs: Layout;
   readonly outputs: Layout;
   readonly updatesState: boolean;
+}
+
+/** A traced function, loaded, with the memory of its runs. */
+interface Compiled extends Omit<Traced, "program"> {
+  readonly loaded: LoadedProgram;
   /** Memory of runs that have ended. */
   readonly idle: { inputs: Memory; outputs: Memory }[];
 }
@@ -109,12 +122,17 @@ export function compile<
     const key = JSON.stringify([state.layout.tree, signature]);
     const compiled =
       programs.get(key) ??
-      trace(fn, state.layout, layOut("inputs", signature, executor.target), executor, memoryLimit);
+      load(trace(fn, state.layout, layOut("inputs", signature, executor.target), executor.target));
     // The least recently used stands first.
     programs.delete(key);
     programs.set(key, compiled);
     if (programs.size > mostPrograms) programs.delete(programs.keys().next().value!);
     return compiled;
+  }
+
+  function load({ program, ...traced }: Traced): Compiled {
+    checkMemory(program, memoryLimit);
+    return { ...traced, loaded: executor.load(program), idle: [] };
   }
 
   function begin(state: State<S>, batch: Values<B>, nanoseconds?: Float64Array): Begun<R> {
@@ -147,6 +165,13 @@ export function compile<
     begin,
     program: (state: State<S>, batch: Values<B>) =>
       compiledFor(state, batch as Tree<HostValue>).loaded.program,
+    plan: (state: Shapes<S>, batch: Shapes<B>) =>
+      trace(
+        fn,
+        layOut("state", state as Tree<Signature[string]>, executor.target),
+        layOut("inputs", batch as Tree<Signature[string]>, executor.target),
+        executor.target,
+      ).program,
   });
 }
 
@@ -154,9 +179,8 @@ function trace<S extends TensorTree, B extends TensorTree>(
   fn: (state: S, batch: B) => { readonly [key: string]: TensorTree },
   stateLayout: Layout,
   inputs: Layout,
-  executor: Executor,
-  memoryLimit: number,
-): Compiled {
+  target: Target,
+): Traced {
   const returned: unknown = fn(leaves(stateLayout, "state") as S, leaves(inputs, "inputs") as B);
   if (!isObject(returned) || isTensor(returned)) {
     const allowed = "an object of tensors, such as { state, loss }";
@@ -167,20 +191,16 @@ function trace<S extends TensorTree, B extends TensorTree>(
   const outputs = layOut(
     "outputs",
     mapTree<Tensor, Signature[string]>(results, isTensor, ({ shape, dtype }) => ({ shape, dtype })),
-    executor.target,
+    target,
   );
 
   const named: Record<string, Tensor> = {};
   forEachLeaf<Tensor>(results, isTensor, (path, tensor) => (named[`outputs/${path}`] = tensor));
   if (state !== undefined) Object.assign(named, updates(state, stateLayout));
 
-  const program = compileGraph(
-    named,
-    { ...stateLayout.places, ...inputs.places, ...outputs.places },
-    executor.target,
-  );
-  checkMemory(program, memoryLimit);
-  return { loaded: executor.load(program), inputs, outputs, updatesState: state !== undefined, idle: [] };
+  const places = { ...stateLayout.places, ...inputs.places, ...outputs.places };
+  const program = compileGraph(named, places, target);
+  return { program, inputs, outputs, updatesState: state !== undefined };
 }
 
 /** @throws UserError if a program needs more memory than `limit` bytes. */

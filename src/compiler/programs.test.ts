@@ -49,3 +49,11 @@ test("those used last are kept, and the function is traced once for each", async
   await step(state, batch(2));
   expect(traces()).toBe(18);
 });
+
+test("a plan is the Program of arrays of these shapes, and takes no memory", () => {
+  const { step, traces } = make();
+  const shapes = (count: number) => ({ x: { shape: [count], dtype: "f32" } }) as const;
+  expect(step.plan({}, shapes(5))).toEqual(step.program(state, batch(5)));
+  expect(traces()).toBe(2);
+  expect(step.plan({}, shapes(2 ** 40)).bytes.inputs).toBe(2 ** 42);
+});

@@ -9,6 +9,7 @@ import { published } from "../published/index.js";
 import { models } from "../models/index.js";
 import type { Bits } from "../quantization/index.js";
 import { bitsOf } from "../training/bits.js";
+import { settings } from "../training/settings.js";
 import type { PlannedRun } from "./study.js";
 import { plannedRuns } from "./study.js";
 
@@ -45,6 +46,8 @@ export interface ReproduceOptions {
   readonly seeds?: number;
   /** Where the data is. */
   readonly dataDir?: string;
+  /** Settings in place of the table's, as the command line has them. */
+  readonly given?: Readonly<Partial<Record<"classes" | "imageSize" | "accumulate", unknown>>>;
 }
 
 /** The tables that can be trained: a data set, or a data set and a network. */
@@ -105,7 +108,14 @@ export function reproduction(options: ReproduceOptions): PlannedRun[] {
       seed,
       decayEvery: Math.max(1, Math.round((decayEvery * epochs) / inFull)),
       batchSize: row.batchSize ?? undefined,
+      ...options.given,
     }));
   });
-  return plannedRuns(configurations.map((values) => ({ values, source: "the published table" })));
+  const sources = { classes: "--classes", imageSize: "--image-size", accumulate: "--accumulate" };
+  for (const key of ["classes", "imageSize"] as const) {
+    const { needs } = settings[key];
+    if (options.given?.[key] === undefined || configurations.every((values) => needs.isMet(values))) continue;
+    throw new UserError(`${key} has no effect without ${needs.words} (from ${sources[key]})`);
+  }
+  return plannedRuns(configurations.map((values) => ({ values, source: "the published table", sources })));
 }

@@ -9,7 +9,6 @@ import type { RunOptions } from "../training/config.js";
 import { fileNames, readConfig, readMetrics } from "../run-folder/index.js";
 import { isCodeFile } from "../training/setting.js";
 import { keysWhere } from "../training/settings.js";
-import { grouped } from "./grouped.js";
 import type { PlannedRun } from "./study.js";
 
 /** "damaged": the folder holds something that cannot be read as a run. */
@@ -62,40 +61,4 @@ function otherThan(planned: RunOptions, stored: Readonly<Record<string, unknown>
       !(code.includes(name) && isCodeFile(stored[name]) && isCodeFile(wanted[name])),
   );
   return key === undefined ? undefined : `${key} ${shown(stored[key])}, not ${shown(wanted[key])}`;
-}
-
-/** The parts that roughly determine the time of an epoch: the network and the data. */
-export const paceOf = ({ options: { model, depth, data } }: PlannedRun): string =>
-  `${model}${depth ?? ""} ${data}`;
-
-/**
- * Estimates the seconds for the rest of a study from its finished epochs of the same network on the same data.
- *
- * @param measured seconds per epoch by `paceOf`, for networks without a finished epoch.
- * @returns undefined where neither is known.
- */
-export function secondsLeft(
-  standings: readonly Standing[],
-  measured: ReadonlyMap<string, number> = new Map(),
-): number | undefined {
-  const seconds = new Map([...measured, ...epochSeconds(standings)]);
-  let left = 0;
-  for (const standing of standings.filter(isOpen)) {
-    const { run, metrics } = standing;
-    const epoch = seconds.get(paceOf(run));
-    if (epoch === undefined) return undefined;
-    left += epoch * (run.options.epochs - metrics.length);
-  }
-  return left;
-}
-
-/** The median of the epochs that have ended, by `paceOf`. */
-export function epochSeconds(standings: readonly Standing[]): Map<string, number> {
-  const begun = standings.filter(({ metrics }) => metrics.length > 0);
-  return new Map(
-    grouped(begun, ({ run }) => paceOf(run)).map((alike) => {
-      const seconds = alike.flatMap(({ metrics }) => metrics.map((epoch) => epoch.seconds));
-      return [paceOf(alike[0].run), seconds.sort((a, b) => a - b)[seconds.length >> 1]];
-    }),
-  );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { published } from "../published/index.js";
-import { identityHash, publishedRows, reproduction, runsOf, secondsLeft, tables } from "./index.js";
-import type { Standing, UnloadedCode } from "./index.js";
+import { identityHash, publishedRows, reproduction, runsOf, tables } from "./index.js";
+import type { UnloadedCode } from "./index.js";
 
 const named = (study: unknown): string[] =>
   runsOf(study, "study.json").runs.map(({ name }) => name.slice(0, -7));
@@ -234,26 +234,4 @@ test.each([
   ],
 ])("%j is refused", (options, message) => {
   expect(() => reproduction(options)).toThrow(message);
-});
-
-test("what is left takes as long as the epochs of the same network have taken", () => {
-  const runs = reproduction({ table: "mnist", epochs: 10 }).slice(0, 3);
-  const metrics = (seconds: number[]) =>
-    seconds.map((s) => ({ seconds: s })) as unknown as Standing["metrics"];
-  const standing = (i: number, state: Standing["state"], seconds: number[]): Standing => ({
-    run: runs[i],
-    directory: "",
-    state,
-    metrics: metrics(seconds),
-  });
-  expect(secondsLeft([standing(0, "open", [])])).toBeUndefined();
-  expect(secondsLeft([standing(0, "open", [])], new Map([["lenet5 mnist", 3]]))).toBe(30);
-  const begun = [
-    standing(0, "done", Array<number>(10).fill(2)),
-    standing(1, "begun", [2, 9]),
-    standing(2, "open", []),
-  ];
-  expect(secondsLeft(begun)).toBe(2 * (8 + 10));
-  // What has been trained counts, not what was measured before.
-  expect(secondsLeft(begun, new Map([["lenet5 mnist", 3]]))).toBe(2 * (8 + 10));
 });

@@ -28,6 +28,8 @@ export interface PlannedRun {
 export interface Wanted {
   readonly values: Readonly<Record<string, unknown>>;
   readonly source: string;
+  /** The source of single settings, where it is another. */
+  readonly sources?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -65,9 +67,9 @@ export function plannedRuns(
 ): PlannedRun[] {
   const problems = new Set(found);
   const runs = new Map<string, PlannedRun>();
-  for (const { values, source } of wanted) {
+  for (const { values, source, sources } of wanted) {
     try {
-      const options = parseRunOptions({ ...values }, () => source);
+      const options = parseRunOptions({ ...values }, (key) => sources?.[key] ?? source);
       const { model, method } = resolveNetwork(options);
       const { learningRate, seed } = options;
       const optimizer = plainName(resolveOptimizer(options).optimizer.name);

@@ -39,6 +39,7 @@ export {
   loadRun,
   loadWeights,
   makeConfig,
+  packageVersion,
   readConfig,
 } from "./run.js";
 export type { RunConfig, StoredRun, Summary, Which } from "./run.js";

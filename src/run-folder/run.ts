@@ -259,7 +259,8 @@ function parseJson(path: string): unknown {
   }
 }
 
-function packageVersion(): string {
+/** The version of fewbit. */
+export function packageVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -2,12 +2,14 @@
  * Steps whose batch is run at once, or divided into small batches whose gradients are summed before one update, for which
  * a machine needs the memory of a small batch alone.
  */
+import type { Shapes } from "../compiler/compile.js";
 import type { State } from "../compiler/state.js";
 import type { Batches } from "../data/batches.js";
 import { UserError } from "../errors.js";
 import type { HostArray } from "../graph/host.js";
+import type { Tensor } from "../graph/index.js";
 import { sizeOf } from "../graph/index.js";
-import type { Network } from "../nn/index.js";
+import type { Network, Tensors } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { TrainingValues } from "../run-folder/index.js";
@@ -78,6 +80,14 @@ export interface Stepper {
   ): Pick<ReturnType<ReturnType<typeof compileStep>["begin"]>, "state" | "results">;
   /** The Program of a small batch. */
   program(state: State<TrainingTensors>, batch: StepBatch): Program;
+  /** The Programs of a small batch of `images`, and of the update if it has one of its own: no memory is taken. */
+  plan(shapes: PlannedShapes, images: Shapes<Tensor>): readonly Program[];
+}
+
+/** The shapes that a step works with: of its state, and of the optimizer's scalars. */
+interface PlannedShapes {
+  readonly state: Shapes<TrainingTensors>;
+  readonly scalars: Shapes<Tensors>;
 }
 
 /** How the steps of a training are computed. */
@@ -104,6 +114,7 @@ export function stepperOf({
       stateOf: (values) => values,
       begin: (state, batch) => (isEmpty(batch) ? { state, results: nothing } : step.begin(state, batch)),
       program: step.program,
+      plan: ({ state, scalars }, images) => [step.plan(state, { ...inputsOf(images), scalars })],
     };
   }
   const pass = compileSummedPass(model, method, executor, rules);
@@ -121,6 +132,10 @@ export function stepperOf({
       return { state: after.state, results };
     },
     program: (state, { scalars: _, ...batch }) => pass.program(summing(state), { ...batch, share: 1 }),
+    plan({ state, scalars }, images) {
+      const summed = { gradients: state.parameters, ...state };
+      return [pass.plan(summed, { ...inputsOf(images), share: scalar }), update.plan(summed, { scalars })];
+    },
   };
 }
 
@@ -130,6 +145,15 @@ const isEmpty = ({ labels }: ImageBatch): boolean => labels.data.length === 0;
 /** The numbers of no image. */
 const zero = { data: new Float32Array(1), shape: [] };
 const nothing = Promise.resolve({ loss: zero, top1: zero, top5: zero });
+
+const scalar = { shape: [], dtype: "f32" } as const;
+
+/** The shapes of a small batch besides its images: labels, and the key of random numbers. */
+const inputsOf = (images: Shapes<Tensor>) => ({
+  images,
+  labels: { shape: images.shape.slice(0, 1), dtype: "i32" as const },
+  random: { shape: [2], dtype: "i32" as const },
+});
 
 const zerosLike = (arrays: Readonly<Record<string, HostArray>>): Record<string, HostArray> =>
   Object.fromEntries(
