@@ -6,6 +6,7 @@ import { benchCifar } from "./cifar.mjs";
 import { benchCommands } from "./commands.mjs";
 import { benchKernels } from "./kernels.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
+import { benchShards } from "./shards.mjs";
 import { benchSteps } from "./steps.mjs";
 import { benchWasm } from "./wasm.mjs";
 
@@ -17,6 +18,7 @@ const benchmarks = {
   commands: benchCommands,
   steps: benchSteps,
   kernels: benchKernels,
+  shards: benchShards,
 };
 
 const usage = `usage: npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART] [--base REVISION]
