@@ -90,7 +90,7 @@ function memoryOf(programs: readonly Program[]): number {
 
 /** The smallest division of a batch whose training fits in so many bytes; undefined if none does. */
 export function smallestAccumulate(
-  planner: ReturnType<typeof plannerOf>,
+  planner: (images: number, accumulate: number) => Pick<Plan, "bytes">,
   batchSize: number,
   bytes: number,
 ): { readonly accumulate: number; readonly bytes: number } | undefined {

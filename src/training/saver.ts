@@ -5,6 +5,7 @@
 import type { StateArrays } from "../compiler/state.js";
 import { State } from "../compiler/state.js";
 import { memoryText } from "../errors.js";
+import { availableMemory } from "../machine.js";
 import type { CheckpointToWrite, RunDirectory } from "../run-folder/index.js";
 import { nonFiniteIn } from "../run-folder/index.js";
 import { nextTurn } from "../runtime/executor.js";
@@ -120,7 +121,8 @@ function roomFor(
   { bytes }: Program,
 ): State<TrainingTensors> | undefined {
   const needed = Object.values(bytes).reduce((sum, size) => sum + size, layout.bytes);
-  if (needed > executor.memoryLimit) return undefined;
+  // What is trained has its memory already.
+  if (needed > Math.min(executor.memoryLimit, availableMemory() + layout.bytes)) return undefined;
   try {
     return new State<TrainingTensors>(executor, layout, executor.allocate(layout.bytes));
   } catch {

@@ -3,10 +3,7 @@ import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
-import { memoryText, UserError } from "../errors.js";
-import { sizeOf } from "../graph/index.js";
-import { usableMemory } from "../machine.js";
-import type { LayerSummary, Network, ParameterSpec, Tensors } from "../nn/index.js";
+import type { LayerSummary, Network, Tensors } from "../nn/index.js";
 import { costOf, describe, initialise } from "../nn/index.js";
 import { initialOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
@@ -29,6 +26,7 @@ import {
   withoutData,
 } from "../run-folder/index.js";
 import { lastStepWarning } from "./last-step.js";
+import { checkMemory } from "./memory.js";
 import type { Job } from "./loop.js";
 import { Training } from "./loop.js";
 import { compileStart } from "./step.js";
@@ -128,7 +126,7 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
   const refuse = (stored: RunConfig): void =>
     refuseOtherRules(stored.revision, settings, "train", path ?? "");
   if (path !== undefined && settings.resume === true) checkResumable(path, config, model, method, refuse);
-  checkMemory(model, specs);
+  checkMemory({ ...settings, executor, batchSize, accumulate, count: (split ?? settings.data).train.count });
   const parameters = await start(model, method, initialise(specs, seed), executor);
   const initial: TrainingValues = {
     parameters,
@@ -171,16 +169,6 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
     job.directory?.close();
     throw error;
   }
-}
-
-/** Refuses a network whose weights, with gradients and an optimizer's moments, exceed the memory. */
-function checkMemory({ name, input }: Network, specs: readonly ParameterSpec[]): void {
-  const bytes = specs.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
-  if (4 * bytes <= usableMemory()) return;
-  throw new UserError(
-    `${name} for images of ${input.join("x")} has ${memoryText(bytes)} of weights, and training takes four times as much, more than the ${memoryText(usableMemory())} of memory here; use smaller images or a smaller network`,
-    "imageSize",
-  );
 }
 
 /** The initial parameters as the method constrains them. */
