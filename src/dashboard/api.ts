@@ -42,9 +42,13 @@ export interface RunUpdate {
   readonly chosenOn: "test" | "validation";
   /** Whether it counts an image as wrong where another class has an equal logit, as older runs do. */
   readonly tiesWrong: boolean;
-  readonly best: { readonly epoch: number; readonly top1: number } | null;
-  /** Accuracy of its cell in the published table. */
+  /** `top5` is null where the published table has none of such data. */
+  readonly best: { readonly epoch: number; readonly top1: number; readonly top5: number | null } | null;
+  /** Accuracies of its cell in the published table, of which not all have top-5. */
   readonly published: number | null;
+  readonly publishedTop5: number | null;
+  /** Its data, if that is a part of a published data set, in words: "10 classes of ImageNet". */
+  readonly part: string | null;
   /** When its last epoch ended, in milliseconds since 1970; null before the first. */
   readonly ended: number | null;
   /** Its first `from` epochs are as they were sent before; `curves` has those that follow. */

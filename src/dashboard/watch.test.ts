@@ -69,6 +69,40 @@ test("runs below the folder are sent with their state, best and cell", async () 
   ]);
 });
 
+test("runs on ImageNet have top-5, and the published one where it is all of it", async () => {
+  const [whole, part] = [
+    { images: { train: 1_281_167, test: 50_000 } },
+    { images: { train: 1800, test: 500 } },
+  ];
+  const options = { weightBits: 2, activationBits: 2, preset: "redbit" };
+  for (const [name, classes, config] of [
+    ["part", 10, part],
+    ["whole", 1000, whole],
+  ] as const) {
+    const model = { name: "resnet18", input: [227, 227, 3], classes };
+    const preparation = { mean: [0.5, 0.5, 0.5], std: [1, 1, 1] };
+    writeRun(folder, name, { data: "imagenet", options, config: { model, preparation, ...config } });
+  }
+  const watch = new Watch(folder);
+  await watch.look();
+  expect(watch.snapshot(true).runs).toMatchObject([
+    {
+      name: "part",
+      best: { top5: expect.any(Number) as number },
+      published: null,
+      publishedTop5: null,
+      part: "10 classes of ImageNet",
+    },
+    {
+      name: "whole",
+      best: { top5: expect.any(Number) as number },
+      published: 60.73,
+      publishedTop5: 82.99,
+      part: null,
+    },
+  ]);
+});
+
 test("only what is new is sent: the epochs that follow, the runs that come and go", async () => {
   const first = writeRun(folder, "first", { epochs: 2, planned: 4 });
   writeRun(folder, "second");

@@ -6,6 +6,7 @@ import { printable } from "../errors.js";
 import type { FoundRun } from "../experiments/index.js";
 import { cellOfRun, isThere } from "../experiments/index.js";
 import { bestEpoch, fileNames, LockWatch, parseMetrics, readConfig, tieRuleOf } from "../run-folder/index.js";
+import { hasTop5 } from "../published/index.js";
 import type { EpochMetrics, RunConfig } from "../training/index.js";
 import type { Curves, RunState, RunUpdate } from "./api.js";
 import { LineFollower } from "./follow.js";
@@ -135,7 +136,7 @@ export class WatchedRun {
 
   private update(from: number): RunUpdate {
     const config = this.known();
-    const { dataset: _, published, weightBits, activationBits } = cellOfRun(config);
+    const { dataset, partOf, published, weightBits, activationBits } = cellOfRun(config);
     const { learningRate } = config.optimizer.options;
     const best = bestEpoch(this.metrics);
     return {
@@ -155,8 +156,17 @@ export class WatchedRun {
       epochsPlanned: config.epochs,
       chosenOn: config.validation > 0 ? "validation" : "test",
       tiesWrong: tieRuleOf(config.revision) === "wrong",
-      best: best === undefined ? null : { epoch: best.epoch, top1: short(best.test.top1) },
+      best:
+        best === undefined
+          ? null
+          : {
+              epoch: best.epoch,
+              top1: short(best.test.top1),
+              top5: hasTop5(partOf ?? dataset) ? short(best.test.top5) : null,
+            },
       published: published?.top1 ?? null,
+      publishedTop5: published?.top5 ?? null,
+      part: partOf === undefined ? null : printable(dataset),
       ended: this.metrics.length === 0 ? null : Math.round(this.ended),
       from,
       curves: curvesOf(from === 0 ? this.metrics : this.metrics.slice(from)),

@@ -48,10 +48,16 @@ export interface DataSetEntry {
     load(options: RemoteOptions): ReturnType<typeof downloadMnist>;
   };
   /**
-   * The data set of the published table whose rates suit it, and the checksum of all of it, if it is more than a part:
-   * the accuracies of runs on data of that checksum can be compared.
+   * The data set of the published table whose rates suit it, and by what all of it is known, if it may be more than a part:
+   * the accuracies of runs on that can be compared. It has a checksum; or, where its files may be made smaller or packed,
+   * `counts`, so many classes, and images of at least so many pixels a side.
    */
-  readonly published?: { readonly dataset: PublishedRow["dataset"]; readonly checksum?: string };
+  readonly published?: {
+    readonly dataset: PublishedRow["dataset"];
+    readonly checksum?: string;
+    readonly classes?: number;
+    readonly side?: number;
+  };
   /** Data sets whose files have the same names. */
   readonly namesakes?: readonly string[];
   /** Images to train on and to test with, where that is known without reading any. */
@@ -124,7 +130,7 @@ const entries = {
     title: "ImageNet",
     files: "folder",
     folder: "the folder of ImageNet, with train and val",
-    published: { dataset: "ImageNet" },
+    published: { dataset: "ImageNet", classes: 1000, side: 224 },
     counts: [1_281_167, 50_000],
     isFitted: true,
     load: ({ directory = "", mirrors: _, trainedOn: _trainedOn, memory: _memory, ...options }) =>

@@ -13,8 +13,13 @@ import { findRuns, linkWarnings } from "./find.js";
 
 /** What a run was trained on and how, in the words of the published table where it knows them. */
 export interface Cell {
-  /** "MNIST"; as the run calls it where the table has no such data set. The shipped parts are not the whole sets. */
+  /**
+   * "MNIST"; as the run calls it where the table has no such data set. The shipped parts are not the whole sets, and parts of
+   * ImageNet say what they are: "10 classes of ImageNet".
+   */
   readonly dataset: string;
+  /** The data set of the published table of which it is a part: it is not compared with that. */
+  readonly partOf: PublishedRow["dataset"] | undefined;
   /** "resnet20". */
   readonly model: string;
   /** "dorefa". */
@@ -75,16 +80,17 @@ export function readFound(name: string, directory: string): FoundRun {
 }
 
 /** The cell of a run's configuration. */
-export function cellOfRun({ model, method, data }: RunConfig): Cell {
+export function cellOfRun(config: RunConfig): Cell {
+  const { model, method, data } = config;
   const defaults = Object.hasOwn(methods, method.name) ? methods[method.name].defaults : {};
   const bits = (key: "weightBits" | "activationBits"): number | undefined => {
     const value = method.options[key] ?? defaults[key];
     return typeof value === "number" ? value : undefined;
   };
   const [weightBits, activationBits] = [bits("weightBits"), bits("activationBits")];
-  const named = dataSetNamed(data.name)?.published;
-  const isWhole = named?.checksum !== undefined && named.checksum === data.checksum;
-  const whole = isWhole ? named.dataset : undefined;
+  const named = dataSetNamed(data.name)?.published?.dataset;
+  const part = partText(config);
+  const whole = part === undefined ? named : undefined;
   // A run with bits of single layers, or with a method of the user's, is in no published cell.
   const published =
     whole === undefined ||
@@ -94,6 +100,21 @@ export function cellOfRun({ model, method, data }: RunConfig): Cell {
     method.options.file !== undefined
       ? undefined
       : publishedRow({ dataset: whole, model: model.name, method: method.name, weightBits, activationBits });
-  const dataset = whole ?? data.name;
-  return { dataset, model: model.name, method: method.name, weightBits, activationBits, published };
+  const dataset = whole ?? part ?? data.name;
+  const partOf = whole === undefined ? named : undefined;
+  return { dataset, partOf, model: model.name, method: method.name, weightBits, activationBits, published };
+}
+
+/** What a run's data is called that is a part of a published data set; undefined for all of that, and for other data. */
+function partText({ model, data, images }: RunConfig): string | undefined {
+  const { published, counts } = dataSetNamed(data.name) ?? {};
+  if (published === undefined || published.checksum === data.checksum) return undefined;
+  const { dataset, classes = 0, side = 0 } = published;
+  if (classes === 0 || counts === undefined) return data.name;
+  const isWhole = model.classes === classes && images?.train === counts[0] && images.test === counts[1];
+  const [height, width] = model.input;
+  const shown =
+    Math.min(height, width) >= side ? "" : ` at ${height === width ? height : `${height}x${width}`} pixels`;
+  if (isWhole) return shown === "" ? undefined : dataset + shown;
+  return `${model.classes < classes ? `${model.classes} classes` : "a part"} of ${dataset}${shown}`;
 }

@@ -35,6 +35,10 @@ export const published: readonly PublishedRow[] = rows.map(
   }),
 );
 
+/** Whether the table has top-5 accuracies of a data set. */
+export const hasTop5 = (dataset: string | undefined): boolean =>
+  published.some((row) => row.dataset === dataset && row.top5 !== null);
+
 /** The cell of a network, data set, method and bits, if the table has one. */
 export function publishedRow(
   cell: Pick<PublishedRow, "dataset" | "model" | "method" | "weightBits" | "activationBits">,

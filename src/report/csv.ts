@@ -33,6 +33,7 @@ const columns: Readonly<Record<string, (run: ReportedRun) => string | number | n
   seconds: (run) => Math.round(run.seconds * 10) / 10,
   settings: (run) => run.settings,
   directory: (run) => run.directory,
+  publishedTop5: (run) => run.publishedTop5,
 };
 
 /** Numbers are written as they are; a run that has not ended has no `difference`. */

@@ -1,6 +1,6 @@
 /** Formats numbers: the only place where they are rounded. */
 import { counted, memoryText } from "../errors.js";
-import type { BitPair, Cell, Counts, Group, Spread } from "./report.js";
+import type { BitPair, Cell, Counts, Group, Spread, Table } from "./report.js";
 import { tolerance } from "./statistics.js";
 
 /** Percent with two decimals, without the sign. */
@@ -49,6 +49,25 @@ export function missing({ state, group }: Cell): string | undefined {
 export function reference({ published }: Cell): string | undefined {
   if (published === null) return undefined;
   return published.top1 === null ? "not reported" : accuracy(published.top1);
+}
+
+/** What a table shows, and how its cells compare. */
+export function tableText({ dataset, counts, partOf, hasTop5 }: Table): string {
+  const what = dataset.startsWith(`${partOf} at `) ? "smaller images" : "a part";
+  const compared =
+    partOf === null ? verdict(counts) : `${what} of ${partOf}, not compared with the published table`;
+  return `Test top-1${hasTop5 ? " and top-5" : ""} in percent by bits of weights/activations; ${compared}.`;
+}
+
+/** Our top-5 of a cell, the published one and the difference: "85.10 / 86.00 −0.90"; undefined where none is shown. */
+export function top5Text(
+  { group, published, differenceTop5 }: Cell,
+  { hasTop5 }: Pick<Table, "hasTop5">,
+): string | undefined {
+  if (!hasTop5 || group?.bestTop5 == null) return undefined;
+  const ours = accuracy(group.bestTop5);
+  if (published?.top5 == null || differenceTop5 === null) return ours;
+  return `${ours} / ${accuracy(published.top5)} ${points(differenceTop5)}`;
 }
 
 /** A sentence about the cells that have a published accuracy; `of` says what the points refer to, where that is not obvious. */

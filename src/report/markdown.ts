@@ -9,7 +9,7 @@ import {
   reference,
   size,
   spread,
-  verdict,
+  tableText,
 } from "./format.js";
 import { tolerance } from "./statistics.js";
 import { accuracyText, summaryText } from "./prose.js";
@@ -61,25 +61,31 @@ function methodTable({ methods }: Report): string {
 }
 
 function tableBlocks(table: Table): string[] {
-  const { dataset, modelTitle, columns, rows, protocol, counts } = table;
+  const { dataset, modelTitle, columns, rows, protocol } = table;
   const published =
     protocol === null
       ? ""
       : ` Published: ${protocol.epochs} epochs, the rate falling to a tenth every ${protocol.decayEvery}.`;
   const cells = rows.flatMap(({ title, cells: ofRow }) => ofRow.map((cell) => ({ title, cell })));
   const others = cells.flatMap(({ title, cell }) =>
-    cell.others.map((group) => ({ title, cell: { ...cell, group, difference: null } })),
+    cell.others.map((group) => ({
+      title,
+      cell: { ...cell, group, difference: null, differenceTop5: null },
+    })),
   );
   return [
     `## ${text(`${modelTitle} on ${dataset}`)}`,
-    text(`Test top-1 in percent by bits of weights/activations; ${verdict(counts)}.${published}`),
-    "Ours / published / difference:",
+    text(tableText(table) + published),
+    `${table.hasTop5 ? "Top-1, ours" : "Ours"} / published / difference:`,
     markdownTable(
       ["method", ...columns.map(bits)],
       rows.map(({ title, cells: ofRow }) => [text(title), ...ofRow.map(shortCell)]),
     ),
-    detailTable(cells.filter(({ cell }) => cell.group !== null)),
-    ...(others.length === 0 ? [] : ["Other settings of these cells:", detailTable(others)]),
+    detailTable(
+      cells.filter(({ cell }) => cell.group !== null),
+      table,
+    ),
+    ...(others.length === 0 ? [] : ["Other settings of these cells:", detailTable(others, table)]),
   ];
 }
 
@@ -90,20 +96,27 @@ function shortCell(cell: Cell): string {
   return text([ours, theirs, ...(cell.difference === null ? [] : [points(cell.difference)])].join(" / "));
 }
 
-function detailTable(cells: readonly { readonly title: string; readonly cell: Cell }[]): string {
+function detailTable(
+  cells: readonly { readonly title: string; readonly cell: Cell }[],
+  { hasTop5 }: Table,
+): string {
+  const top5 = (value: string | undefined): string =>
+    hasTop5 && value !== undefined ? ` (top-5 ${value})` : "";
   return markdownTable(
     ["method", "bits w/a", "best", "last", "published", "difference", "extent", "settings"],
     cells.map(({ title, cell }) => {
-      const { group, difference } = cell;
-      const top5 = group?.bestTop5 == null || cell.published?.top5 == null;
+      const { group, difference, differenceTop5, published } = cell;
+      const theirs = published?.top5;
+      const apart = differenceTop5 === null ? undefined : points(differenceTop5);
       return [
         title,
         bits(cell),
-        group?.best ? spread(group.best) + (top5 ? "" : ` (top-5 ${accuracy(group.bestTop5)})`) : "",
+        group?.best
+          ? spread(group.best) + top5(group.bestTop5 === null ? undefined : accuracy(group.bestTop5))
+          : "",
         group?.last ? spread(group.last) : "",
-        (reference(cell) ?? "") +
-          (cell.published?.top5 == null ? "" : ` (top-5 ${accuracy(cell.published.top5)})`),
-        difference === null ? "" : points(difference),
+        (reference(cell) ?? "") + top5(theirs == null ? undefined : accuracy(theirs)),
+        difference === null ? "" : points(difference) + top5(apart),
         group === null ? "" : extent(group),
         group?.settings ?? "",
       ].map(text);

@@ -3,7 +3,7 @@ import { published } from "../published/index.js";
 import { missing } from "./format.js";
 import { buildReport } from "./model.js";
 import type { Cell, Report } from "./report.js";
-import { madeRun, of } from "./report.test.fixture.js";
+import { imagenetRun, madeRun, of } from "./report.test.fixture.js";
 
 const reportOf = (...runs: ReturnType<typeof madeRun>[]): Report => buildReport({ runs, warnings: [] });
 
@@ -73,6 +73,48 @@ test("a published cell without an accuracy is not compared", () => {
     difference: null,
   });
   expect(report.tables[0].counts).toEqual({ published: 19, compared: 0, within: 0, ahead: 0, behind: 0 });
+});
+
+test("all of ImageNet is compared with its cell, top-1 and top-5", () => {
+  const row = published.find(
+    ({ dataset, model, method, weightBits, activationBits }) =>
+      dataset === "ImageNet" &&
+      model === "resnet18" &&
+      method === "dorefa" &&
+      weightBits === 2 &&
+      activationBits === 2,
+  );
+  const runs = [1, 2].map((seed) =>
+    imagenetRun([60, 61 + seed], { top5: [80, 83 + seed], config: { seed } }),
+  );
+  const report = reportOf(...runs);
+  expect(report.tables[0]).toMatchObject({ dataset: "ImageNet", partOf: null, hasTop5: true });
+  const cell = cellOf(report, "dorefa", "2/2");
+  expect(cell.published).toMatchObject({ top1: row?.top1, top5: row?.top5 });
+  expect(cell.group).toMatchObject({ best: { mean: 62.5 }, bestTop5: 84.5 });
+  expect(cell.difference).toBeCloseTo(62.5 - (row?.top1 ?? NaN), 9);
+  expect(cell.differenceTop5).toBeCloseTo(84.5 - (row?.top5 ?? NaN), 9);
+  expect(report.runs[0]).toMatchObject({ published: row?.top1, publishedTop5: row?.top5 });
+});
+
+test.each([
+  ["10 classes of ImageNet", { classes: 10, images: { train: 1800, test: 500 } }],
+  ["10 classes of ImageNet at 112 pixels", { classes: 10, side: 112, images: { train: 1800, test: 500 } }],
+  ["a part of ImageNet", { images: { train: 1_281_167, test: 49_999 } }],
+  ["a part of ImageNet", { images: { train: 40_000, test: 50_000 } }],
+  // Runs of the first versions do not say how many images there were.
+  ["a part of ImageNet", { images: null }],
+  ["ImageNet at 64 pixels", { side: 64 }],
+] as const)("%s is shown with its own top-1 and top-5, and not compared", (dataset, made) => {
+  const report = reportOf(imagenetRun([70], { ...made, top5: [90] }));
+  expect(report.tables[0]).toMatchObject({ dataset, partOf: "ImageNet", hasTop5: true, protocol: null });
+  expect(report.tables[0].counts.published).toBe(0);
+  expect(cellOf(report, "dorefa", "2/2")).toMatchObject({
+    published: null,
+    group: { best: { mean: 70 }, bestTop5: 90 },
+    difference: null,
+    differenceTop5: null,
+  });
 });
 
 test("cells within 0.3 points, ahead and behind are counted by method", () => {

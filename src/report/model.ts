@@ -3,7 +3,7 @@ import { printable, shown } from "../errors.js";
 import type { Collection, FoundRun } from "../experiments/index.js";
 import { grouped, protocols } from "../experiments/index.js";
 import type { PublishedRow } from "../published/index.js";
-import { published } from "../published/index.js";
+import { hasTop5, published } from "../published/index.js";
 import { methods } from "../quantization/index.js";
 import { bestEpoch, numberOf } from "../run-folder/index.js";
 import type { EpochMetrics } from "../training/index.js";
@@ -164,6 +164,7 @@ function reportedRun(
     best: scoresOf(best),
     last: scoresOf(metrics.at(-1)),
     published: run.published?.top1 ?? null,
+    publishedTop5: run.published?.top5 ?? null,
     seconds: metrics.reduce((sum, { seconds }) => sum + seconds, 0),
     cost,
     costMissing: missing === null ? null : printable(missing),
@@ -220,10 +221,13 @@ function tableOf(placed: readonly Placed[], runs: readonly ReportedRun[]): Table
     return { method, title, cells };
   });
   const { epochs, decayEvery } = ofTable.length > 0 ? protocols[ofTable[0].dataset] : {};
+  const { partOf } = placed[0].run;
   return {
     dataset,
     model,
     modelTitle: printable(modelTitle(model)),
+    partOf: partOf ?? null,
+    hasTop5: hasTop5(partOf ?? dataset),
     protocol: epochs === undefined || decayEvery === undefined ? null : { epochs, decayEvery },
     columns,
     rows,
@@ -277,6 +281,7 @@ function makeCell(pair: BitPair, row: PublishedRow | undefined, members: readonl
     published: row === undefined ? null : { top1, top5, optimizer, learningRate },
     group,
     difference,
+    differenceTop5: group?.bestTop5 == null || top5 === null ? null : differenceOf(group.bestTop5, top5),
     others,
   };
 }

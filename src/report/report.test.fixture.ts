@@ -9,6 +9,8 @@ export interface Made {
   readonly name?: string;
   /** Percent on held-out images, of each epoch. */
   readonly heldOut?: readonly number[];
+  /** Percent of the test images whose class was among the first five, at each epoch. Default 100. */
+  readonly top5?: readonly number[];
   /** Over the configuration that the options make. */
   readonly config?: Partial<RunConfig>;
 }
@@ -17,7 +19,7 @@ export interface Made {
 export function madeRun(
   options: Readonly<Record<string, unknown>>,
   top1: readonly number[],
-  { name = "run", heldOut, config: changes = {} }: Made = {},
+  { name = "run", heldOut, top5, config: changes = {} }: Made = {},
 ): FoundRun {
   const all = { model: "lenet5", data: "mnist", epochs: top1.length, preset: "redbit", ...options };
   const parsed = parseRunOptions(all, () => "a test");
@@ -53,7 +55,7 @@ export function madeRun(
     ...changes,
   };
   const metrics = top1.map((value, i): EpochMetrics => {
-    const test = { loss: 1 - value / 100, top1: value, top5: 100 };
+    const test = { loss: 1 - value / 100, top1: value, top5: top5?.[i] ?? 100 };
     const chosen = heldOut === undefined ? test : { ...test, top1: heldOut[i] };
     return {
       epoch: i + 1,
@@ -74,3 +76,28 @@ export const of = (method: string, bits?: `${number}/${number}`): Record<string,
   const [weightBits, activationBits] = (bits ?? "").split("/").map(Number);
   return bits === undefined ? { method } : { method, weightBits, activationBits };
 };
+
+/** A run of ResNet-18 with DoReFa-Net 2/2 on ImageNet, all of it unless `images`, the classes or the size are others. */
+export function imagenetRun(
+  top1: readonly number[],
+  {
+    classes = 1000,
+    side = 227,
+    images = { train: 1_281_167, test: 50_000 },
+    ...made
+  }: Made & {
+    readonly classes?: number;
+    readonly side?: number;
+    readonly images?: RunConfig["images"] | null;
+  } = {},
+): FoundRun {
+  return madeRun({ model: "resnet18", ...of("dorefa", "2/2"), data: "mnist" }, top1, {
+    ...made,
+    config: {
+      model: { name: "resnet18", input: [side, side, 3], classes, preset: "redbit" },
+      data: { name: "imagenet", checksum: "0123456789abcdef", augmentation: { flip: true } },
+      images: images ?? undefined,
+      ...made.config,
+    },
+  });
+}

@@ -26,6 +26,10 @@ export interface Table {
   /** "lenet5", and for people "LeNet-5". */
   readonly model: string;
   readonly modelTitle: string;
+  /** The published data set of which the table's is a part, which is not compared. */
+  readonly partOf: string | null;
+  /** Whether the published table has top-5 accuracies of the data set, so that ours are shown as well. */
+  readonly hasTop5: boolean;
   /** How the published study trained; null if the table is not published. */
   readonly protocol: { readonly epochs: number; readonly decayEvery: number } | null;
   readonly columns: readonly BitPair[];
@@ -61,6 +65,8 @@ export interface Cell extends BitPair {
   readonly group: Group | null;
   /** Our mean best accuracy less the published one, in points. */
   readonly difference: number | null;
+  /** Our mean top-5 at the best epochs less the published one, in points. */
+  readonly differenceTop5: number | null;
   /** Runs of the same cell with other settings. */
   readonly others: readonly Group[];
 }
@@ -157,6 +163,7 @@ export interface ReportedRun extends BitPair {
   readonly best: EpochScores | null;
   readonly last: EpochScores | null;
   readonly published: number | null;
+  readonly publishedTop5: number | null;
   readonly seconds: number;
   readonly cost: NetworkCost | null;
   /** Why there is no cost. */

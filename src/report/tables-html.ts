@@ -1,6 +1,6 @@
 /** The tables as HTML, for the page and for the dashboard. All classes begin with "fb-". */
 import { counted } from "../errors.js";
-import { accuracy, bits, extent, missing, points, reference, spread, verdict } from "./format.js";
+import { accuracy, bits, extent, missing, points, reference, spread, tableText, top5Text } from "./format.js";
 import type { Html } from "./markup.js";
 import { html } from "./markup.js";
 import type { Cell, Counts, Group, Report, Spread, Table } from "./report.js";
@@ -55,15 +55,12 @@ export function methodTable({ methods }: Report): Html {
 
 /** A table in the published layout: methods by bits. */
 export function tableHtml(table: Table): Html {
-  const { dataset, modelTitle, columns, rows, protocol, counts } = table;
+  const { dataset, modelTitle, columns, rows, protocol } = table;
   const name = `${modelTitle} on ${dataset}`;
   const published =
     protocol !== null &&
     ` Published: ${protocol.epochs} epochs, the rate falling to a tenth every ${protocol.decayEvery}.`;
-  return html`<p class="fb-about">
-      <strong>${name}.</strong> Test top-1 in percent by bits of weights/activations;
-      ${verdict(counts)}.${published}
-    </p>
+  return html`<p class="fb-about"><strong>${name}.</strong> ${tableText(table)}${published}</p>
     <div class="fb-scroll" role="region" aria-label="${name}" tabindex="0">
       <table class="fb-grid">
         <caption>
@@ -80,7 +77,7 @@ export function tableHtml(table: Table): Html {
             ({ title, cells }) =>
               html`<tr>
                 <th scope="row">${title}</th>
-                ${cells.map(cellHtml)}
+                ${cells.map((cell) => cellHtml(cell, table))}
               </tr> `,
           )}
         </tbody>
@@ -89,7 +86,7 @@ export function tableHtml(table: Table): Html {
     ${othersHtml(table)}`;
 }
 
-function cellHtml(cell: Cell): Html {
+function cellHtml(cell: Cell, table: Table): Html {
   const { group, published, difference } = cell;
   const theirs = reference(cell);
   const top5 = published?.top5 == null ? undefined : accuracy(published.top5);
@@ -109,10 +106,8 @@ function cellHtml(cell: Cell): Html {
             difference !== null && html` <b class="fb-difference">${points(difference)}</b>`
           }</span
         >`;
-  const five =
-    top5 !== undefined &&
-    group.bestTop5 !== null &&
-    html`<span class="fb-detail">top-5 ${accuracy(group.bestTop5)} / ${top5}</span>`;
+  const fives = top5Text(cell, table);
+  const five = fives !== undefined && html`<span class="fb-detail">top-5 ${fives}</span>`;
   return html`<td class="${levelOf(difference)}">
     <span class="fb-ours">${accuracy(group.best.mean)}${deviationHtml(group.best)}</span
     >${against}${five}<span class="fb-detail">last ${spread(group.last)}</span

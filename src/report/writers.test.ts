@@ -3,7 +3,7 @@ import { parse } from "parse5";
 import { beforeAll, describe, expect, test } from "vitest";
 import { published } from "../published/index.js";
 import { buildReport, csv, json, markdown, page, tablesCss, tablesHtml } from "./index.js";
-import { madeRun, of } from "./report.test.fixture.js";
+import { imagenetRun, madeRun, of } from "./report.test.fixture.js";
 
 /** Every published cell of MNIST and of ResNet-20, most of them with two seeds. */
 function allCells() {
@@ -197,10 +197,10 @@ test("CSV has one line per run, quoted, with no formula", async () => {
   const [head, first, second, end] = text.split("\r\n");
   expect(end).toBe("");
   expect(head).toBe(
-    "dataset,network,method,weightBits,activationBits,seed,epochs,epochsPlanned,bestTop1,bestTop5,bestEpoch,bestChosenOn,lastTop1,lastTop5,publishedTop1,difference,optimizer,learningRate,weightDecay,batchSize,preset,gradients,scoring,parameters,bytes,multiplyAccumulates,bitOperations,seconds,settings,directory",
+    "dataset,network,method,weightBits,activationBits,seed,epochs,epochsPlanned,bestTop1,bestTop5,bestEpoch,bestChosenOn,lastTop1,lastTop5,publishedTop1,difference,optimizer,learningRate,weightDecay,batchSize,preset,gradients,scoring,parameters,bytes,multiplyAccumulates,bitOperations,seconds,settings,directory,publishedTop5",
   );
   expect(first).toBe(
-    'MNIST,lenet5,dorefa,1,2,7,3,3,99.4,100,2,test,99.3,100,99.61,-0.21,sgd,0.1,0,128,redbit,f32,2,554600,87150,2415500,301722000,6,"SGD 0.1, constant rate, 3 epochs, batch 128, preset redbit",runs/a',
+    'MNIST,lenet5,dorefa,1,2,7,3,3,99.4,100,2,test,99.3,100,99.61,-0.21,sgd,0.1,0,128,redbit,f32,2,554600,87150,2415500,301722000,6,"SGD 0.1, constant rate, 3 epochs, batch 128, preset redbit",runs/a,',
   );
   expect(second).toMatch(/^MNIST,lenet5,twn,2,32,1,1,9,98,100,1,test,98,100,99.63,,sgd,/);
   for (const start of ["=", "+", "-", "@"]) {
@@ -217,4 +217,44 @@ test("JSON is the report", () => {
   const read: unknown = JSON.parse(json(report));
   expect(read).toEqual(report);
   expect(read).toMatchObject({ formatVersion: 1, title: "All cells" });
+});
+
+describe("ImageNet's top-5", () => {
+  const made = [
+    imagenetRun([61.5], { top5: [84.25] }),
+    imagenetRun([70.2], { top5: [95.5], classes: 10, images: { train: 1800, test: 500 } }),
+  ];
+  const report = buildReport({ runs: made, warnings: [] });
+  const theirs = published.find(
+    ({ model, method, weightBits, activationBits }) =>
+      model === "resnet18" && method === "dorefa" && weightBits === 2 && activationBits === 2,
+  )!;
+  const [top1, top5] = [theirs.top1!, theirs.top5!];
+  const points = (value: number) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
+
+  test("stands beside the published one, with the difference", () => {
+    expect(tablesHtml(report)).toContain(`>top-5 84.25 / ${top5.toFixed(2)} ${points(84.25 - top5)}<`);
+    expect(markdown(report)).toMatch(
+      new RegExp(
+        `\\| 61.50 \\(top-5 84.25\\) \\| +61.50 \\| ${top1.toFixed(2)} \\(top-5 ${top5.toFixed(2)}\\) \\| .${Math.abs(61.5 - top1).toFixed(2)} \\(top-5 .${Math.abs(84.25 - top5).toFixed(2)}\\) \\|`,
+      ),
+    );
+  });
+
+  test("of a part stands alone, and the table says that it is a part", () => {
+    const about =
+      "Test top-1 and top-5 in percent by bits of weights/activations; a part of ImageNet, not compared with the published table.";
+    const html = tablesHtml(report);
+    expect(html).toContain("<strong>ResNet-18 on 10 classes of ImageNet.</strong>");
+    expect(html).toContain(about);
+    expect(html).toContain(">top-5 95.50<");
+    expect(markdown(report)).toContain(`## ResNet-18 on 10 classes of ImageNet\n\n${about}`);
+  });
+
+  test("is in the CSV", async () => {
+    const lines = (await csv(report)).split("\r\n");
+    expect(lines[0]).toMatch(/,publishedTop5$/);
+    expect(lines[1].endsWith(`,${top5}`)).toBe(true);
+    expect(lines[2].endsWith(",")).toBe(true);
+  });
 });

@@ -56,6 +56,8 @@ export interface RunConfig extends Recipe {
   readonly instructionSet: string;
   readonly threads: number;
   readonly cpu: string;
+  /** How many images its data has, those that are held out included, for reports; runs of the first versions do not say. */
+  readonly images?: { readonly train: number; readonly test: number };
   /** What the network costs under the method, for reports; runs of the first versions have none. */
   readonly cost?: NetworkCost;
   /** The settings given on the command line, from which it can make the same objects again. */
@@ -63,7 +65,7 @@ export interface RunConfig extends Recipe {
 }
 
 /** What a configuration is made of. */
-interface ConfigParts extends Pick<RunConfig, "epochs" | "cost" | "options"> {
+interface ConfigParts extends Pick<RunConfig, "epochs" | "images" | "cost" | "options"> {
   readonly recipe: Recipe;
   readonly executor: Executor;
 }
@@ -99,7 +101,7 @@ export interface StoredRun {
  * @throws UserError for a configuration that could not be read back.
  */
 export function makeConfig(
-  { recipe, epochs, executor, cost, options }: ConfigParts,
+  { recipe, epochs, executor, images, cost, options }: ConfigParts,
   previous?: Pick<RunConfig, "recipe">,
 ): RunConfig {
   const config: RunConfig = {
@@ -112,6 +114,7 @@ export function makeConfig(
     instructionSet: executor.instructionSet,
     threads: executor.threads,
     cpu: cpus()[0]?.model ?? "unknown",
+    images,
     cost,
     ...(options === undefined ? {} : { options }),
   };
@@ -238,6 +241,9 @@ export const configSchema = z.object({
   instructionSet: z.string(),
   threads: z.number(),
   cpu: z.string(),
+  images: z
+    .object({ train: z.number().int().nonnegative(), test: z.number().int().nonnegative() })
+    .optional(),
   cost: z
     .object({
       parameters: z.number(),

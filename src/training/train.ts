@@ -122,7 +122,8 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
   const recipe = recipeOf(settings, rules, revision);
   const cost = costOf(model, method);
-  const config = makeConfig({ recipe, epochs, executor, cost, options: settings.options }, previous);
+  const images = { train: settings.data.train.count, test: settings.data.test.count };
+  const config = makeConfig({ recipe, epochs, executor, images, cost, options: settings.options }, previous);
   const refuse = (stored: RunConfig): void =>
     refuseOtherRules(stored.revision, settings, "train", path ?? "");
   if (path !== undefined && settings.resume === true) checkResumable(path, config, model, method, refuse);

@@ -73,18 +73,24 @@ function useDetails(id: string, epochs: number | undefined) {
   return state;
 }
 
+function publishedText({ published, publishedTop5, part }: Run): string {
+  if (part !== null) return "not compared: not all of the published data";
+  return percent(published) + (publishedTop5 === null ? "" : `, top-5 ${percent(publishedTop5)}`);
+}
+
 function Facts({ run }: { run: Run }) {
   const spent = run.curves.seconds.reduce((sum, each) => sum + each, 0);
   const facts: readonly (readonly [string, string])[] = [
     ["best top-1", run.best === null ? "–" : `${percent(run.best.top1)} at epoch ${run.best.epoch}`],
+    ...(run.best?.top5 == null ? [] : [["top-5 at that epoch", percent(run.best.top5)] as const]),
     ["last top-1", percent(last(run.curves.top1))],
-    ["published", percent(run.published)],
+    ["published", publishedText(run)],
     ["epoch", `${run.epochs} of ${run.epochsPlanned}`],
     [
       "time",
       run.state === "running" ? `${duration(spent)}, ${duration(secondsLeft(run))} left` : duration(spent),
     ],
-    ["network", `${run.model} on ${run.data}`],
+    ["network", `${run.model} on ${run.part ?? run.data}`],
     ["method", `${run.method} ${bits(run)}`],
     ["optimizer", `${run.optimizer} at ${number(run.learningRate)}`],
     ["seed", String(run.seed)],
