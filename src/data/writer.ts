@@ -42,12 +42,47 @@ export function byteWriter(
   const [height, width, channels] = shape;
   const size = height * width * channels;
   const pixelsOf = placer(shape, frame);
-  return (images, first, placement, out, at) => {
+  const middle = middleOf(shape, frame);
+  return (images, first, placement = middle, out, at) => {
     const shown = out.subarray(at * size, (at + 1) * size);
-    gather(images, first, pixelsOf(placement), channels, shown);
-    const { jitter } = placement ?? {};
+    if (isPart(placement, shape, frame)) copyRows(images, first, placement, [shape, frame], shown);
+    else gather(images, first, pixelsOf(placement), channels, shown);
+    const { jitter } = placement;
     if (jitter !== undefined) applyJitter(shown, channels as 1 | 3, jitter);
   };
+}
+
+/** Whether what is shown is a part of the image, pixel by pixel, as most often: it is then copied row by row. */
+const isPart = ({ angle, top, left, ...size }: Placement, [height, width]: Shape, frame: Shape): boolean =>
+  angle === 0 &&
+  size.height === height &&
+  size.width === width &&
+  Number.isInteger(top) &&
+  Number.isInteger(left) &&
+  Math.min(top, left) >= 0 &&
+  top + height <= frame[0] &&
+  left + width <= frame[1];
+
+/** Copies such a part, row by row. */
+function copyRows(
+  images: Uint8Array,
+  first: number,
+  { top, left, flipped }: Placement,
+  [[height, width, channels], [, frameWidth]]: readonly [shape: Shape, frame: Shape],
+  out: Uint8Array,
+): void {
+  const row = width * channels;
+  for (let y = 0; y < height; y++) {
+    const from = first + ((top + y) * frameWidth + left) * channels;
+    const to = y * row;
+    if (!flipped) {
+      out.set(images.subarray(from, from + row), to);
+      continue;
+    }
+    for (let x = 0, end = to + row - channels; x < row; x += channels) {
+      for (let c = 0; c < channels; c++) out[end - x + c] = images[from + x + c];
+    }
+  }
 }
 
 /** A function that writes an image as `byteWriter`'s does, as normalised values. */
