@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
 import { benchCommands } from "./commands.mjs";
+import { benchImages } from "./images.mjs";
 import { benchKernels } from "./kernels.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
 import { benchShards } from "./shards.mjs";
@@ -19,9 +20,10 @@ const benchmarks = {
   steps: benchSteps,
   kernels: benchKernels,
   shards: benchShards,
+  images: benchImages,
 };
 
-const usage = `usage: npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART] [--base REVISION]
+const usage = `usage: npm run bench -- NAME [--json] [--threads 2] [--rounds 5] [--steps N] [--only PART] [--base REVISION] [--folder DIR]
 NAME is one of ${Object.keys(benchmarks).join(", ")}; docs/benchmarks.md says what each compares`;
 
 function refuse(message) {
@@ -41,6 +43,7 @@ function parse() {
         steps: { type: "string" },
         only: { type: "string" },
         base: { type: "string" },
+        folder: { type: "string" },
       },
     });
   } catch (error) {
