@@ -56,5 +56,5 @@ function boundOf({ model, method }: PlanOptions, images: number): number {
     (sum, { inputShape, outputShape }) => sum + sizeOf(inputShape) + sizeOf(outputShape),
     0,
   );
-  return 4 * 8 * (weightsOf(model, method) + images * values);
+  return 4 * (16 * weightsOf(model, method) + 8 * images * values);
 }

@@ -32,9 +32,15 @@ export interface Plan {
   readonly checkpointBytes: number;
   /** The weights as `best.safetensors` has them. */
   readonly weightBytes: number;
-  /** All memory of the training: of its steps, and of the batches that are prepared meanwhile. */
+  /** All memory of the training: of its steps, of the batches that are prepared meanwhile, and of copies of the weights. */
   readonly bytes: number;
 }
+
+/**
+ * Copies of the weights that a training makes besides what is trained: initial values, quantized weights and what is measured
+ * of them at an epoch's end, those of the best and of the last epoch in its result. As measured: not all are there at a time.
+ */
+const copies = 5;
 
 /** Plans trainings of one kind, with batches of any size. */
 export function plannerOf(options: PlanOptions): (images: number, accumulate: number) => Plan {
@@ -66,7 +72,7 @@ export function plannerOf(options: PlanOptions): (images: number, accumulate: nu
       programs: programs.map((program, i) => ({ program, times: i === 0 ? accumulate : 1 })),
       checkpointBytes: weightBytes + bytesOf(Object.values(own)),
       weightBytes,
-      bytes: memoryOf(programs) + 2 * batchBytes,
+      bytes: memoryOf(programs) + 2 * batchBytes + copies * weightBytes,
     };
   };
 }
