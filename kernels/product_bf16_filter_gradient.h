@@ -83,6 +83,11 @@ struct Pairs {
   const Bf16* const gradient;
   const FilterCut cut = cutFilterBf16(g);
 
+  int64_t atOnce(int64_t) const { return 1; }
+  void add(Range units, char* own, const Sum& sum, const Ahead& ahead) const {
+    addUnit(*this, panels(unitOf(g, cut, units.begin), own), sum, ahead);
+  }
+
   Panels<int32_t> panels(const Unit& unit, char* own) const {
     const PairLayout most(g, unitRows(g, cut)), layout(g, lengthOf(unit.rows));
     float* const line = reinterpret_cast<float*>(own);

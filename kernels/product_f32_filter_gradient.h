@@ -3,7 +3,7 @@
 // Inputs that are stored as bytes are converted unit by unit into a thread's own panel, as padded ones
 // are copied; the sums are the same.
 #pragma once
-#include "product_filter_gradient.h"
+#include "product_blocks.h"
 
 namespace fewbit {
 namespace FEWBIT_ISA {
@@ -34,6 +34,7 @@ static FilterCut cutFilter(const Geometry& g) {
 
 static Plan planFilter(const Geometry& g, int32_t storage) {
   const FilterCut cut = cutFilter(g);
+  if (packsBlocks(g, cut)) return planUnits(g, cut, blockBytes(g, cut));
   const int64_t panel = cut.unitImages * panelRows(g, ceilDivide(g.outHeight, cut.bands)) * panelRow(g);
   return planUnits(g, cut, packs(g, storage) ? (panel + LANES) * sizeof(float) : 0);
 }
@@ -65,6 +66,12 @@ struct Floats {
   const Inputs x;
   const float* const gradient;
   const FilterCut cut = cutFilter(g);
+
+  int64_t atOnce(int64_t unit) const { return packsBlocks(g, cut) ? unitsAtOnce(g, cut, unit) : 1; }
+  void add(Range units, char* own, const Sum& sum, const Ahead& ahead) const {
+    if (packsBlocks(g, cut)) return Blocks{g, x, gradient, cut}.addUnits(units, own, sum);
+    addUnit(*this, panels(unitOf(g, cut, units.begin), own), sum, ahead);
+  }
 
   Panels<float> panels(const Unit& unit, char* own) const {
     const int64_t first = unit.rows.begin * g.strideHeight, rows = panelRows(g, lengthOf(unit.rows));

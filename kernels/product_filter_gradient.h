@@ -95,6 +95,12 @@ static Unit unitOf(const Geometry& g, const FilterCut& cut, int64_t index) {
           cut.cutsColumns ? band : Range{0, g.outWidth}};
 }
 
+// Units as one: bands of one image, or whole images.
+static Unit unitsOf(const Geometry& g, const FilterCut& cut, Range units) {
+  const Unit first = unitOf(g, cut, units.begin), last = unitOf(g, cut, units.end - 1);
+  return {{first.images.begin, last.images.end}, {first.rows.begin, last.rows.end}, {first.columns.begin, last.columns.end}};
+}
+
 // Words from one image, row and column to the next.
 struct Walk {
   int64_t image, row, column;
@@ -148,7 +154,7 @@ static __attribute__((noinline)) void runTile(const PositionTile<Elements>& p) {
         }
       }
     }
-  addTile(sum, p.out, p.outRow, mask, p.add);
+  addTile(sum, p.out, p.outRow, p.lastLanes, p.add);
 }
 
 template <class Elements>
@@ -248,10 +254,13 @@ static void runFilter(const Elements& elements, float* dw, const Chunk& chunk) {
   const Range units = part(cut.imageUnits * cut.bands, cut.groups, group);
   const Range strips = part(cut.strips, cut.stripChunks, chunk.index / cut.groups);
   Sum sum{isDirect(cut) ? dw : partial + group * taps * g.outChannels, strips, false};
-  for (int64_t unit = units.begin; unit < units.end; unit++, sum.add = true) {
-    const bool asks = unit + 1 < units.end && !cut.cutsColumns;
-    const Ahead ahead = asks ? askFor(elements, unitOf(g, cut, unit + 1), lengthOf(strips)) : Ahead();
-    addUnit(elements, elements.panels(unitOf(g, cut, unit), chunk.work.own), sum, ahead);
+  const auto from = [&](int64_t unit) { return Range{unit, least(unit + elements.atOnce(unit), units.end)}; };
+  for (Range now = from(units.begin); now.begin < units.end; sum.add = true) {
+    const Range next = from(now.end);
+    const bool asks = next.begin < units.end && !cut.cutsColumns;
+    const Ahead ahead = asks ? askFor(elements, unitsOf(g, cut, next), lengthOf(strips)) : Ahead();
+    elements.add(now, chunk.work.own, sum, ahead);
+    now = next;
   }
 }
 

@@ -116,15 +116,16 @@ static __attribute__((noinline)) void runTile(const PixelTile& p) {
 
 // Stores a tile, or adds it to what is there.
 template <int T, int V>
-static inline void addTile(Vec (&sum)[T][V], float* out, int64_t outRow, Mask mask, bool add) {
+static inline void addTile(Vec (&sum)[T][V], float* out, int64_t outRow, int64_t lastLanes, bool add) {
+  if (add) {
+    const Mask mask = firstLanes(lastLanes);
+    const float* from = out;
 #pragma GCC unroll 16
-  for (int t = 0; t < T; t++)
+    for (int t = 0; t < T; t++, from = opaque(from + outRow))
 #pragma GCC unroll 4
-    for (int v = 0; v < V; v++) {
-      float* to = out + t * outRow + v * LANES;
-      if (add) sum[t][v] += v == V - 1 ? load(to, mask) : load(to);
-      v == V - 1 ? store(to, sum[t][v], mask) : store(to, sum[t][v]);
-    }
+      for (int v = 0; v < V; v++) sum[t][v] += v == V - 1 ? load(from + v * LANES, mask) : load(from + v * LANES);
+  }
+  storeTile(sum, out, outRow, lastLanes);
 }
 
 // Memory that the next unit of work reads, asked for some lines at a time while this one computes.
