@@ -66,6 +66,8 @@ static void packForward(const Forward& p, const float* w, Range channels, float*
   }
 }
 
+enum { MOST_CROSSING = 128 };  // pixels of a band by tiles that cross the ends of rows
+
 // Rows first ... first + rows of the image, counted from the top of its padding, with their borders. Asks for
 // what lies `ahead` floats behind them.
 static void padRows(const Geometry& g, const float* image, int64_t first, int64_t rows, float* to, int64_t ahead) {
@@ -82,10 +84,82 @@ static void padRows(const Geometry& g, const float* image, int64_t first, int64_
   }
 }
 
+// out[t][n] as of a PixelTile, of pixels that lie anywhere: of several rows of a narrow image, which one row would not fill.
+struct PixelsTile {
+  const float *a, *b;
+  const int64_t* pixels;  // where each begins, from `a` on
+  int64_t aSegment, bSegment, segments, length;
+  float* out;
+  int64_t outRow, lastLanes;
+};
+
+template <int T, int V>
+static __attribute__((noinline)) void runTile(const PixelsTile& p) {
+  askForTile<T, V>(p.out, p.outRow);
+  Vec sum[T][V];
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) sum[t][v] = splat(0);
+  for (int64_t s = 0; s < p.segments; s++) {
+    const float *to[T], *b = p.b + s * p.bSegment;
+#pragma GCC unroll 16
+    for (int t = 0; t < T; t++) to[t] = opaque(p.a + s * p.aSegment + p.pixels[t]);
+    for (int64_t k = 0; k < p.length; k++, b += V * LANES) {
+      Vec weights[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) weights[v] = load(b + v * LANES);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++) {
+        const Vec x = splat(to[t][k]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++) sum[t][v] = madd(x, weights[v], sum[t][v]);
+      }
+    }
+  }
+  storeTile(sum, p.out, p.outRow, p.lastLanes);
+}
+static inline void advance(PixelsTile& tile, int64_t pixels) {
+  tile.pixels += pixels;
+  tile.out += pixels * tile.outRow;
+}
+
+// Whether tiles over rows' ends are so many fewer that they pay. They need a register a pixel.
+static bool crossesRows(const Geometry& g, int64_t rows) {
+  const int64_t height = Rows<2>::MOST, pixels = rows * g.outWidth;
+  return height < 8 && pixels <= MOST_CROSSING &&
+         6 * ceilDivide(pixels, height) <= 5 * rows * ceilDivide(g.outWidth, height);
+}
+
 // Output rows and channels of an image.
 struct Band {
   Range rows, channels;
 };
+
+// Computes a band of an image by tiles that cross the ends of rows.
+static void runNarrowBand(const Geometry& g, const float* image, const float* packed, const Band& band, float* own,
+                          float* out) {
+  const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels, first = band.rows.begin * g.strideHeight;
+  const int64_t rows = band.rows.end - band.rows.begin;
+  if (padded(g)) padRows(g, image, first, panelRows(g, rows), own, 0);
+  int64_t pixels[MOST_CROSSING];
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < g.outWidth; j++)
+      pixels[i * g.outWidth + j] = i * g.strideHeight * panelRow(g) + j * g.strideWidth * g.channels;
+  PixelsTile tile{};
+  tile.a = padded(g) ? own : image + first * panelRow(g);
+  tile.pixels = pixels;
+  tile.aSegment = panelRow(g);
+  tile.segments = g.kernelHeight;
+  tile.length = g.kernelWidth * g.channels;
+  tile.outRow = g.outChannels;
+  for (int64_t n = band.channels.begin; n < band.channels.end; n += PANEL) {
+    tile.b = packed + n * taps;
+    tile.bSegment = tile.length * roundToLanes(least(PANEL, band.channels.end - n));
+    tile.out = out + band.rows.begin * g.outWidth * g.outChannels + n;
+    runPanel(rows * g.outWidth, least(PANEL, band.channels.end - n), tile);
+  }
+}
 
 // Computes a band of an image. Where there is padding, `own` gets the rows of its panel one by one, just before
 // they are first read: the first-level cache still holds them then, and the rows that follow have time to come.
@@ -94,6 +168,7 @@ static void runBand(const Geometry& g, const float* image, const float* packed, 
   const int64_t taps = g.kernelHeight * g.kernelWidth * g.channels, first = rows.begin * g.strideHeight;
   const float* const from = padded(g) ? own : image + first * panelRow(g);
   int64_t ready = padded(g) ? 0 : panelRows(g, rows.end - rows.begin);
+  if (crossesRows(g, rows.end - rows.begin)) return runNarrowBand(g, image, packed, band, own, out);
   PixelTile tile{};
   tile.aRow = g.strideWidth * g.channels;
   tile.aSegment = panelRow(g);
