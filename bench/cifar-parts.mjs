@@ -10,14 +10,14 @@ const subjects = [
 ];
 
 /** Peak resident size of processes that train; the least of PyTorch's ways in f32 counts. Compilers run in processes of their own. */
-export async function compareMemory({ network, threads, torch, report }) {
+export async function compareMemory({ network, threads, torch, report, steps = 3 }) {
   const ways = [
     { mode: "eager", format: "contiguous" },
     { mode: "eager", format: "channels_last" },
     { mode: "compile", format: "channels_last" },
   ];
   for (const { name, method } of subjects) {
-    const counts = { threads, steps: 3, warmup: 2 };
+    const counts = { threads, steps: Math.min(steps, 3), warmup: 2 };
     const { peakBytes, scratchBytes } = await ours({ network, method, ...counts });
     const theirs = [];
     for (const way of torch ? ways : []) {

@@ -96,21 +96,47 @@ export async function benchCifar(network, { only, ...options }) {
   await runParts(parts, only);
 }
 
-async function compare(part, context) {
-  const { network, threads, steps, rounds, torch, brevitas, report, env, suffix = "" } = context;
-  const { method, gradients, evaluate, precisions = ["f32"], ...asked } = comparisons[part];
-  const name = `${network} ${titles[part]}${suffix}, batch 128`;
+/**
+ * Ours and PyTorch's ways by turns, for one of `comparisons`, or one that `context.asked` changes.
+ */
+export async function compare(part, context) {
+  const {
+    network,
+    threads,
+    steps,
+    rounds,
+    torch,
+    brevitas,
+    report,
+    env,
+    suffix = "",
+    batchSize = 128,
+    warmup = 8,
+  } = context;
+  const {
+    method,
+    gradients,
+    evaluate,
+    precisions = ["f32"],
+    ...asked
+  } = { ...comparisons[part], ...context.asked };
+  const name = `${network} ${titles[part]}${suffix}, batch ${batchSize}`;
+  const batch = { "batch-size": batchSize };
   const ways = [
     ...(torch ? torchWays({ network, method, evaluate }, precisions) : []),
     ...(brevitas && asked.brevitas ? brevitasWays(asked.brevitas) : []),
   ].map(({ options, ...way }) => ({
     ...way,
     run: (short) => {
-      const counts = short ? { steps: 3, warmup: 6 } : { steps, warmup: 8 };
-      return peer("cifar.py", { ...options, threads, ...counts }, { ...keepingMemory, ...env });
+      const counts = short ? { steps: 3, warmup: Math.min(6, warmup) } : { steps, warmup };
+      return peer("cifar.py", { ...options, ...batch, threads, ...counts }, { ...keepingMemory, ...env });
     },
   }));
-  const mine = () => ours({ network, method, gradients, evaluate, threads, steps, warmup: 5 }, env);
+  const mine = () =>
+    ours(
+      { network, method, gradients, evaluate, ...batch, threads, steps, warmup: Math.min(5, warmup) },
+      env,
+    );
   const { ms, result, ways: measured } = await alternate(mine, ways, rounds);
 
   const against = ["PyTorch", "Brevitas"].flatMap((group) => {

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
 import { benchCommands } from "./commands.mjs";
 import { benchImages } from "./images.mjs";
+import { benchImagenet } from "./imagenet.mjs";
 import { benchKernels } from "./kernels.mjs";
 import { benchLenet5 } from "./lenet5.mjs";
 import { benchShards } from "./shards.mjs";
@@ -15,6 +16,8 @@ const benchmarks = {
   lenet5: benchLenet5,
   resnet20: (options) => benchCifar("resnet20", options),
   vgg16: (options) => benchCifar("vgg16", options),
+  resnet18: (options) => benchImagenet("resnet18", options),
+  alexnet: (options) => benchImagenet("alexnet", options),
   wasm: benchWasm,
   commands: benchCommands,
   steps: benchSteps,

@@ -16,6 +16,12 @@ const optimizers = {
   cifar: () => optim.sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
 };
 
+/** A network, for images of another side and another number of classes where they are given. */
+export function modelOf({ network, side, classes = models[network].classes }) {
+  const model = models[network];
+  return { ...model, classes, input: side === undefined ? model.input : [side, side, model.input[2]] };
+}
+
 /** A number in [0, 1) that looks like chance. */
 function hash(i) {
   const x = Math.sin(i * 12.9898) * 43758.5453;
@@ -30,7 +36,7 @@ function hash(i) {
  */
 export function makeStep(options) {
   const { network, method: methodName, batchSize, evaluate, gradients, executor } = options;
-  const model = models[network];
+  const model = modelOf(options);
   const method = methods[methodName]();
   const optimizer = (optimizers[network] ?? optimizers.cifar)();
   const specs = describe(model, method);

@@ -1,7 +1,7 @@
 """The peers' losses from our weights, for `bench/check-peers.mjs`: of an evaluation, and of two training steps.
 
 In double: float32 has the peers' own rounding decide on signs and codes, differently by memory format. Each is computed
-several times, but for the first of images with random changes of a millionth: in networks of signs and rounding such a
+several times, but for the first of images with random changes of a hundred-thousandth: in networks of signs and rounding such a
 difference grows from layer to layer, and what it does to the losses is what two right programs may differ by.
 Reads a folder's `weights.json` (network, method, shapes by name, in the order of `weights.bin`, f32), and prints a JSON object.
 """
@@ -28,7 +28,10 @@ BATCH_NORM = {"weight": "scale", "bias": "shift"}
 def our_name(name, network, blocks):
     """bn.weight -> bn1.scale, blocks.3.conv3.weight -> stage2.block1.shortcut.weight, convolutions.0.layer.weight -> conv2.weight."""
     *path, last = name.split(".")
-    if path[0] == "blocks":
+    if network == "alexnet":
+        kind, first = {"convolutions": ("conv", 1), "norms": ("bn", 1), "linears": ("fc", 1), "classifier_norms": ("bn", 6)}[path[0]]
+        path = [f"{kind}{int(path[1]) + first}"]
+    elif path[0] == "blocks":
         stage, block = divmod(int(path[1]), blocks)
         part = {"conv3": "shortcut", "bn3": "shortcutNorm"}.get(path[2], path[2])
         path = [f"stage{stage + 1}", f"block{block + 1}", part]
@@ -51,7 +54,7 @@ def load(folder, model, description):
         size = math.prod(shape)
         values[name] = data[offset : offset + size].reshape(shape)
         offset += size
-    count = len(getattr(model, "blocks", [])) // 3
+    count = len(getattr(model, "blocks", [])) // (4 if description["network"] == "resnet18" else 3)
     for name, parameter in model.named_parameters():
         value = values.pop(our_name(name, description["network"], count))
         # [rows, columns, inputs, outputs] or [inputs, outputs]; PyTorch has outputs and inputs first.
@@ -65,18 +68,18 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     description = json.loads((folder / "weights.json").read_text())
     torch.set_num_threads(1)
-    count = description["batchSize"]
+    count, side, classes = (description[key] for key in ("batchSize", "side", "classes"))
     # The batch of bench/ours/setup.mjs.
-    pixels = 3.4 * (torch.sin(torch.arange(count * 32 * 32 * 3, dtype=torch.float64) * 12.9898) * 43758.5453 % 1 - 0.5)
-    images = pixels.float().double().reshape(count, 32, 32, 3).permute(0, 3, 1, 2)
-    labels = torch.arange(count) % 10
+    pixels = 3.4 * (torch.sin(torch.arange(count * side * side * 3, dtype=torch.float64) * 12.9898) * 43758.5453 % 1 - 0.5)
+    images = pixels.float().double().reshape(count, side, side, 3).permute(0, 3, 1, 2)
+    labels = torch.arange(count) % classes
     runs = []
     for i in range(PERTURBATIONS):
-        model = NETWORKS[description["network"]](METHODS[description["method"]]()).double()
+        model = NETWORKS[description["network"]](METHODS[description["method"]](), classes, side).double()
         load(folder, model, description)
         # Of each pixel by itself: batch norm would undo a common factor.
         noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(i), dtype=torch.float64)
-        runs.append(losses_of(model, images * (1 + 1e-6 * noise) if i > 0 else images, labels))
+        runs.append(losses_of(model, images * (1 + 1e-5 * noise) if i > 0 else images, labels))
     parameters = sum(p.numel() for p in model.parameters())
     print(json.dumps({"parameters": parameters, "runs": runs}))
 

@@ -1,4 +1,4 @@
-"""The networks for CIFAR-10 with each method: one training step or one evaluation in PyTorch or with Brevitas' layers.
+"""The networks for CIFAR-10 and ImageNet with each method: one training step or one evaluation in PyTorch or with Brevitas' layers.
 
 The same networks, loss and optimizer (SGD) as `bench/ours/step.mjs`. With bfloat16 the forward pass is autocast.
 """
@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import measure
+from imagenet import AlexNet, ResNet18
 from methods import METHODS
 from resnet import ResNet
 from vgg import VGG16
@@ -18,11 +19,17 @@ def brevitas(bits):
     return brevitas_resnet20(bits)
 
 
+# Of a method, classes and the side of the images, which CIFAR's do not ask for.
 NETWORKS = {
-    "resnet20": lambda method: ResNet(method, 20),
-    "resnet50": lambda method: ResNet(method, 50),
-    "vgg16": VGG16,
+    "resnet20": lambda method, classes, side: ResNet(method, 20, classes),
+    "resnet50": lambda method, classes, side: ResNet(method, 50, classes),
+    "vgg16": lambda method, classes, side: VGG16(method, classes),
+    "alexnet": AlexNet,
+    "resnet18": ResNet18,
 }
+# Classes and side, unless others are asked for.
+IMAGES = {"alexnet": (1000, 224), "resnet18": (1000, 224)}
+CIFAR = 10, 32
 
 
 def parameter_groups(model):
@@ -76,13 +83,14 @@ def main():
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
     memory_format = measure.memory_format(arguments)
+    classes, side = IMAGES.get(arguments.network, CIFAR)
     if arguments.brevitas:
         model = brevitas(arguments.brevitas)
     else:
-        model = NETWORKS[arguments.network](METHODS[arguments.method]())
+        model = NETWORKS[arguments.network](METHODS[arguments.method](), classes, side)
     model = model.to(memory_format=memory_format)
-    images = torch.randn(arguments.batch_size, 3, 32, 32).to(memory_format=memory_format)
-    labels = torch.randint(0, 10, (arguments.batch_size,))
+    images = torch.randn(arguments.batch_size, 3, side, side).to(memory_format=memory_format)
+    labels = torch.randint(0, classes, (arguments.batch_size,))
 
     def autocast():
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.precision == "bf16")

@@ -66,7 +66,7 @@ class SignWithinOne(torch.autograd.Function):
 
 
 class BinaryWeights(torch.autograd.Function):
-    """XNOR-Net: mean |w| of each output times sign(w); backward g (1/N + alpha 1{|w| < 1}) (1 - 1/C)."""
+    """XNOR-Net: mean |w| of each output times sign(w); backward g N (1/N + alpha 1{|w| < 1}) (1 - 1/C), with SGD."""
 
     @staticmethod
     def forward(ctx, w):
@@ -77,8 +77,8 @@ class BinaryWeights(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         w, alpha = ctx.saved_tensors
-        factor = 1 - 1 / w.shape[1]
-        through_scale = factor / w[0].numel()
+        factor = (1 - 1 / w.shape[1]) * w[0].numel()
+        through_scale = 1 - 1 / w.shape[1]
         return g * torch.where(w.abs() < 1, alpha * factor + through_scale, through_scale)
 
 
