@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 
-const targets = ["idx", "cifar10", "images", "safetensors", "config", "run", "program"];
+const targets = ["idx", "cifar10", "images", "shards", "safetensors", "config", "run", "program"];
 /** Misbehaves in every way there is; for the test of this script. */
 const faulty = "faulty";
 

@@ -26,6 +26,7 @@ describe("damaged bytes are read as something valid or refused in a line", () =>
     ["idx", 2000],
     ["cifar10", 1000],
     ["images", 1000],
+    ["shards", 500],
     ["safetensors", 2000],
     ["config", 1500],
     ["run", 1000],

@@ -73,7 +73,7 @@ function labelOf(
 }
 
 /** More are a mistake in the file, for which memory is not to be asked. */
-const mostClasses = 1_000_000;
+export const mostClasses = 1_000_000;
 
 const textOf = (content: Buffer | undefined): string => content?.toString("utf8") ?? "";
 

@@ -8,7 +8,7 @@ import { placeOf } from "./manifest.js";
 import { pack, readPacked } from "./packed.js";
 import { bytesOf, isDirectory, onDisk } from "./paths.js";
 import { decodeRules } from "./rules.js";
-import { samplesIn } from "./samples.js";
+import { mostClasses, samplesIn } from "./samples.js";
 import { blockBytes } from "./tar.js";
 
 /** The index beside shards that fewbit wrote. */
@@ -155,11 +155,17 @@ function readIndex(path: string, present: readonly ShardFile[]): Index | undefin
         const other = present[i];
         return name === other.name && bytes === other.bytes && (time ?? other.time) === other.time;
       });
-    if (head.version !== version || !isPresent) return undefined;
+    if (head.version !== version || !isPresent || !Number.isInteger(count) || count < 0) return undefined;
     const [ends, sizes, offsets, shards, labels] = [0, 1, 2, 3, 4].map((at) => stored.words(at, count));
     const names = stored.rest(5 * count);
+    // It may be anyone's: what it says of a shard must be in that.
     const isSound = ends.every(
-      (end, i) => end >= (ends[i - 1] ?? 0) && end <= names.length && shards[i] < files.length,
+      (end, i) =>
+        end >= (ends[i - 1] ?? 0) &&
+        end <= names.length &&
+        labels[i] < mostClasses &&
+        offsets[i] > 0 &&
+        offsets[i] * blockBytes + sizes[i] <= (files[shards[i]]?.bytes ?? 0),
     );
     return isSound ? { files, unused, places: { names, ends, sizes, offsets, shards, labels } } : undefined;
   } catch {
