@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type * as machine from "../machine.js";
-import { estimateRuns, reproduction } from "./index.js";
+import { estimateRuns, reproduction, runsOf, runStudy } from "./index.js";
 import type { Standing } from "./index.js";
 
 const memory = vi.hoisted(() => ({ available: Infinity }));
@@ -67,4 +67,23 @@ test("a run that does not fit in memory is found, with the smallest division tha
   expect(fitting.accumulate).toBeUndefined();
   memory.available = 0;
   expect((await estimate()).accumulate).toBe("none");
+});
+
+test("a study reports such a run before anything begins, and writes nothing for it", async () => {
+  const { runs } = runsOf({ runs: [{ model: "lenet5", epochs: 1 }] }, "study.json");
+  memory.available = 1;
+  const folder = join(cache, "runs");
+  const begun: string[] = [];
+  const outcomes = await runStudy(runs, {
+    folder,
+    threads: 1,
+    onBegin: ({ run }) => begun.push(run.name),
+  });
+  expect(outcomes).toMatchObject([
+    {
+      state: "open",
+      failure: expect.stringMatching(/^lenet5 takes .* but 0.0 KiB is available now; with one/) as string,
+    },
+  ]);
+  expect([begun, existsSync(folder)]).toEqual([[], false]);
 });

@@ -1,10 +1,11 @@
 /** Trains the missing runs of a study in this process, several side by side. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Dataset } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
 import { threadsEach } from "../machine.js";
 import type { TrainProgress } from "../training/index.js";
 import { isInUse, releaseStale } from "../run-folder/index.js";
-import { DataSets, isTaken, trainRun } from "./run.js";
+import { checkRun, DataSets, isTaken, trainRun } from "./run.js";
 import type { Standing } from "./standing.js";
 import { isOpen, standingOf } from "./standing.js";
 import type { PlannedRun } from "./study.js";
@@ -48,8 +49,14 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   const parallel = Math.max(1, Math.min(jobs, threads, waiting.length));
   const share = threadsEach(threads, parallel);
   const data = new DataSets();
-  // Data that is missing is found out before anything begins.
-  for (const i of waiting) await data.load(outcomes[i]);
+  // Data that is missing is found out before anything begins, and so are runs that do not fit in memory.
+  for (const i of [...waiting]) {
+    const failure = whyTooLarge(outcomes[i], await data.load(outcomes[i]), share, options);
+    if (failure === undefined) continue;
+    waiting.splice(waiting.indexOf(i), 1);
+    outcomes[i] = { ...outcomes[i], failure };
+    options.onEnd?.(outcomes[i]);
+  }
   const work = async (): Promise<void> => {
     for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
       outcomes[i] = await whenFree(runs[i], options);
@@ -71,6 +78,22 @@ export async function runStudy(runs: readonly PlannedRun[], options: StudyOption
   };
   await Promise.all(Array.from({ length: parallel }, work));
   return outcomes;
+}
+
+/** Why a run cannot be trained with the memory that is available; undefined if it can. */
+function whyTooLarge(
+  standing: Standing,
+  data: Dataset,
+  threads: number,
+  { onWarning }: StudyOptions,
+): string | undefined {
+  try {
+    checkRun(standing, data, threads, (message) => onWarning?.(standing, message));
+    return undefined;
+  } catch (error) {
+    // What else is wrong with a run is reported when it is its turn, in its log too.
+    return error instanceof UserError && error.field === "accumulate" ? error.message : undefined;
+  }
 }
 
 /** The time between two looks at a run of another process. */

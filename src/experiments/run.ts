@@ -2,11 +2,13 @@
 import type { Dataset } from "../data/index.js";
 import { dataSetOf, refuseNamesakes } from "../data/index.js";
 import { DivergenceError, UserError } from "../errors.js";
+import { chooseExecutor } from "../runtime/choose.js";
 import { decodeRules, rulesOf } from "../data/rules.js";
 import { readConfig } from "../run-folder/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import type { Run, TrainProgress } from "../training/index.js";
 import { fittedTo, settingsOf } from "../training/config.js";
+import { checkMemory } from "../training/memory.js";
 import { trainFromQueue } from "../training/train.js";
 import { RunLog } from "./log.js";
 import type { Standing } from "./standing.js";
@@ -21,6 +23,22 @@ export interface RunManner {
   readonly queue?: string;
   readonly onProgress: (progress: TrainProgress) => void;
   readonly onWarning: (message: string) => void;
+}
+
+/** @throws UserError for a run that does not fit in memory, among others. */
+export function checkRun(
+  { run: { options } }: Standing,
+  data: Dataset,
+  threads: number,
+  onWarning: RunManner["onWarning"],
+): void {
+  const { batchSize, accumulate, validation } = options;
+  const { optimizer, loss, gradients } = settingsOf(options);
+  const { model: named, method } = resolveNetwork(options);
+  const { executor } = chooseExecutor({ executor: options.executor, threads, onWarning });
+  const model = fittedTo(data, named);
+  const count = data.train.count - validation;
+  checkMemory({ model, method, optimizer, loss, gradients, executor, batchSize, accumulate, count });
 }
 
 /** Trains a run to its end, or until the signal. @throws UserError and DivergenceError as `train` does. */
