@@ -22,6 +22,7 @@ export type {
   ImageSource,
   ImagenetOptions,
   ImagesOptions,
+  LeftOut,
   LoadListeners,
   LoadProgress,
   MnistOptions,

@@ -6,6 +6,7 @@
  */
 import type { ColorJitter } from "./jitter.js";
 
+/** What is done to training images, in this order; each part is left out where it is not given. */
 export interface Augmentation {
   /** Rotate about the centre by an angle uniform in ±`rotation` degrees; nearest neighbour, 0 outside. */
   readonly rotation?: number;

@@ -31,7 +31,7 @@ export type { ColorJitter } from "./jitter.js";
 export type { ArraysOptions } from "./arrays.js";
 export type { Cifar10Options } from "./cifar10.js";
 export type { ArrayDataset, Dataset, LoadListeners, LoadProgress } from "./dataset.js";
-export type { ImageSet, ImageSource, Placer } from "./source.js";
+export type { ImageSet, ImageSource, LeftOut, Placer } from "./source.js";
 export type { Destination } from "./writer.js";
 export type { ImagenetOptions } from "./imagenet.js";
 export type { ImagesOptions, Preparation } from "./images.js";

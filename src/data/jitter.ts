@@ -3,14 +3,15 @@
  * bytes. Its sums and products are of 32-bit floats, and a result is cut to a whole number.
  */
 
-type Kind = "brightness" | "contrast" | "saturation";
-
 /** The factors by which an image is changed, 1 for not at all, and the order of the changes. */
-export interface ColorJitter extends Readonly<Record<Kind, number>> {
-  readonly order: readonly Kind[];
+export interface ColorJitter {
+  readonly brightness: number;
+  readonly contrast: number;
+  readonly saturation: number;
+  readonly order: readonly ("brightness" | "contrast" | "saturation")[];
 }
 
-const orders: readonly (readonly Kind[])[] = [
+const orders: readonly ColorJitter["order"][] = [
   ["brightness", "contrast", "saturation"],
   ["brightness", "saturation", "contrast"],
   ["contrast", "brightness", "saturation"],

@@ -25,7 +25,7 @@ export type { ImageAnswer } from "./answers.js";
 export type { Classification, Classifier, ClassifierOptions, Pixels } from "./classifier.js";
 export { classifier } from "./classifier.js";
 export type { LogKind } from "./settings.js";
-export type { Answer, EvaluateOptions, EvaluateRunOptions, Trained } from "./evaluate.js";
+export type { Answer, EvaluateOptions, EvaluateRunOptions, TestScores, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";
 export type { Loss, LossEntry, NewLoss } from "../optim/losses.js";
 export type { PredictOptions, Prediction, Predictions } from "./predict.js";
