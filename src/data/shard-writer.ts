@@ -89,7 +89,10 @@ export async function writeShards(options: ShardOptions): Promise<WrittenShards>
     train: sets.train.keys.length,
     val: sets.val.keys.length,
   };
-  if (isWhole) return { ...written, wereThere: true };
+  if (isWhole) {
+    removeTemporaries(out, undefined, abandonedMilliseconds);
+    return { ...written, wereThere: true };
+  }
   try {
     makeDirectories(out);
   } catch (error) {

@@ -1,5 +1,14 @@
 /** WebDataset shards: what is written, what is read of others, and that their images are those of folders. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -168,6 +177,14 @@ describe("a writing that was interrupted", () => {
       expect((await write(options)).wereThere).toBe(false);
       expect(contents(out)).toEqual(whole);
     }
+  });
+
+  test("leaves nothing behind once it is whole", async () => {
+    const left = join(shards, "train-000000.tar.0123456789ab.tmp");
+    writeFileSync(left, "half of a shard");
+    utimesSync(left, new Date(), new Date(Date.now() - 120_000));
+    expect((await write({})).wereThere).toBe(true);
+    expect(readdirSync(shards)).not.toContain("train-000000.tar.0123456789ab.tmp");
   });
 
   test("goes on with the same images and size alone", async () => {
