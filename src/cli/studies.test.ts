@@ -76,7 +76,7 @@ test("two processes that train one study train each run once", async () => {
   const command = "sweep study.json --out shared --json";
   const both = await Promise.all([fewbit(folder, command), fewbit(folder, command)]);
   for (const end of both) {
-    expect(end.code).toBe(0);
+    expect(end.code, end.stdout + end.stderr).toBe(0);
     expect(rows(end).map(({ state }) => state)).toEqual(["done", "done", "done", "done"]);
   }
   const logs = readdirSync(join(folder, "shared", "logs"));

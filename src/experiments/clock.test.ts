@@ -85,3 +85,23 @@ test("a study waits for such a run instead of beginning it again and again", asy
   expect(reported).toEqual(["another process trains it; waiting for its end"]);
   expect(readdirSync(folder)).toEqual(["lock"]);
 });
+
+test("a run that another process is just writing is waited for, and not damaged", async () => {
+  const [run] = plannedRuns([{ values: { model: "lenet5", epochs: 1 }, source: "here" }]);
+  const folder = join(directory, run.name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "config.json"), "{");
+  lockOfAnother(folder, 5);
+  const stop = new AbortController();
+  const reported: string[] = [];
+  const options = { folder: directory, threads: 1, signal: stop.signal };
+  const onWarning = (_: unknown, message: string) => {
+    reported.push(message);
+    stop.abort();
+  };
+  expect(await runStudy([run], { ...options, onWarning })).toMatchObject([{ state: "open" }]);
+  expect(reported).toEqual(["another process trains it; waiting for its end"]);
+
+  rmSync(join(folder, "lock"));
+  expect(await runStudy([run], { folder: directory, threads: 1 })).toMatchObject([{ state: "damaged" }]);
+});

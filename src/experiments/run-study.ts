@@ -43,7 +43,7 @@ export interface Outcome extends Standing {
  */
 export async function runStudy(runs: readonly PlannedRun[], options: StudyOptions): Promise<Outcome[]> {
   const { folder, jobs = 1, threads, signal } = options;
-  const outcomes = runs.map((run): Outcome => standingOf(run, folder));
+  const outcomes = runs.map((run): Outcome => standingNow(run, folder));
   for (const { state, directory } of outcomes) if (state === "done") releaseStale(directory);
   const waiting = outcomes.flatMap((outcome, i) => (isOpen(outcome) ? [i] : []));
   const parallel = Math.max(1, Math.min(jobs, threads, waiting.length));
@@ -102,12 +102,19 @@ const rest = (signal: AbortSignal | undefined): Promise<void> =>
 
 /** Where a run stands, once no other process trains it: a configuration in two studies is trained once. */
 async function whenFree(run: PlannedRun, { folder, signal, onWarning }: StudyOptions): Promise<Standing> {
-  const standing = standingOf(run, folder);
+  const standing = standingNow(run, folder);
+  if (standing.state === "done") return standing;
   const isAway = (): boolean => isInUse(standing.directory) && signal?.aborted !== true;
-  if (standing.state === "done" || !isAway()) return standing;
-  onWarning?.(standing, "another process trains it; waiting for its end");
+  if (isAway()) onWarning?.(standing, "another process trains it; waiting for its end");
   while (isAway()) await rest(signal);
-  return standingOf(run, folder);
+  return standingNow(run, folder); // once more: the other process may have ended since
+}
+
+/** Where a run stands. One whose files another process is writing is not damaged. */
+function standingNow(run: PlannedRun, folder: string): Standing {
+  const standing = standingOf(run, folder);
+  if (standing.state !== "damaged" || !isInUse(standing.directory)) return standing;
+  return { ...standing, state: "open", reason: undefined };
 }
 
 /** Trains a run to its end; otherwise returns the reason, or "taken" if another process started it first. */
