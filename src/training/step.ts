@@ -52,15 +52,9 @@ export function compileStep(
   return compile(
     (state: TrainingTensors, { scalars, ...batch }: StepTensors) => {
       const { gradients, statistics, loss, logits } = pass(state, batch);
-      const { parameters, own } = updated(
-        { network, method, optimizer },
-        state.parameters,
-        gradients,
-        state.optimizer,
-        scalars,
-      );
+      const after = constrained({ network, method, optimizer }, state, gradients, scalars);
       return {
-        state: { parameters: constrainWeights(network, method, parameters), statistics, optimizer: own },
+        state: { parameters: after.parameters, statistics, optimizer: after.optimizer },
         loss,
         ...rightAnswers(logits, batch.labels, rules.ties),
       };
@@ -104,21 +98,15 @@ export function compileSummedPass(
 export function compileUpdate(network: Network, method: Method, optimizer: Optimizer, executor: Executor) {
   return compile(
     ({ gradients, ...state }: SummingTensors, { scalars }: Pick<StepTensors, "scalars">) => {
-      const { parameters, own } = updated(
-        { network, method, optimizer },
-        state.parameters,
-        gradients,
-        state.optimizer,
-        scalars,
-      );
+      const after = constrained({ network, method, optimizer }, state, gradients, scalars);
       const zeros = Object.entries(gradients).map(
         ([name, { shape }]) => [name, broadcastTo(constant(0), shape)] as const,
       );
       return {
         state: {
-          parameters: constrainWeights(network, method, parameters),
+          parameters: after.parameters,
           statistics: state.statistics,
-          optimizer: own,
+          optimizer: after.optimizer,
           gradients: Object.fromEntries(zeros),
         },
       };
@@ -145,6 +133,20 @@ function passOf(network: Network, method: Method, { gradients = "f32", loss = cr
       };
     }, parameters);
     return { ...auxiliary, gradients: ofParameters };
+  };
+}
+
+/** What is trained after an update, its weights as the method constrains them. */
+function constrained(
+  parts: { network: Network; method: Method; optimizer: Optimizer },
+  { parameters, optimizer }: TrainingTensors,
+  gradients: Tensors,
+  scalars: Tensors,
+): Pick<TrainingTensors, "parameters" | "optimizer"> {
+  const after = updated(parts, parameters, gradients, optimizer, scalars);
+  return {
+    parameters: constrainWeights(parts.network, parts.method, after.parameters),
+    optimizer: after.own,
   };
 }
 
