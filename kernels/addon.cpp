@@ -13,8 +13,10 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "executor.h"
 #include "instruction_sets.h"
@@ -379,6 +381,112 @@ napi_value run(const Call& call) {
   return promise;
 }
 
+// A resampling under way on Node's pool, and what it reads and writes.
+struct Resampled {
+  std::vector<int32_t> numbers;
+  Resampling resampling;
+  Resample resample;
+  bool hasMemory = true;
+  napi_ref kept[2];
+  napi_deferred deferred;
+  napi_async_work work;
+
+  void run() {
+    const size_t bytes = static_cast<size_t>(resamplingWorkBytes(resampling));
+    const std::unique_ptr<uint8_t[]> memory(new (std::nothrow) uint8_t[bytes]);
+    hasMemory = memory != nullptr;
+    if (hasMemory) resample(resampling, memory.get());
+  }
+};
+
+// The sides of a resampling from numbers: see `resample`.
+class SideReader {
+ public:
+  explicit SideReader(const std::vector<int32_t>& numbers) : numbers_(numbers) {}
+
+  // A side of `extent` places.
+  ResampledSide read(int32_t extent) {
+    const int32_t count = next(), taps = next();
+    if (count < 1 || taps < 1 || taps > extent || int64_t{count} * (1 + int64_t{taps}) > left()) fail();
+    const int32_t* const firsts = at(count);
+    const int32_t* const weights = at(int64_t{count} * taps);
+    for (int32_t i = 0; i < count; i++) {
+      int64_t sum = 0;
+      for (int32_t k = 0; k < taps; k++) {
+        const int32_t weight = weights[int64_t{i} * taps + k];
+        if (weight < 0) fail();
+        sum += weight;
+      }
+      // Sums of bytes are to round to bytes.
+      if (firsts[i] < 0 || firsts[i] > extent - taps || sum > (1 << 22) + (1 << 12)) fail();
+    }
+    return {count, taps, firsts, weights};
+  }
+  int32_t next() {
+    if (left() < 1) fail();
+    return *at(1);
+  }
+  bool isAtEnd() const { return left() == 0; }
+  [[noreturn]] static void fail() { throw BadArgument("the sides of a resampling do not fit its image"); }
+
+ private:
+  int64_t left() const { return static_cast<int64_t>(numbers_.size()) - at_; }
+  const int32_t* at(int64_t count) {
+    at_ += count;
+    return numbers_.data() + at_ - count;
+  }
+
+  const std::vector<int32_t>& numbers_;
+  int64_t at_ = 0;
+};
+
+// resample(pixels, numbers, out, instructionSet): Promise<void>; an image of three channels in another size. The numbers:
+// its rows, its pixels a row, then of the result's columns and of its rows how many, the places of the image that each is
+// made from, the first of them for each, and their weights (see resample.h). Node's pool does it, beside the decoder.
+napi_value startResampling(const Call& call) {
+  const napi_env env = call.env;
+  auto resampled = std::make_unique<Resampled>();
+  size_t pixelBytes = 0, count = 0, outBytes = 0;
+  Resampling& r = resampled->resampling;
+  r.pixels = reinterpret_cast<uint8_t*>(call.view(0, pixelBytes));
+  const int32_t* const numbers =
+      call.elements<int32_t>(1, napi_int32_array, "the sides of a resampling must be an Int32Array", count);
+  r.out = reinterpret_cast<uint8_t*>(call.view(2, outBytes));
+  resampled->resample = call.set(3).resample;
+  resampled->numbers.assign(numbers, numbers + count);
+  SideReader reader(resampled->numbers);
+  r.rows = reader.next();
+  r.rowPixels = reader.next();
+  if (r.rows < 1 || r.rowPixels < 1 || int64_t{r.rows} * r.rowPixels * 3 != static_cast<int64_t>(pixelBytes)) reader.fail();
+  r.across = reader.read(r.rowPixels);
+  r.down = reader.read(r.rows);
+  if (!reader.isAtEnd() || int64_t{r.down.count} * r.across.count * 3 != static_cast<int64_t>(outBytes)) reader.fail();
+
+  napi_value promise, name;
+  napi_create_reference(env, call.arguments[0], 1, &resampled->kept[0]);
+  napi_create_reference(env, call.arguments[2], 1, &resampled->kept[1]);
+  napi_create_promise(env, &resampled->deferred, &promise);
+  napi_create_string_utf8(env, "fewbit", NAPI_AUTO_LENGTH, &name);
+  const auto execute = [](napi_env, void* data) { static_cast<Resampled*>(data)->run(); };
+  const auto complete = [](napi_env e, napi_status, void* data) {
+    const std::unique_ptr<Resampled> own(static_cast<Resampled*>(data));
+    for (napi_ref reference : own->kept) napi_delete_reference(e, reference);
+    napi_delete_async_work(e, own->work);
+    napi_value value, message;
+    napi_get_undefined(e, &value);
+    if (own->hasMemory) {
+      napi_resolve_deferred(e, own->deferred, value);
+      return;
+    }
+    napi_create_string_utf8(e, "out of memory for an image in another size", NAPI_AUTO_LENGTH, &message);
+    napi_create_error(e, nullptr, message, &value);
+    napi_reject_deferred(e, own->deferred, value);
+  };
+  napi_create_async_work(env, nullptr, name, execute, complete, resampled.get(), &resampled->work);
+  napi_queue_async_work(env, resampled.release()->work);
+  return promise;
+}
+
 double secondsOf(Pool& pool, int64_t chunks, void (*body)(const void*, int64_t), const void* context) {
   using Clock = std::chrono::steady_clock;
   double best = 1e9;
@@ -443,6 +551,7 @@ NAPI_MODULE_INIT() {
                    {"load", callback<load>},
                    {"workBytes", callback<workBytes>},
                    {"run", callback<run>},
+                   {"resample", callback<startResampling>},
                    {"peak", callback<peak>}};
   for (const auto& [name, function] : functions) {
     napi_value value;

@@ -12,6 +12,7 @@
 
 #include "peak.h"
 #include "program.h"
+#include "resample.h"
 
 namespace fewbit {
 
@@ -20,6 +21,7 @@ struct InstructionSet {
   const Kernels& kernels;
   const MultiplyAdds& multiplyAdds;
   const MultiplyAdds* pairs;  // of bfloat16, where it has them
+  Resample resample;
   bool supported;
 };
 
@@ -62,18 +64,18 @@ inline bool hasAvxVnni() { return hasAvx2() && (CpuId(1).a & 1u << 4); }
 
 inline const InstructionSet instructionSets[] = {
 #ifndef FEWBIT_NO_avx512bf16
-    {"avx512bf16", avx512bf16Kernels, avx512bf16MultiplyAdds, &avx512bf16Pairs, hasAvx512Bf16()},
+    {"avx512bf16", avx512bf16Kernels, avx512bf16MultiplyAdds, &avx512bf16Pairs, avx512bf16Resample, hasAvx512Bf16()},
 #endif
 #ifndef FEWBIT_NO_avx512vnni
-    {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, nullptr, hasAvx512Vnni()},
+    {"avx512vnni", avx512vnniKernels, avx512vnniMultiplyAdds, nullptr, avx512vnniResample, hasAvx512Vnni()},
 #endif
 #ifndef FEWBIT_NO_avx512
-    {"avx512", avx512Kernels, avx512MultiplyAdds, nullptr, hasAvx512()},
+    {"avx512", avx512Kernels, avx512MultiplyAdds, nullptr, avx512Resample, hasAvx512()},
 #endif
 #ifndef FEWBIT_NO_avx2vnni
-    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, nullptr, hasAvxVnni()},
+    {"avx2vnni", avx2vnniKernels, avx2vnniMultiplyAdds, nullptr, avx2vnniResample, hasAvxVnni()},
 #endif
-    {"avx2", avx2Kernels, avx2MultiplyAdds, nullptr, hasAvx2()},
+    {"avx2", avx2Kernels, avx2MultiplyAdds, nullptr, avx2Resample, hasAvx2()},
 };
 
 // The set of this name, or the last.

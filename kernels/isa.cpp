@@ -1,9 +1,11 @@
-// The kernels of one instruction set as a table, with windows, moves and the probe; built once for each set (see simd.h).
+// The kernels of one instruction set as a table, with windows, moves, images in other sizes and the probe; built once for
+// each set (see simd.h).
 #include "simd.h"
 
 #include "isa.h"
 #include "move.h"
 #include "peak.h"
+#include "resample.h"
 #include "window.h"
 
 namespace fewbit {
@@ -35,6 +37,7 @@ static void run(const Instruction& instruction, const Memory& memory, const Chun
 #define FEWBIT_NAME(isa, suffix) FEWBIT_JOIN(isa, suffix)
 const Kernels FEWBIT_NAME(FEWBIT_ISA, Kernels) = {FEWBIT_ISA::plan, FEWBIT_ISA::run, FEWBIT_ISA::codeOf};
 #ifndef __wasm__
+const Resample FEWBIT_NAME(FEWBIT_ISA, Resample) = FEWBIT_ISA::resample;
 const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, MultiplyAdds) = {FEWBIT_ISA::multiplyAdd, FEWBIT_ISA::LANES * 2 * 12};
 #ifdef __AVX512BF16__
 const MultiplyAdds FEWBIT_NAME(FEWBIT_ISA, Pairs) = {FEWBIT_ISA::multiplyAddPairs, FEWBIT_ISA::LANES * 4 * 12};

@@ -27,7 +27,7 @@ import {
   units,
 } from "./build-kernels.mjs";
 
-const tests = ["pool", "product", "map", "map_code"];
+const tests = ["pool", "product", "map", "map_code", "resample"];
 
 function fail(message) {
   console.error(message);

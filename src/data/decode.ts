@@ -5,22 +5,21 @@
  * to the middle, grey by ITU-R BT.601. The decoder is loaded when the first image is read.
  */
 import type Sharp from "sharp";
-import type { Metadata } from "sharp";
 import { UserError } from "../errors.js";
-import { whyUnread } from "../files/reasons.js";
 import { arrayProblem, defaultImageThreads, usableMemory } from "../machine.js";
-import { bitmapOf } from "./bitmap.js";
-import type { Box } from "./enlarge.js";
-import { enlarge, reach } from "./enlarge.js";
 import type { Placement } from "./augment.js";
 import { middleOf } from "./augment.js";
+import { greyOf } from "./colours.js";
+import { enlarge, reach } from "./enlarge.js";
+import type { Opened } from "./opened.js";
+import { decoder, imageBytes, openImage } from "./opened.js";
+import { photograph } from "./photograph.js";
 import type { DecodeRules } from "./rules.js";
 import { decodeRules, frameOf } from "./rules.js";
 import type { StoredImage } from "./stored.js";
-import { readStored } from "./stored.js";
-import { triangle } from "./triangle.js";
+import type { Box } from "./triangle.js";
 import { inTurn } from "./turns.js";
-import { Unreadable, byDecoder, check, checkSize, mostTold, refusal } from "./unreadable.js";
+import { Unreadable, byDecoder, mostTold, refusal } from "./unreadable.js";
 
 export interface DecodeOptions {
   /** Height, width and channels: 1 for grey, 3 for red, green and blue. */
@@ -170,12 +169,13 @@ async function decodeWhole(
   const unreadable = (error: unknown): never => {
     throw byDecoder(path, error as Error);
   };
-  const opened = await openImage(sharp, path, bytes, reader).catch(unreadable);
-  const { image, size } = opened;
-  const part = crop?.([size.height, size.width]);
-  if (reader === "pillow") {
-    return asPillow(opened, part, [height, width, channels]).catch(unreadable);
+  if (reader === "pillow" || resize === "triangle") {
+    return photograph(sharp, path, bytes, { shape: [height, width, channels], rules, crop }).catch(
+      unreadable,
+    );
   }
+  const { image, size } = await openImage(sharp, path, bytes, undefined).catch(unreadable);
+  const part = crop?.([size.height, size.width]);
   const isEnlarged = Math.max(height / size.height, width / size.width) > 1;
   const isCovered = part === undefined && frame !== "stretched";
   const cut = isCovered && resize === "centred" && isEnlarged ? cutFor(size, height, width) : undefined;
@@ -197,87 +197,11 @@ async function decodeWhole(
   return enlarge(values, [cut.region.height, cut.region.width], cut.box, [height, width, channels]);
 }
 
-/** The bytes of an image. @throws Unreadable where there are none */
-export async function imageBytes(file: StoredImage): Promise<Buffer> {
-  const bytes = await readStored(file).catch((error: unknown) => {
-    throw new Unreadable(file.path, whyUnread(error), null);
-  });
-  if (bytes.length === 0) throw new Unreadable(file.path, "it is empty");
-  return bytes;
-}
-
-/** An image, or a part of it, as Pillow's convert("RGB") and resize(size, BILINEAR) make it. */
-async function asPillow(
-  { image, size, space }: Opened,
-  part: Rectangle | undefined,
-  [height, width, channels]: DecodeOptions["shape"],
-): Promise<Uint8Array> {
-  const from = part ?? { top: 0, left: 0, ...size };
-  if (part !== undefined) image.extract(part);
-  const pixels: Uint8Array = await (
-    space === "cmyk"
-      ? image.pipelineColourspace("cmyk").toColourspace("cmyk")
-      : image.removeAlpha().toColourspace("srgb")
-  )
-    .raw({ depth: "uchar" })
-    .toBuffer();
-  const colours = space === "cmyk" ? withoutInk(pixels) : pixels;
-  const shown = triangle(colours, [from.height, from.width], [height, width, 3]);
-  return channels === 1 ? greyOf(shown) : shown;
-}
-
-/** Red, green and blue of cyan, magenta, yellow and black, as Pillow converts them: without profiles. */
-function withoutInk(inks: Uint8Array): Uint8Array {
-  const colours = new Uint8Array((inks.length / 4) * 3);
-  for (let i = 0, o = 0; i < inks.length; i += 4) {
-    const light = 255 - inks[i + 3];
-    for (let c = 0; c < 3; c++) {
-      const product = inks[i + c] * light + 128;
-      colours[o++] = Math.max(0, light - (((product >> 8) + product) >> 8));
-    }
-  }
-  return colours;
-}
-
-/** Height and width of an image the way up that it is shown. */
-type Size = Metadata["autoOrient"];
-
-interface Opened {
-  readonly image: ReturnType<typeof Sharp>;
-  readonly size: Size;
-  /** The decoder's name of its colours. */
-  readonly space: Metadata["space"];
-}
-
-/** An image to be decoded, and its size. @throws Unreadable, and the decoder's errors. */
-export async function openImage(
-  sharp: typeof Sharp,
-  path: string,
-  bytes: Uint8Array,
-  reader: DecodeRules["reader"],
-): Promise<Opened> {
-  const bitmap = bitmapOf(bytes);
-  if (bitmap !== undefined) {
-    checkSize(path, bitmap);
-    const { data, ...raw } = bitmap.read();
-    return { image: sharp(data, { raw, limitInputPixels: false }), size: raw, space: "srgb" };
-  }
-  // `check` knows the limit, and says which it is.
-  const options = { failOn: "error", limitInputPixels: false, ignoreIcc: reader === "pillow" } as const;
-  const image = sharp(bytes, options);
-  const header = await image.metadata();
-  check(path, header);
-  const { height, width, space, autoOrient } = header;
-  return reader === "pillow"
-    ? { image, size: { height, width }, space }
-    : { image: image.autoOrient(), size: autoOrient, space };
-}
-
 /**
  * The middle of a small image that is enlarged to `height` and `width`: the part of the file that the
  * decoder is to give, and the middle's place in that.
  */
-function cutFor(small: Size, height: number, width: number): Record<"region" | "box", Box> {
+function cutFor(small: Opened["size"], height: number, width: number): Record<"region" | "box", Box> {
   const scale = Math.max(height / small.height, width / small.width);
   const along = (extent: number, wanted: number) => {
     const inside = Math.min(extent, wanted / scale);
@@ -293,15 +217,6 @@ function cutFor(small: Size, height: number, width: number): Record<"region" | "
   };
 }
 
-/** Grey of red, green and blue by ITU-R BT.601, rounded as Pillow does it: grey pixels stay what they are. */
-function greyOf(pixels: Uint8Array): Uint8Array {
-  const grey = new Uint8Array(pixels.length / 3);
-  for (let i = 0, p = 0; i < grey.length; i++, p += 3) {
-    grey[i] = (19595 * pixels[p] + 38470 * pixels[p + 1] + 7471 * pixels[p + 2] + 32768) >> 16;
-  }
-  return grey;
-}
-
 /** Room for images. @throws UserError where there is not as much memory. */
 export function allocateImages(count: number, shape: DecodeOptions["shape"]): Uint8Array {
   const bytes = count * shape[0] * shape[1] * shape[2];
@@ -315,20 +230,4 @@ export function allocateImages(count: number, shape: DecodeOptions["shape"]): Ui
     `${count} images of ${shape.join("x")} need ${gigabytes} GiB of memory, ${arrayProblem(bytes)}; choose a smaller imageSize`,
     "imageSize",
   );
-}
-
-/** The package that decodes images. @throws UserError where it cannot be loaded */
-export async function decoder(): Promise<typeof Sharp> {
-  try {
-    process.env.VIPS_WARNING ??= "0"; // set at all, it keeps the decoder's warnings from standard error
-    const { default: sharp } = await import("sharp");
-    sharp.cache(false); // no file is read twice
-    sharp.concurrency(1); // an image has one thread, several are read at a time
-    return sharp;
-  } catch (error) {
-    const [reason] = (error as Error).message.split("\n");
-    throw new UserError(
-      `images are read by the package sharp, which does not load: ${reason}; mend it with npm install --include=optional sharp`,
-    );
-  }
 }

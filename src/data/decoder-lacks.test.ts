@@ -13,14 +13,15 @@ vi.mock("sharp", async (original) => {
   const { default: sharp } = await original<{ default: typeof Sharp }>();
   const open = (...given: Parameters<typeof sharp>) => {
     const image = sharp(...given);
-    const toBuffer = (): Promise<Buffer> => sharp.prototype.toBuffer.call(image) as Promise<Buffer>;
-    const lacking = async (): Promise<Buffer> => {
+    const toBuffer = (...how: unknown[]) =>
+      sharp.prototype.toBuffer.apply(image, how as []) as Promise<unknown>;
+    const lacking = async (...how: unknown[]): Promise<unknown> => {
       if (++lacks.running > lacks.atOnce) {
         await new Promise((resolve) => setTimeout(resolve, 1));
         lacks.running--;
         throw new Error("glib: Error creating thread: Resource temporarily unavailable");
       }
-      const pixels = await toBuffer();
+      const pixels = await toBuffer(...how);
       lacks.running--;
       return pixels;
     };

@@ -7,14 +7,7 @@
  * the others then sum to 1 (Pillow's BICUBIC). "Cubic convolution interpolation for digital image
  * processing", 1981, equation 4.
  */
-
-/** A part of an image in pixels, not always whole ones. */
-export interface Box {
-  readonly top: number;
-  readonly left: number;
-  readonly height: number;
-  readonly width: number;
-}
+import type { Box } from "./triangle.js";
 
 /** How far a pixel reaches. */
 export const reach = 2;

@@ -1,4 +1,4 @@
-/** Enlarged images, and the grey of colours, beside Pillow's (tools/golden/pillow.py). */
+/** Images in other sizes, and the grey of colours, beside Pillow's (tools/golden/pillow.py). */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
 import { decodeEach, decodeImages } from "./decode.js";
 import { images } from "./images.js";
+import { decodeRules } from "./rules.js";
 
 interface Golden {
   readonly enlarged: readonly {
@@ -21,6 +22,13 @@ interface Golden {
     readonly width: number;
     readonly side: number;
     readonly pixels: readonly number[];
+    readonly values: readonly number[];
+  }[];
+  readonly resized: readonly {
+    readonly height: number;
+    readonly width: number;
+    readonly wanted: readonly [height: number, width: number];
+    readonly box?: readonly [left: number, top: number, right: number, bottom: number];
     readonly values: readonly number[];
   }[];
   readonly grey: readonly (readonly [red: number, green: number, blue: number, grey: number])[];
@@ -55,11 +63,40 @@ const pixelsOf = (height: number, width: number, channels: number): number[] =>
 const largestError = (values: ArrayLike<number>, expected: readonly number[]): number =>
   Math.max(...expected.map((value, i) => Math.abs(values[i] - value)));
 
+test.each(golden.resized)(
+  "$height x $width pixels become $wanted, of the part $box",
+  async ({ height, width, wanted, box, values }) => {
+    const path = await written(pixelsOf(height, width, 3), height, width, 3);
+    const shape = [...wanted, 3] as const;
+    if (box === undefined) {
+      expect(Array.from(await decodeImages([path], { shape }))).toEqual(values);
+      return;
+    }
+    const [left, top, right, bottom] = box;
+    const crop = () => ({ left, top, width: right - left, height: bottom - top });
+    const shown: number[] = [];
+    await decodeEach([{ path }], { shape, crop }, (pixels) => shown.push(...pixels));
+    expect(shown).toEqual(values);
+  },
+);
+
+test("a small image in grey is the grey of its colours, resized", async () => {
+  const [{ height, width, wanted, values }] = golden.resized;
+  const path = await written(pixelsOf(height, width, 3), height, width, 3);
+  const colours = await written(values, ...wanted, 3);
+  const expected = await decodeImages([colours], { shape: [...wanted, 1] });
+  await written(pixelsOf(height, width, 3), height, width, 3);
+  expect(await decodeImages([path], { shape: [...wanted, 1] })).toEqual(expected);
+});
+
+/** The rules of runs that began before images were resized by the triangle filter. */
+const before = { ...decodeRules, resize: "centred" } as const;
+
 test.each(golden.enlarged)(
-  "$height x $width pixels of $channels channels become $side x $side",
+  "$height x $width pixels of $channels channels become $side x $side in runs of before",
   async ({ height, width, channels, side, values }) => {
     const path = await written(pixelsOf(height, width, channels), height, width, channels);
-    const image = await decodeImages([path], { shape: [side, side, channels] });
+    const image = await decodeImages([path], { shape: [side, side, channels], rules: before });
     expect(image).toHaveLength(values.length);
     expect(largestError(image, values)).toBeLessThan(0.51); // half a step of a byte
   },
@@ -123,14 +160,17 @@ test("what the camera turned is enlarged the way up that it says", async () => {
     Array.from({ length: height }, (_, y) => pixels.slice((y * width + x) * channels).slice(0, channels)),
   );
   const path = await written(file.flat(), width, height, channels, 6);
-  const image = await decodeImages([path], { shape: [side, side, channels] });
+  const image = await decodeImages([path], { shape: [side, side, channels], rules: before });
   expect(largestError(image, values)).toBeLessThan(0.51);
 });
 
 test("a grey enlarged image is the grey of its colours, enlarged", async () => {
   const [{ height, width, side, values }] = golden.enlarged;
   const pixels = pixelsOf(height, width, 1).flatMap((value) => [value, value, value]);
-  const image = await decodeImages([await written(pixels, height, width, 3)], { shape: [side, side, 1] });
+  const image = await decodeImages([await written(pixels, height, width, 3)], {
+    shape: [side, side, 1],
+    rules: before,
+  });
   expect(largestError(image, values)).toBeLessThan(0.51);
 });
 
@@ -139,10 +179,10 @@ test("runs of the first versions have their enlargement, half an output pixel ri
   // and lay at x / 2 - 1/2.
   const ramp = Array.from({ length: 256 }, (_, i) => 16 * (i % 16));
   const path = await written(ramp, 16, 16, 1);
-  const row = async (rules?: object) =>
+  const row = async (rules: object) =>
     Array.from(await decodeImages([path], { shape: [32, 32, 1], rules })).slice(32 * 16 + 8, 32 * 16 + 24);
   const inside = Array.from({ length: 16 }, (_, i) => i + 8);
-  expect(await row()).toEqual(inside.map((x) => 8 * x - 4));
+  expect(await row(before)).toEqual(inside.map((x) => 8 * x - 4));
   expect(await row({})).toEqual(inside.map((x) => 8 * x - 8));
 });
 
@@ -166,7 +206,7 @@ test.each([{ grey: "bt709" }, { resize: true }, { gray: "rec601" }, "rec601"])(
   async (rules) => {
     const loading = images({ directory: folder, shape: [8, 8, 1], rules: rules as never });
     await expect(loading).rejects.toThrow(
-      /^rules must be rules of \{ resize: "centred", grey: "rec601", reduce: "accurate", files: "all", frame: "covered" or "stretched", reader: "pillow" \}, all or some, got /,
+      /^rules must be rules of \{ resize: "triangle" or "centred", grey: "rec601", reduce: "accurate", files: "all", frame: "covered" or "stretched", reader: "pillow" \}, all or some, got /,
     );
   },
 );

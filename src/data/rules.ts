@@ -6,8 +6,13 @@ import { isObject } from "../errors/options.js";
  * absent is that of the first versions.
  */
 export interface DecodeRules {
-  /** "centred": an enlarged image lies centre to centre on the small one. The first versions laid it half an output pixel too far right and down. */
-  readonly resize?: "centred";
+  /**
+   * "triangle": an image becomes another size by the triangle filter, as Pillow's BILINEAR and so torchvision's Resize make
+   * it (see `photograph.ts`); grey is that of `rec601` then, and nothing is reduced fast. "centred": by the decoder's Lanczos
+   * filter where it becomes smaller, by cubic convolution where it becomes larger, centre to centre on the small one. The
+   * first versions laid an enlarged image half an output pixel too far right and down.
+   */
+  readonly resize?: "centred" | "triangle";
   /** "rec601": 0.299 R + 0.587 G + 0.114 B of sRGB's values. The first versions took the luminance in linear light. */
   readonly grey?: "rec601";
   /**
@@ -36,7 +41,7 @@ export interface DecodeRules {
 
 /** The rules of runs that begin now, on data sets that have none of their own. */
 export const decodeRules: Required<Omit<DecodeRules, "frame" | "reader">> = {
-  resize: "centred",
+  resize: "triangle",
   grey: "rec601",
   reduce: "accurate",
   files: "all",
@@ -44,7 +49,7 @@ export const decodeRules: Required<Omit<DecodeRules, "frame" | "reader">> = {
 
 /** What each rule may be. */
 export const ruleValues: { readonly [Key in keyof Required<DecodeRules>]: readonly string[] } = {
-  resize: ["centred"],
+  resize: ["triangle", "centred"],
   grey: ["rec601"],
   reduce: ["accurate"],
   files: ["all"],

@@ -12,7 +12,7 @@ import { defaultImageThreads } from "../machine.js";
 import { permutation } from "../random/philox.js";
 import { listenerRules } from "./check.js";
 import type { LoadListeners } from "./dataset.js";
-import { imageBytes } from "./decode.js";
+import { imageBytes } from "./opened.js";
 import type { ImageFile } from "./folder.js";
 import { listImages, listShards } from "./folder.js";
 import { isImagenet, listImagenet } from "./imagenet.js";

@@ -1,5 +1,5 @@
 /** Image files made smaller, as JPEG. */
-import { decoder, openImage } from "./decode.js";
+import { decoder, openImage } from "./opened.js";
 import type { StoredImage } from "./stored.js";
 import { byDecoder } from "./unreadable.js";
 

@@ -46,6 +46,12 @@ interface AddOn {
     ],
     nanoseconds: Float64Array | undefined,
   ): Promise<void>;
+  resample(
+    pixels: Uint8Array,
+    numbers: Int32Array,
+    out: Uint8Array,
+    instructionSet: InstructionSet,
+  ): Promise<void>;
   peak(threads: number, instructionSet: InstructionSet): [operations: number, bytes: number];
 }
 
@@ -178,6 +184,18 @@ export function createNativeExecutor(options: NativeOptions): Executor {
       };
     },
   };
+}
+
+/**
+ * The add-on's function that makes an image another size, beside this thread (see kernels/addon.cpp); undefined where the
+ * add-on cannot run.
+ */
+export function nativeResample():
+  ((pixels: Uint8Array, numbers: Int32Array, out: Uint8Array) => Promise<void>) | undefined {
+  const { addOn } = load();
+  if (addOn === undefined) return undefined;
+  const instructionSet = chooseInstructionSet();
+  return (pixels, numbers, out) => addOn.resample(pixels, numbers, out, instructionSet);
 }
 
 /**

@@ -56,7 +56,7 @@ test("a run says its rules, and keeps them", async () => {
     mean: data.mean,
     std: data.std,
     classNames: names,
-    resize: "centred",
+    resize: "triangle",
     grey: "rec601",
     reduce: "accurate",
     files: "all",
