@@ -6,6 +6,8 @@ import type { Initialiser } from "./initialise.js";
 export interface ConvolutionLayerOptions extends ConvolutionOptions {
   readonly channels: number;
   readonly kernel: Pair;
+  /** Whether a trained number for each channel, NAME.bias, is added to the output, after all that the method does. Default false. */
+  readonly bias?: boolean;
   /** Draws the initial weights, unless the method has an initialiser of its own. Default U(±1/√fanIn). */
   readonly initial?: Initialiser;
 }
@@ -13,6 +15,8 @@ export interface ConvolutionLayerOptions extends ConvolutionOptions {
 /** The options of a linear layer. */
 export interface LinearOptions {
   readonly features: number;
+  /** Whether a trained number for each feature, NAME.bias, is added to the output, after all that the method does. Default false. */
+  readonly bias?: boolean;
   readonly initial?: Initialiser;
 }
 
@@ -52,7 +56,7 @@ export interface ResidualOptions {
 
 /**
  * The builder that a network's `build` receives. Tensors are [N, H, W, C] or [N, features]. Names are unique in a
- * network and begin those of parameters: `conv1.weight`, `bn1.scale`. No layer has a bias.
+ * network and begin those of parameters: `conv1.weight`, `conv1.bias`, `bn1.scale`.
  */
 export interface NetworkBuilder {
   /** How many logits the network must return. */

@@ -70,6 +70,7 @@ export interface BuiltLayer {
   /** Whether it multiplies codes: `gradients: "bf16"` applies to it. */
   readonly coded: boolean;
   readonly bits: Bits;
+  readonly bias: boolean;
 }
 
 export interface BuildContext {
@@ -90,9 +91,14 @@ const convolutionLayerRules: Rules<ConvolutionLayerOptions> = {
   channels: count,
   kernel: windowSize,
   ...convolutionRules,
+  bias: optional(flag),
   initial: optional(callback),
 };
-const linearRules: Rules<LinearOptions> = { features: count, initial: optional(callback) };
+const linearRules: Rules<LinearOptions> = {
+  features: count,
+  bias: optional(flag),
+  initial: optional(callback),
+};
 const batchNormRules: Rules<BatchNormOptions> = { affine: optional(flag), epsilon: optional(positive) };
 const poolLayerRules: Rules<PoolLayerOptions> = {
   ...poolRules,
@@ -152,25 +158,26 @@ export class Builder implements NetworkBuilder {
       stride: pair(stride),
       padding: pair(padding),
     };
-    return this.product(
-      info,
-      x,
-      options.initial,
-      (input, w) => convolution(input, w, { stride, padding }),
-      window,
-    );
+    return this.product(info, x, options, (input, w) => convolution(input, w, { stride, padding }), window);
   }
 
   linear(name: string, x: Tensor, options: LinearOptions): Tensor {
     this.checkLayer(name, x, options, linearRules);
-    return this.product(this.describe(name, x, options), x, options.initial, matmul);
+    return this.product(this.describe(name, x, options), x, options, matmul);
   }
 
   block(name: string, x: Tensor, options: BlockOptions): Tensor {
     const isLinear = "features" in Object(options);
     const rules = { ...(isLinear ? linearRules : convolutionLayerRules), ...blockRules };
     this.checkLayer<BlockOptions>(name, x, options, rules as Rules<BlockOptions>);
-    if (options.norm !== undefined) this.check(`${name}'s norm`, options.norm, normRules);
+    if (options.norm !== undefined) {
+      this.check(`${name}'s norm`, options.norm, normRules);
+      if (options.bias === true) {
+        throw new UserError(
+          `${name}: a block has a norm or a bias, not both: the norm subtracts the bias; leave out one of them`,
+        );
+      }
+    }
     if (options.pool !== undefined) this.check(`${name}'s pool`, options.pool, poolLayerRules);
     return block(this.blocks, name, x, options);
   }
@@ -216,7 +223,7 @@ export class Builder implements NetworkBuilder {
   private product(
     info: LayerInfo,
     x: Tensor,
-    initial: Initialiser = uniformFanIn,
+    { initial = uniformFanIn, bias = false }: { initial?: Initialiser; bias?: boolean },
     multiply: (x: Tensor, w: Tensor) => Tensor,
     window?: WindowShape,
   ): Tensor {
@@ -255,6 +262,10 @@ export class Builder implements NetworkBuilder {
       const key = this.randomKey(`${method.name}'s gradients`);
       output = hook("outputGradient", () => method.outputGradient!(output, info, key), output.shape);
     }
+    if (bias) {
+      const outputs = output.shape.at(-1)!;
+      output = add(output, this.filled(`${name}.bias`, [outputs], 0, "parameters"));
+    }
     this.layers.push({
       info,
       input: x.shape.slice(1),
@@ -265,6 +276,7 @@ export class Builder implements NetworkBuilder {
       quantizesInput: quantized && input !== x,
       coded,
       bits: (quantized && callHook(method, "bits", info, () => method.bits?.(info))) || method,
+      bias,
     });
     return output;
   }

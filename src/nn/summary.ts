@@ -15,13 +15,14 @@ export interface LayerSummary {
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly weightShape: Shape;
+  /** How many its weights and its bias are. */
   readonly parameters: number;
   /** For one image. */
   readonly multiplyAccumulates: number;
   readonly weightBits: number;
   /** The bits of the layer's input. */
   readonly activationBits: number;
-  /** The bytes of the weights, packed at their bits and (`bytes32`) at 32. */
+  /** The bytes of the weights, packed at their bits and (`bytes32`) at 32; those of a bias at 32. */
   readonly bytes: number;
   readonly bytes32: number;
 }
@@ -49,18 +50,19 @@ export function describe(network: Network, method: Method): Description {
 /** Layers with their costs, and the totals. */
 export function summarise(network: Network, method: Method): NetworkSummary {
   const { parameters, layers } = describe(network, method);
+  const ofLayers = new Set(layers.flatMap(({ name }) => [`${name}.weight`, `${name}.bias`]));
   const total = (field: keyof NetworkSummary["totals"]) =>
     layers.reduce((sum, layer) => sum + layer[field], 0);
-  const norms = parameters
-    .filter(({ name }) => !name.endsWith(".weight") && !name.includes(".own."))
+  const others = parameters
+    .filter(({ name }) => !ofLayers.has(name) && !name.includes(".own."))
     .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return {
     layers,
     totals: {
-      parameters: total("parameters") + norms,
+      parameters: total("parameters") + others,
       multiplyAccumulates: total("multiplyAccumulates"),
-      bytes: total("bytes") + 4 * norms,
-      bytes32: total("bytes32") + 4 * norms,
+      bytes: total("bytes") + 4 * others,
+      bytes32: total("bytes32") + 4 * others,
     },
   };
 }
@@ -89,6 +91,7 @@ export function costOf(network: Network, method: Method): NetworkCost {
 function summariseLayer(layer: BuiltLayer): LayerSummary {
   const { name, kind, shape } = layer.info;
   const size = sizeOf(shape);
+  const biases = layer.bias ? shape.at(-1)! : 0;
   const weightBits = layer.quantizesWeights ? layer.bits.weightBits : 32;
   return {
     name,
@@ -96,12 +99,12 @@ function summariseLayer(layer: BuiltLayer): LayerSummary {
     inputShape: layer.input,
     outputShape: layer.output,
     weightShape: shape,
-    parameters: size,
+    parameters: size + biases,
     // Each weight is used once for every position of the output.
     multiplyAccumulates: size * sizeOf(layer.output.slice(0, -1)),
     weightBits,
     activationBits: layer.quantizesInput ? layer.bits.activationBits : 32,
-    bytes: Math.ceil((size * weightBits) / 8),
-    bytes32: 4 * size,
+    bytes: Math.ceil((size * weightBits) / 8) + 4 * biases,
+    bytes32: 4 * (size + biases),
   };
 }

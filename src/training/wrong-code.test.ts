@@ -255,20 +255,20 @@ describe("a network is refused", () => {
       net.batchNorm("bn", x, options);
 
   test.each<[string, Build, string]>([
-    ...["groups", "dilation", "bias"].map((option): [string, Build, string] => [
+    ...["groups", "dilation"].map((option): [string, Build, string] => [
       `with the option ${option}`,
       convolution({ [option]: 2 }),
-      `network n: c has no option "${option}"; allowed are channels, kernel, stride, padding, initial`,
+      `network n: c has no option "${option}"; allowed are channels, kernel, stride, padding, bias, initial`,
     ]),
     [
       "with strides",
       convolution({ strides: 2 }),
-      'network n: c has no option "strides"; allowed are channels, kernel, stride, padding, initial; did you mean stride?',
+      'network n: c has no option "strides"; allowed are channels, kernel, stride, padding, bias, initial; did you mean stride?',
     ],
     [
       "with pad",
       convolution({ pad: 1 }),
-      'network n: c has no option "pad"; allowed are channels, kernel, stride, padding, initial',
+      'network n: c has no option "pad"; allowed are channels, kernel, stride, padding, bias, initial',
     ],
     [
       "with padding by name",
@@ -309,7 +309,7 @@ describe("a network is refused", () => {
     [
       "with a block of unknown parts",
       block({ activations: "relu" }),
-      'network n: c has no option "activations"; allowed are channels, kernel, stride, padding, initial, norm, pool, activation; did you mean activation?',
+      'network n: c has no option "activations"; allowed are channels, kernel, stride, padding, bias, initial, norm, pool, activation; did you mean activation?',
     ],
     [
       "with a block's norm without name",
@@ -332,9 +332,14 @@ describe("a network is refused", () => {
       'network n: r has no option "strides"; allowed are channels, stride, initial; did you mean stride?',
     ],
     [
-      "with a linear layer's bias",
-      (net, x) => net.linear("l", net.flatten(x), { features: 2, bias: true } as { features: number }),
-      'network n: l has no option "bias"; allowed are features, initial',
+      "with a bias that is neither there nor not",
+      (net, x) => net.linear("l", net.flatten(x), { features: 2, bias: 0 as never }),
+      "network n: l: bias must be true or false, got 0",
+    ],
+    [
+      "with a block's bias before its norm",
+      block({ bias: true, norm: { name: "bn" } }),
+      "network n: c: a block has a norm or a bias, not both: the norm subtracts the bias; leave out one of them",
     ],
     [
       "with dropout by name",

@@ -1,0 +1,91 @@
+/** Networks of layers that none of fewbit's own has, forward and backward on every kernel, against PyTorch in double (tools/golden/layers.py). */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { compile } from "../compiler/compile.js";
+import { createState } from "../compiler/state.js";
+import type { Network, NetworkBuilder } from "../nn/index.js";
+import { apply, describe as describeNetwork, network } from "../nn/index.js";
+import type { Tensor } from "../graph/index.js";
+import type { Method } from "../quantization/index.js";
+import { baseline, qnn } from "../quantization/index.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import { createNativeExecutor, instructionSets } from "../runtime/native.js";
+import { createReferenceExecutor } from "../runtime/reference.js";
+import type { Weights } from "./golden-pass.test.fixture.js";
+import { compiledRun, expectStep } from "./golden-pass.test.fixture.js";
+import type { GoldenPass } from "./golden.test.fixture.js";
+import { makeAll, mapRecord } from "./golden.test.fixture.js";
+
+const builds: Record<string, (net: NetworkBuilder, x: Tensor) => Tensor> = {
+  biases(net, images) {
+    const conv1 = { channels: 4, kernel: 3, padding: 1, bias: true };
+    const pool = { kind: "average", size: 2 } as const;
+    const x = net.block("conv1", images, conv1);
+    const y = net.pool(net.convolution("conv2", x, { channels: 5, kernel: 2, bias: true }), pool);
+    return net.linear("fc", net.flatten(net.nonlinearity(y)), { features: net.classes, bias: true });
+  },
+};
+
+type Golden = GoldenPass & { network: string; bits: number; prefix: string };
+const file = new URL("../../tools/golden/data/layers.json", import.meta.url);
+const cases = JSON.parse(readFileSync(file, "utf8")) as Golden[];
+
+const networkOf = (name: string): Network =>
+  network(name, { input: [7, 7, 2], classes: 3 }, (net, x) => builds[name](net, x));
+
+const methodOf = (bits: number): Method =>
+  bits === 32 ? baseline() : qnn({ weightBits: 1, activationBits: 1, preset: "redbit" });
+
+const weightsOf = (prefix: string, start: Golden["start"]) => ({
+  parameters: makeAll(prefix, start.parameters),
+  statistics: makeAll(prefix, start.statistics),
+});
+
+const executors = [
+  createReferenceExecutor(),
+  chooseExecutor({ executor: "wasm" }).executor,
+  ...instructionSets().map((instructionSet) => createNativeExecutor({ threads: 2, instructionSet })),
+];
+
+describe.each(cases)("$network of $bits bits", (golden) => {
+  const { prefix, start, labels, bits } = golden;
+  const model = networkOf(golden.network);
+  const method = methodOf(bits);
+
+  it("has the golden network's parameters and statistics", () => {
+    const shapes = (specs: readonly { name: string; shape: readonly number[] }[]) =>
+      Object.fromEntries(specs.map((spec) => [spec.name, spec.shape]));
+    const declared = describeNetwork(model, method);
+    expect(shapes(declared.parameters)).toEqual(mapRecord(start.parameters, (spec) => spec.shape));
+    expect(shapes(declared.statistics)).toEqual(mapRecord(start.statistics, (spec) => spec.shape));
+  });
+
+  it.each(executors)("is PyTorch's on $name, $instructionSet", async (executor) => {
+    const { images } = makeAll(prefix, start.inputs);
+    const weights = weightsOf(prefix, start);
+    const batch = { images, labels: { data: Int32Array.from(labels), shape: [labels.length] } };
+    expectStep(golden, await compiledRun(model, method, executor)({ weights, batch }), 1e-5);
+  });
+});
+
+it.each(cases.filter(({ bits }) => bits === 1))(
+  "$network multiplies the signs of every layer but the first as bytes",
+  ({ network: name, bits, prefix, start }) => {
+    const { executor } = chooseExecutor({ executor: "wasm" });
+    const [model, method] = [networkOf(name), methodOf(bits)];
+    const weights = weightsOf(prefix, start);
+    const evaluate = compile(
+      (state: Weights, { images }: { images: Tensor }) => ({
+        logits: apply(model, method, state, images, { training: false }).logits,
+      }),
+      { executor },
+    );
+    const { images } = makeAll(prefix, start.inputs);
+    const { instructions } = evaluate.program(createState<Weights>(weights, { executor }), { images });
+    const products = instructions.flatMap((instruction) =>
+      instruction.kind === "product" ? [instruction.inputs.map(({ storage }) => storage).join()] : [],
+    );
+    const later = Object.keys(start.parameters).filter((name) => name.endsWith(".weight")).length - 1;
+    expect(products.filter((storages) => storages === "s8,s8")).toHaveLength(later);
+  },
+);

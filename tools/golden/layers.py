@@ -1,0 +1,114 @@
+"""Small networks of the layers that users ask for, as they are written in PyTorch, in double.
+
+Each takes one forward and backward pass in training and one forward pass in
+evaluation, in full precision and with the signs of QNN 1/1 as preset "redbit" has them: no scale, no rounding.
+It writes `data/layers.json`, read by src/training/golden-layers.test.ts.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+import formula
+import qnn
+import steps
+
+DATA = Path(__file__).parent / "data" / "layers.json"
+BATCH, SIDE, CLASSES = 4, 7, 3
+
+
+class Network:
+    """Layers on [N, C, H, W]. Parameters are [rows, columns, inputs, outputs], as fewbit has them."""
+
+    def __init__(self, bits, parameters, statistics, training):
+        self.bits, self.parameters, self.statistics, self.training = bits, parameters, statistics, training
+        self.updated = {}
+
+    def quantized(self, name, x):
+        """The input and the weights that a layer multiplies; the first layer takes images as they are."""
+        x = x if name == "conv1" else qnn.activations(x, self.bits, "redbit")
+        return x, qnn.weights(self.parameters[f"{name}.weight"], self.bits, "redbit")
+
+    def biased(self, name, y):
+        bias = self.parameters.get(f"{name}.bias")
+        return y if bias is None else y + (bias[:, None, None] if y.dim() == 4 else bias)
+
+    def convolution(self, name, x, stride=1, padding=0):
+        x, w = self.quantized(name, x)
+        return self.biased(name, F.conv2d(x, w.permute(3, 2, 0, 1), stride=stride, padding=padding))
+
+    def linear(self, name, x):
+        x, w = self.quantized(name, x)
+        return self.biased(name, x @ w)
+
+    def activation(self, x):
+        if self.bits == 32:
+            return torch.relu(x)
+        return qnn.straight_through(x, x.clamp(-1, 1), x.abs() < 1)
+
+
+def biases(net, x):
+    x = net.activation(net.convolution("conv1", x, padding=1))
+    x = net.activation(F.avg_pool2d(net.convolution("conv2", x), 2))
+    return net.linear("fc", x.flatten(1))
+
+
+def weight(*shape):
+    return {"shape": list(shape), "center": 0, "spread": 0.4}
+
+
+def vector(size, center=0.0, spread=0.3):
+    return {"shape": [size], "center": center, "spread": spread}
+
+
+NETWORKS = {
+    "biases": (
+        biases,
+        {
+            "conv1.weight": weight(3, 3, 2, 4),
+            "conv1.bias": vector(4),
+            "conv2.weight": weight(2, 2, 4, 5),
+            "conv2.bias": vector(5),
+            "fc.weight": weight(45, CLASSES),
+            "fc.bias": vector(CLASSES),
+        },
+        {},
+    ),
+}
+
+
+def golden(name, bits):
+    build, parameters, statistics = NETWORKS[name]
+    prefix = f"layers/{name}/{bits}"
+    inputs = {"images": {"shape": [BATCH, SIDE, SIDE, 2], "center": 0.1, "spread": 1}}
+    images = steps.make(prefix, inputs)["images"].permute(0, 3, 1, 2)
+    labels = formula.labels(f"{prefix}/labels", BATCH, CLASSES)
+    p, s = steps.make(prefix, parameters), steps.make(prefix, statistics)
+    for value in p.values():
+        value.requires_grad_()
+    net = Network(bits, p, s, True)
+    logits = build(net, images)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    with torch.no_grad():
+        evaluation = build(Network(bits, p, s, False), images)
+    return {
+        "network": name,
+        "bits": bits,
+        "prefix": prefix,
+        "start": {"inputs": inputs, "parameters": parameters, "statistics": statistics},
+        "labels": labels.tolist(),
+        "latent": {},
+        "logits": formula.summary(logits),
+        "evaluationLogits": formula.summary(evaluation),
+        "loss": loss.item(),
+        "gradients": {key: formula.summary(value.grad) for key, value in p.items()},
+        "updated": {"statistics": {key: formula.summary(value) for key, value in net.updated.items()}},
+    }
+
+
+if __name__ == "__main__":
+    cases = [golden(name, bits) for name in NETWORKS for bits in (32, 1)]
+    DATA.write_text(json.dumps(cases, separators=(",", ":")) + "\n")
