@@ -230,7 +230,11 @@ export async function withSourceAsync<T>(from: Given, check: () => Promise<T>): 
 }
 
 /** The settings for those fields of the library that are not keys of a configuration. */
-const keyOfField: Readonly<Record<string, string>> = { directory: "out", dataDirectory: "dataDir" };
+const keyOfField: Readonly<Record<string, string>> = {
+  directory: "out",
+  dataDirectory: "dataDir",
+  initialWeights: "initFrom",
+};
 
 function named(from: Given, error: unknown): unknown {
   if (!(error instanceof UserError) || error.field === undefined || error.message.includes("(from ")) {

@@ -21,6 +21,7 @@ import {
   settingsOf,
 } from "../training/config.js";
 import type { Run, TrainOptions } from "../training/index.js";
+import { initialLines } from "../training/initial-weights.js";
 import type { Profile } from "../training/profile.js";
 import { isCodeFile } from "../training/setting.js";
 import { keysWhere, rows } from "../training/settings.js";
@@ -117,6 +118,9 @@ export async function runTraining(
       onProgress(progress) {
         if (steps++ === 0) onFirstStep?.();
         display.update(progress);
+      },
+      onInitialWeights(report) {
+        if (!quiet) print(pc.dim(initialLines(report).join("\n")));
       },
       onWarning: warn,
     };

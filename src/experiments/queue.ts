@@ -180,13 +180,16 @@ async function clear(redis: Redis, name: string, queue: Queue): Promise<void> {
 /** Queueing a run twice is the same as once. Identities alone could be taken for numbers. */
 export const jobIdOf = ({ identity }: PlannedRun): string => `run-${identity}`;
 
+const placed = (path: string | undefined): string | undefined =>
+  path === undefined ? undefined : resolve(path);
+
 export function jobOf(run: PlannedRun): { name: string; data: JobData; opts: JobsOptions } {
-  const { dataDir } = run.options;
+  const { dataDir, initFrom } = run.options;
   const options = without(run.options, ({ isLocal }) => isLocal === true);
   return {
     name: run.name,
-    // A machine that shares the folder of data finds it there, from whatever folder the worker was started in.
-    data: { configuration: { ...options, dataDir: dataDir === undefined ? undefined : resolve(dataDir) } },
+    // A machine that shares the folders finds them there, from whatever folder the worker was started in.
+    data: { configuration: { ...options, dataDir: placed(dataDir), initFrom: placed(initFrom) } },
     opts: {
       jobId: jobIdOf(run),
       attempts,

@@ -8,6 +8,7 @@ import { readConfig } from "../run-folder/index.js";
 import { resolveData, resolveNetwork } from "../training/config.js";
 import type { Run, TrainProgress } from "../training/index.js";
 import { fittedTo, settingsOf } from "../training/config.js";
+import { initialLines } from "../training/initial-weights.js";
 import { checkMemory } from "../training/memory.js";
 import { trainFromQueue } from "../training/train.js";
 import { RunLog } from "./log.js";
@@ -63,6 +64,7 @@ export async function trainRun(standing: Standing, manner: RunManner): Promise<R
         log.progress(progress);
         onProgress(progress);
       },
+      onInitialWeights: (report) => log.line(initialLines(report).join("\n")),
       onWarning(message) {
         log.line(`warning: ${message}`);
         onWarning(message);

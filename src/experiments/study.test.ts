@@ -1,5 +1,9 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { published } from "../published/index.js";
+import { encodeTensors } from "../run-folder/index.js";
 import { identityHash, publishedRows, reproduction, runsOf, tables } from "./index.js";
 import type { UnloadedCode } from "./index.js";
 
@@ -234,4 +238,26 @@ test.each([
   ],
 ])("%j is refused", (options, message) => {
   expect(() => reproduction(options)).toThrow(message);
+});
+
+test("weights to start from count by their values, wherever they lie", () => {
+  const folder = mkdtempSync(join(tmpdir(), "fewbit-study-init-"));
+  try {
+    const identityWith = (name: string, value: number): string => {
+      const initFrom = join(folder, name);
+      const tensors = { x: { data: Float32Array.of(value), shape: [1] } };
+      writeFileSync(`${initFrom}.new`, encodeTensors({ tensors, metadata: {} }));
+      renameSync(`${initFrom}.new`, initFrom);
+      return runsOf({ runs: [{ model: "lenet5", initFrom }] }, "study").runs[0].identity;
+    };
+    const first = identityWith("a", 1);
+    expect(identityWith("b", 1)).toBe(first);
+    expect(identityWith("a", 2)).not.toBe(first);
+    rmSync(join(folder, "a"));
+    expect(() => runsOf({ runs: [{ model: "lenet5", initFrom: join(folder, "a") }] }, "study")).toThrow(
+      /a does not exist \(from study, runs\[0\]\)/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

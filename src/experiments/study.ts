@@ -9,7 +9,7 @@ import type { RunOptions } from "../training/config.js";
 import { bitsKey, withBits } from "../training/bits.js";
 import { checksumsOf, placedCode, placeOf } from "../training/code.js";
 import { parseRunOptions, plainName, resolveNetwork, resolveOptimizer, runName } from "../training/config.js";
-import { revisionOf } from "../run-folder/index.js";
+import { checksumOfSource, revisionOf } from "../run-folder/index.js";
 import { isCodeFile } from "../training/setting.js";
 import type { Setting } from "../training/setting.js";
 import type { SettingKey } from "../training/settings.js";
@@ -34,12 +34,14 @@ export interface Wanted {
 
 /**
  * The hash of everything that decides a run's result: its settings, and the revision of the rules if it is not the
- * first. Code in a file counts by the file's checksum, wherever it lies.
+ * first. Code in a file, and weights to start from, count by their checksums, wherever they lie.
  */
 export function identityHash(options: RunOptions): string {
   const { model, method } = resolveNetwork(options);
   const revision = revisionOf({ model, method, ...resolveOptimizer(options) });
-  return hashOf({ ...options, ...checksumsOf(options), revision });
+  const { initFrom } = options;
+  const weights = initFrom === undefined ? {} : { initFrom: checksumOfSource(initFrom) };
+  return hashOf({ ...options, ...checksumsOf(options), ...weights, revision });
 }
 
 /** The hash of settings that decide a run's result. */

@@ -29,7 +29,7 @@ export {
 } from "./metrics.js";
 export type { EpochMetrics, Scores, Split, Sums } from "./metrics.js";
 export { hashOfRecipe, likenessKey, numberOf, recipeOf, recipeWords } from "./recipe.js";
-export type { Named, Recipe } from "./recipe.js";
+export type { InitialRecord, Named, Recipe } from "./recipe.js";
 export { methodChanges, refuseOtherRules, revisionOf, tieRuleOf } from "./revision.js";
 export type { Revision } from "./revision.js";
 export {
@@ -45,6 +45,8 @@ export {
 export type { RunConfig, StoredRun, Summary, Which } from "./run.js";
 export { decodeTensors, encodeTensors } from "./safetensors.js";
 export type { StoredTensor, TensorData, TensorFile } from "./safetensors.js";
+export { checksumOfSource, readSource } from "./source.js";
+export type { WeightSource } from "./source.js";
 
 /** The event files for TensorBoard, loaded only by runs that keep some. */
 export const eventFiles = (): Promise<typeof events> => import("./events.js");

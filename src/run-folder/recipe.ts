@@ -29,6 +29,13 @@ export interface Named {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** Weights that a run started from, as its recipe has them: wherever they lay, and whether or not they are still there. */
+export interface InitialRecord {
+  readonly checksum: string;
+  /** The patterns of those that were drawn all the same; absent for none. */
+  readonly skip?: readonly string[];
+}
+
 /** What decides every bit of a run. It cannot change when the run is resumed. */
 export interface Recipe {
   readonly model: Pick<Network, "name" | "input" | "classes" | "preset">;
@@ -54,6 +61,8 @@ export interface Recipe {
   /** Absent where it is "keep", which is what runs did before there was another. */
   readonly lastBatch?: "keep" | "drop";
   readonly seed: number;
+  /** The weights that the run started from; absent where they were drawn. */
+  readonly initialWeights?: InitialRecord;
   /** Training images held out; 0 for none. */
   readonly validation: number;
   /** The checksums of files of the user's code, by the setting that named them; absent for none. A method has its own among its options. */
@@ -175,6 +184,13 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
     schema: z.record(z.string(), z.string()).optional(),
     words: (files) => Object.entries(files).map(([setting, checksum]) => `${setting} file ${checksum}`),
   },
+  initialWeights: {
+    schema: z.object({ checksum: z.string(), skip: z.array(z.string()).optional() }).optional(),
+    words: ({ checksum, skip = [] }) => [
+      `started from weights ${checksum.slice(0, 16)}`,
+      ...(skip.length === 0 ? [] : [`without ${skip.join(", ")}`]),
+    ],
+  },
   seed: { schema: z.number(), isRepetition: true },
 };
 
@@ -220,6 +236,7 @@ export function recipeOf(
   }: Ingredients,
   rules: DecodeRules,
   revision: Revision | undefined,
+  initialWeights?: InitialRecord,
 ): Recipe {
   return {
     model: { name: model.name, input: model.input, classes: model.classes, preset: model.preset },
@@ -234,6 +251,7 @@ export function recipeOf(
     accumulate: accumulate === parts.accumulate.absent ? undefined : accumulate,
     lastBatch: lastBatch === parts.lastBatch.absent ? undefined : lastBatch,
     seed,
+    initialWeights,
     validation,
     revision,
     code,

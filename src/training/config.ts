@@ -45,6 +45,12 @@ export function parseRunOptions(
   const result = runSchema.safeParse({ data, ...dataSetNamed(data)?.defaults, ...raw });
   if (result.success) {
     checkDivides(result.data, sourceOf);
+    if (result.data.initSkip !== undefined && result.data.initFrom === undefined) {
+      throw new UserError(
+        `initSkip has no effect without initFrom (from ${sourceOf("initSkip")})`,
+        "initSkip",
+      );
+    }
     return { ...result.data, ...optimizerDefaults(result.data) };
   }
   const { issues } = result.error;
@@ -250,7 +256,7 @@ export const plainName = (name: string): string => name.replace(/[^\w.-]+/g, "-"
 /** What `train` takes from a configuration, whoever runs it: the command line or a study. */
 type TrainSettings = Pick<
   TrainOptions,
-  "optimizer" | "schedule" | "loss" | "executor" | "options" | "code" | CodeKey
+  "optimizer" | "schedule" | "loss" | "initialWeights" | "executor" | "options" | "code" | CodeKey
 >;
 
 /** The options of `train` without network, method and data, and without where and how the run is kept. @throws UserError for the optimizer's settings. */
@@ -259,6 +265,7 @@ export function settingsOf(options: RunOptions): TrainSettings {
   return {
     ...taken,
     ...resolveOptimizer(options),
+    initialWeights: options.initFrom,
     executor: options.executor,
     code: recordedCode(options),
     options: without(options, ({ isForgotten }) => isForgotten === true),

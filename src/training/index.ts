@@ -4,6 +4,7 @@ export type {
   ConfusionCounts,
   ConfusionLine,
   EpochMetrics,
+  InitialRecord,
   LayerLine,
   Named,
   Recipe,
@@ -24,6 +25,7 @@ export { decodeTensors, encodeTensors, loadRun, loadWeights } from "../run-folde
 export type { ImageAnswer } from "./answers.js";
 export type { Classification, Classifier, ClassifierOptions, Pixels } from "./classifier.js";
 export { classifier } from "./classifier.js";
+export type { InitialReport, LeftTensor } from "./initial-weights.js";
 export type { LogKind } from "./settings.js";
 export type { Answer, EvaluateOptions, EvaluateRunOptions, TestScores, Trained } from "./evaluate.js";
 export { classify, evaluateRun, evaluateTrained } from "./evaluate.js";

@@ -47,6 +47,12 @@ const layerBits = field(
   bitsByLayer,
 );
 
+/** Names of layers and norms, or of all whose names fit a pattern. */
+const patterns = field(
+  'a list of one or more names of layers or norms, such as ["fc3", "conv*"]',
+  z.array(z.string().regex(/^[^\0]+$/)).min(1),
+);
+
 /** What has an effect with images alone that become of the size that is asked for. */
 const ofFitted = {
   words: `data ${dataRegistry.names.filter((name) => dataSetNamed(name)?.isFitted).join(" or ")}`,
@@ -415,6 +421,27 @@ export const settings = {
     flag: { usage: "--seed <n>", help: "decides all that is random", reads: "number" },
     part: "seed",
     isInCode: true,
+  }),
+  initFrom: setting({
+    schema: text,
+    group: "training",
+    flag: {
+      usage: "--init-from <run>",
+      help: "start from the weights of a run's best epoch, or of a .safetensors file (default: drawn)",
+    },
+    part: "initialWeights",
+  }),
+  initSkip: setting({
+    schema: patterns,
+    group: "training",
+    flag: {
+      usage: "--init-skip <name>",
+      help: "draw the weights of a layer or norm all the same, such as fc3 or conv*; repeatable",
+      reads: "list",
+    },
+    part: "initialWeights",
+    isInCode: true,
+    isList: true,
   }),
   checkpointEvery: setting({
     schema: notNegative,

@@ -8,6 +8,7 @@ import {
   checkedBy,
   checkOptions,
   flag,
+  isObject,
   optional,
   plain,
   text,
@@ -21,7 +22,9 @@ import { crossEntropy } from "../optim/losses.js";
 import type { Method } from "../quantization/index.js";
 import { executorRules } from "../runtime/choose.js";
 import type { ExecutorName } from "../runtime/executor.js";
+import type { Weights } from "../run-folder/index.js";
 import { checkFits } from "./feed.js";
+import type { InitialReport } from "./initial-weights.js";
 import { parts, settingRule, training } from "./options.js";
 import type { TrainProgress } from "./progress.js";
 import type { Setting } from "./setting.js";
@@ -55,6 +58,15 @@ export interface TrainOptions {
    * "drop" leaves them out. Default "keep".
    */
   readonly lastBatch?: "keep" | "drop";
+  /**
+   * What to start from in place of drawn weights: those of the best epoch of the run in a folder, those of a .safetensors
+   * file, or those that another training returned, matched by name and shape. Methods and bits may be others.
+   */
+  readonly initialWeights?: string | Weights;
+  /** Layers and norms whose weights are drawn all the same: names such as "fc3", or patterns such as "conv*". */
+  readonly initSkip?: readonly string[];
+  /** Called before the first step of a training with `initialWeights`. */
+  readonly onInitialWeights?: (report: InitialReport) => void;
   /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
   readonly seed?: number;
   /** Where the run is kept; without it nothing is written. */
@@ -99,6 +111,11 @@ const trainRules: Rules<TrainOptions> = {
   directory: optional(text),
   resume: optional(flag),
   overwrite: optional(flag),
+  initialWeights: optional({
+    allowed: "the folder of a run, a .safetensors file, or the weights of a run",
+    test: (value) => isObject(value) || text.test(value),
+  }),
+  onInitialWeights: optional(callback),
   onProgress: optional(callback),
   signal: optional(abortSignal),
   options: optional(plain),
@@ -154,6 +171,8 @@ function check({
   overwrite,
   directory,
   log,
+  initialWeights,
+  initSkip,
 }: CheckedOptions): void {
   const most = data.train.count - 1;
   if (validation > most) {
@@ -171,6 +190,9 @@ function check({
   scalarsOf(optimizer, 1, rateOf(schedule, optimizer.learningRate, 0));
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
+  }
+  if (initSkip !== undefined && initialWeights === undefined) {
+    throw new UserError("initSkip has no effect without initialWeights", "initSkip");
   }
   if (log !== undefined && directory === undefined) {
     throw new UserError("log needs a directory", "log");

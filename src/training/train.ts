@@ -1,4 +1,5 @@
 /** `train`: from checked options to a finished run. */
+import { join } from "node:path";
 import { createState } from "../compiler/state.js";
 import { holdOut } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
@@ -9,14 +10,25 @@ import { initialOf } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import { chooseExecutor, emitWarning } from "../runtime/choose.js";
-import type { EpochMetrics, RunConfig, Split, TrainingValues, Weights } from "../run-folder/index.js";
+import { isThere } from "../files/read.js";
+import type {
+  EpochMetrics,
+  InitialRecord,
+  RunConfig,
+  Split,
+  TrainingValues,
+  Weights,
+  WeightSource,
+} from "../run-folder/index.js";
 import {
   bestEpoch,
   checkResumable,
   eventFiles,
+  fileNames,
   identityText,
   makeConfig,
   readConfig,
+  readSource,
   recipeOf,
   refuseOtherRules,
   revisionOf,
@@ -25,6 +37,7 @@ import {
   tieRuleOf,
   withoutData,
 } from "../run-folder/index.js";
+import { takeWeights } from "./initial-weights.js";
 import { lastStepWarning } from "./last-step.js";
 import { checkMemory } from "./memory.js";
 import type { Job } from "./loop.js";
@@ -120,7 +133,8 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
   const previous = settings.resume === true && path !== undefined ? readConfig(path) : undefined;
   const revision = previous === undefined ? revisionOf(settings) : previous.revision;
   const rules = previous === undefined ? (settings.data.rules ?? decodeRules) : rulesOf(previous.preparation);
-  const recipe = recipeOf(settings, rules, revision);
+  const { source, record } = initialOfRun(settings, previous);
+  const recipe = recipeOf(settings, rules, revision, record);
   const cost = costOf(model, method);
   const images = { train: settings.data.train.count, test: settings.data.test.count };
   const config = makeConfig({ recipe, epochs, executor, images, cost, options: settings.options }, previous);
@@ -128,10 +142,12 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
     refuseOtherRules(stored.revision, settings, "train", path ?? "");
   if (path !== undefined && settings.resume === true) checkResumable(path, config, model, method, refuse);
   checkMemory({ ...settings, executor, batchSize, accumulate, count: (split ?? settings.data).train.count });
-  const parameters = await start(model, method, initialise(specs, seed), executor);
+  const drawn = { parameters: initialise(specs, seed), statistics: initialise(statistics, seed) };
+  const begun = source === undefined ? drawn : taken(drawn, source, settings);
+  const parameters = await start(model, method, begun.parameters, executor);
   const initial: TrainingValues = {
     parameters,
-    statistics: initialise(statistics, seed),
+    statistics: begun.statistics,
     optimizer: initialOf(optimizer, parameters),
   };
   const expected = { values: withoutData(initial), signs: signsOfAll(layers, parameters) };
@@ -170,6 +186,32 @@ async function begin(settings: CheckedOptions, queue: string | undefined) {
     job.directory?.close();
     throw error;
   }
+}
+
+/** The weights that a run starts from, if it does not draw them, and their record. A run that goes on from its checkpoint does not need them. */
+function initialOfRun(
+  { initialWeights, initSkip, resume, directory = "" }: CheckedOptions,
+  previous: RunConfig | undefined,
+): { source?: WeightSource; record?: InitialRecord } {
+  if (initialWeights === undefined) return {};
+  const begun = previous?.initialWeights;
+  const hasCheckpoint = resume === true && isThere(join(directory, fileNames.checkpoint));
+  if (typeof initialWeights === "string" && begun !== undefined && hasCheckpoint) {
+    return { record: { checksum: begun.checksum, skip: initSkip } };
+  }
+  const source = readSource(initialWeights);
+  return { source, record: { checksum: source.checksum, skip: initSkip } };
+}
+
+/** The weights of a source in place of those drawn. */
+function taken(
+  drawn: Weights,
+  source: WeightSource,
+  { model, initSkip, onInitialWeights }: CheckedOptions,
+): Weights {
+  const { weights, report } = takeWeights(drawn, source, { model: model.name, skip: initSkip ?? [] });
+  onInitialWeights?.(report);
+  return weights;
 }
 
 /** The initial parameters as the method constrains them. */
