@@ -14,7 +14,7 @@ import {
   positive,
   text,
 } from "../errors/options.js";
-import type { Shape, Tensor, WindowShape } from "../graph/index.js";
+import type { Shape, Tensor } from "../graph/index.js";
 import {
   add,
   averagePool,
@@ -36,6 +36,8 @@ import {
   transpose,
   where,
 } from "../graph/index.js";
+import type { Placement } from "../graph/functions/same.js";
+import { placementOf, unchanged } from "../graph/functions/same.js";
 import { convolutionRules, pair, poolRules, windowSize } from "../graph/functions/windows.js";
 import type { Bits, LayerInfo, Method } from "../quantization/index.js";
 import type { BlockContext } from "./blocks.js";
@@ -153,12 +155,11 @@ export class Builder implements NetworkBuilder {
     this.checkLayer(name, x, options, convolutionLayerRules);
     const { stride = 1, padding = 0 } = options;
     const info = this.describe(name, x, options);
-    const window = {
-      size: info.shape.slice(0, 2) as [number, number],
-      stride: pair(stride),
-      padding: pair(padding),
-    };
-    return this.product(info, x, options, (input, w) => convolution(input, w, { stride, padding }), window);
+    const placement = placementOf(x.shape, { size: options.kernel, stride, padding }, true);
+    const { window } = placement;
+    const multiply = (input: Tensor, w: Tensor) =>
+      convolution(input, w, { stride: window.stride, padding: window.padding });
+    return this.product(info, x, options, multiply, placement);
   }
 
   linear(name: string, x: Tensor, options: LinearOptions): Tensor {
@@ -225,7 +226,7 @@ export class Builder implements NetworkBuilder {
     x: Tensor,
     { initial = uniformFanIn, bias = false }: { initial?: Initialiser; bias?: boolean },
     multiply: (x: Tensor, w: Tensor) => Tensor,
-    window?: WindowShape,
+    { window, padded = unchanged, cropped = unchanged }: Partial<Placement> = {},
   ): Tensor {
     const { name, shape } = info;
     this.claim(name);
@@ -251,13 +252,14 @@ export class Builder implements NetworkBuilder {
       tensorFromHook(method, part, info, call, shape);
     const weights = quantized ? hook("weights", () => method.weights(latent, info, own), shape) : latent;
     const input = quantized ? hook("activations", () => method.activations(x, info, own), x.shape) : x;
-    let output = named(name, () => multiply(input, weights));
+    let output = named(name, () => multiply(padded(input), weights));
     const coded = quantized && (isCoded(weights) || isCoded(input));
     // The product's own gradient: after those of K and of DoReFa's low-bit gradients.
     if (coded && training && gradients === "bf16") output = roundGradient(output);
     if (quantized && method.output !== undefined) {
-      output = hook("output", () => method.output!(output, x, info, window), output.shape);
+      output = hook("output", () => method.output!(output, padded(x), info, window), output.shape);
     }
+    output = cropped(output);
     if (quantized && training && method.outputGradient !== undefined) {
       const key = this.randomKey(`${method.name}'s gradients`);
       output = hook("outputGradient", () => method.outputGradient!(output, info, key), output.shape);

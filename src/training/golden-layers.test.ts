@@ -17,6 +17,15 @@ import type { GoldenPass } from "./golden.test.fixture.js";
 import { makeAll, mapRecord } from "./golden.test.fixture.js";
 
 const builds: Record<string, (net: NetworkBuilder, x: Tensor) => Tensor> = {
+  "same padding"(net, images) {
+    const padding = "same";
+    const average = { kind: "average", stride: 1, padding } as const;
+    const pool = { kind: "maximum", size: 2, stride: 1, padding } as const;
+    let x = net.block("conv1", images, { channels: 4, kernel: 3, stride: 2, padding, pool });
+    x = net.block("conv2", x, { channels: 5, kernel: 2, padding, pool: { ...average, size: 2 } });
+    x = net.block("conv3", x, { channels: 6, kernel: 2, stride: 3, padding, pool: { ...average, size: 3 } });
+    return net.linear("fc", net.flatten(x), { features: net.classes });
+  },
   biases(net, images) {
     const conv1 = { channels: 4, kernel: 3, padding: 1, bias: true };
     const pool = { kind: "average", size: 2 } as const;
@@ -30,8 +39,11 @@ type Golden = GoldenPass & { network: string; bits: number; prefix: string };
 const file = new URL("../../tools/golden/data/layers.json", import.meta.url);
 const cases = JSON.parse(readFileSync(file, "utf8")) as Golden[];
 
-const networkOf = (name: string): Network =>
-  network(name, { input: [7, 7, 2], classes: 3 }, (net, x) => builds[name](net, x));
+function networkOf({ network: name, start }: Golden): Network {
+  const [, height, width, channels] = start.inputs.images.shape;
+  const shape = { input: [height, width, channels], classes: 3 } as const;
+  return network(name, shape, (net, x) => builds[name](net, x));
+}
 
 const methodOf = (bits: number): Method =>
   bits === 32 ? baseline() : qnn({ weightBits: 1, activationBits: 1, preset: "redbit" });
@@ -49,7 +61,7 @@ const executors = [
 
 describe.each(cases)("$network of $bits bits", (golden) => {
   const { prefix, start, labels, bits } = golden;
-  const model = networkOf(golden.network);
+  const model = networkOf(golden);
   const method = methodOf(bits);
 
   it("has the golden network's parameters and statistics", () => {
@@ -68,24 +80,26 @@ describe.each(cases)("$network of $bits bits", (golden) => {
   });
 });
 
-it.each(cases.filter(({ bits }) => bits === 1))(
-  "$network multiplies the signs of every layer but the first as bytes",
-  ({ network: name, bits, prefix, start }) => {
-    const { executor } = chooseExecutor({ executor: "wasm" });
-    const [model, method] = [networkOf(name), methodOf(bits)];
-    const weights = weightsOf(prefix, start);
-    const evaluate = compile(
-      (state: Weights, { images }: { images: Tensor }) => ({
-        logits: apply(model, method, state, images, { training: false }).logits,
-      }),
-      { executor },
-    );
-    const { images } = makeAll(prefix, start.inputs);
-    const { instructions } = evaluate.program(createState<Weights>(weights, { executor }), { images });
-    const products = instructions.flatMap((instruction) =>
-      instruction.kind === "product" ? [instruction.inputs.map(({ storage }) => storage).join()] : [],
-    );
-    const later = Object.keys(start.parameters).filter((name) => name.endsWith(".weight")).length - 1;
-    expect(products.filter((storages) => storages === "s8,s8")).toHaveLength(later);
-  },
-);
+it.each(cases.filter(({ bits }) => bits === 1))("$network multiplies signs as bytes", (golden) => {
+  const { bits, prefix, start } = golden;
+  const { executor } = chooseExecutor({ executor: "wasm" });
+  const [model, method] = [networkOf(golden), methodOf(bits)];
+  const weights = weightsOf(prefix, start);
+  const evaluate = compile(
+    (state: Weights, { images }: { images: Tensor }) => ({
+      logits: apply(model, method, state, images, { training: false }).logits,
+    }),
+    { executor },
+  );
+  const { images } = makeAll(prefix, start.inputs);
+  const { instructions } = evaluate.program(createState<Weights>(weights, { executor }), { images });
+  const products = instructions.flatMap((instruction) =>
+    instruction.kind === "product" ? [instruction.inputs.map(({ storage }) => storage).join()] : [],
+  );
+  // conv3's windows would lie in the padding alone, so that its images get the odd zeros, of which there is no sign.
+  const floats = golden.network === "same padding" ? ["conv1", "conv3"] : ["conv1"];
+  const weightsOnBytes = Object.keys(start.parameters).filter(
+    (name) => name.endsWith(".weight") && !floats.includes(name.split(".")[0]),
+  );
+  expect(products.filter((storages) => storages === "s8,s8")).toHaveLength(weightsOnBytes.length);
+});

@@ -272,8 +272,8 @@ describe("a network is refused", () => {
     ],
     [
       "with padding by name",
-      convolution({ padding: "same" }),
-      'network n: c: padding must be a whole number from 0, or [height, width], got "same"',
+      convolution({ padding: "valid" }),
+      'network n: c: padding must be a whole number from 0, [height, width], or "same", got "valid"',
     ],
     ["with eps", norm({ eps: 1e-3 }), 'network n: bn has no option "eps"; allowed are affine, epsilon'],
     [

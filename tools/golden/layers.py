@@ -16,7 +16,7 @@ import qnn
 import steps
 
 DATA = Path(__file__).parent / "data" / "layers.json"
-BATCH, SIDE, CLASSES = 4, 7, 3
+BATCH, CLASSES = 4, 3
 
 
 class Network:
@@ -37,6 +37,8 @@ class Network:
 
     def convolution(self, name, x, stride=1, padding=0):
         x, w = self.quantized(name, x)
+        if padding == "same":
+            x, padding = same(x, w.shape[0], stride), 0
         return self.biased(name, F.conv2d(x, w.permute(3, 2, 0, 1), stride=stride, padding=padding))
 
     def linear(self, name, x):
@@ -47,6 +49,30 @@ class Network:
         if self.bits == 32:
             return torch.relu(x)
         return qnn.straight_through(x, x.clamp(-1, 1), x.abs() < 1)
+
+
+def same(x, size, stride, value=0.0):
+    """Padded as TensorFlow and ONNX's SAME_UPPER do it: ceil(extent / stride) outputs, an odd zero at the end."""
+    sides = []
+    for extent in reversed(x.shape[2:]):
+        zeros = max((-(-extent // stride) - 1) * stride + size - extent, 0)
+        sides += [zeros // 2, zeros - zeros // 2]
+    return F.pad(x, sides, value=value)
+
+
+def average(x, size, stride):
+    """Over the pixels of the image alone."""
+    ones = torch.ones_like(x[:1, :1])
+    shares = [F.avg_pool2d(same(part, size, stride), size, stride) for part in (x, ones)]
+    return shares[0] / shares[1]
+
+
+def same_padding(net, x):
+    x = net.convolution("conv1", x, 2, "same")
+    x = net.activation(F.max_pool2d(same(x, 2, 1, -torch.inf), 2, 1))
+    x = average(net.activation(net.convolution("conv2", x, 1, "same")), 2, 1)
+    x = average(net.activation(net.convolution("conv3", x, 3, "same")), 3, 1)
+    return net.linear("fc", x.flatten(1))
 
 
 def biases(net, x):
@@ -63,9 +89,22 @@ def vector(size, center=0.0, spread=0.3):
     return {"shape": [size], "center": center, "spread": spread}
 
 
+# Build, the side of its images, parameters, statistics.
 NETWORKS = {
+    "same padding": (
+        same_padding,
+        8,
+        {
+            "conv1.weight": weight(3, 3, 2, 4),
+            "conv2.weight": weight(2, 2, 4, 5),
+            "conv3.weight": weight(2, 2, 5, 6),
+            "fc.weight": weight(24, CLASSES),
+        },
+        {},
+    ),
     "biases": (
         biases,
+        7,
         {
             "conv1.weight": weight(3, 3, 2, 4),
             "conv1.bias": vector(4),
@@ -80,9 +119,9 @@ NETWORKS = {
 
 
 def golden(name, bits):
-    build, parameters, statistics = NETWORKS[name]
+    build, side, parameters, statistics = NETWORKS[name]
     prefix = f"layers/{name}/{bits}"
-    inputs = {"images": {"shape": [BATCH, SIDE, SIDE, 2], "center": 0.1, "spread": 1}}
+    inputs = {"images": {"shape": [BATCH, side, side, 2], "center": 0.1, "spread": 1}}
     images = steps.make(prefix, inputs)["images"].permute(0, 3, 1, 2)
     labels = formula.labels(f"{prefix}/labels", BATCH, CLASSES)
     p, s = steps.make(prefix, parameters), steps.make(prefix, statistics)

@@ -3,24 +3,30 @@ import { UserError } from "../../errors.js";
 import { checkOptions } from "../../errors/options.js";
 import { checkTensors, node } from "../node.js";
 import { checkRank, text } from "../ops/shapes.js";
-import type { Tensor, WindowShape } from "../tensor.js";
-import { div } from "./arithmetic.js";
+import type { Tensor } from "../tensor.js";
+import { div, where } from "./arithmetic.js";
 import { reshape } from "./broadcasting.js";
+import { array } from "./leaves.js";
+import type { Placement } from "./same.js";
+import { pixelsUnder, placementOf } from "./same.js";
 import type { ConvolutionOptions, PoolOptions } from "./windows.js";
-import { convolutionRules, pair, poolRules } from "./windows.js";
+import { convolutionRules, poolRules } from "./windows.js";
 
-export type { ConvolutionOptions, Pair, PoolOptions } from "./windows.js";
+export type { ConvolutionOptions, Padding, Pair, PoolOptions } from "./windows.js";
 
-/** x [N, H, W, C], w [rows, columns, C, outputs] -> [N, H', W', outputs], H' = ⌊(H + 2·padding - rows) / stride⌋ + 1. */
+/**
+ * x [N, H, W, C], w [rows, columns, C, outputs] -> [N, H', W', outputs], H' = ⌊(H + 2·padding - rows) / stride⌋ + 1, or
+ * ⌈H / stride⌉ with padding "same".
+ */
 export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
   checkTensors("convolution", x, w);
   checkOptions("convolution", options, convolutionRules, "convolution: ");
   const { stride = 1, padding = 0 } = options;
   checkRank("convolution", "the filter", w.shape, "rows, columns, C, outputs");
+  checkRank("convolution", "the input", x.shape, "N, H, W, C");
   const [rows, columns] = w.shape;
-  return node("convolution", [x, w], {
-    window: { size: [rows, columns], stride: pair(stride), padding: pair(padding) },
-  });
+  const { window, padded, cropped } = placementOf(x.shape, { size: [rows, columns], stride, padding }, true);
+  return cropped(node("convolution", [padded(x), w], { window }));
 }
 
 /** a [N, K] times b [K, M] -> [N, M]. */
@@ -37,18 +43,40 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return reshape(convolution(reshape(a, [n, 1, 1, k]), reshape(b, [1, 1, k, m])), [n, m]);
 }
 
-function windowOf(op: string, options: PoolOptions): WindowShape {
+function placed(op: string, x: Tensor, options: PoolOptions): Placement {
+  checkTensors(op, x);
   checkOptions(op, options, poolRules, `${op}: `);
+  checkRank(op, "the input", x.shape, "N, H, W, C");
   const { size, stride = size, padding = 0 } = options;
-  return { size: pair(size), stride: pair(stride), padding: pair(padding) };
+  return placementOf(x.shape, { size, stride, padding }, false);
 }
 
-/** The mean over each window; padding counts as zeros. */
+/** The mean over each window; padding counts as zeros, but "same" padding does not count. */
 export function averagePool(x: Tensor, options: PoolOptions): Tensor {
-  const window = windowOf("averagePool", options);
-  return div(node("windowSum", [x], { window }), window.size[0] * window.size[1]);
+  const { window, padded } = placed("averagePool", x, options);
+  const total = node("windowSum", [padded(x)], { window });
+  const whole = window.size[0] * window.size[1];
+  if (options.padding !== "same") return div(total, whole);
+  const [rows, columns] = ([0, 1] as const).map((axis) =>
+    pixelsUnder(x.shape[axis + 1], total.shape[axis + 1], window, axis),
+  );
+  const counts = rows.flatMap((height) => columns.map((width) => height * width));
+  const isWhole = counts.every((count) => count === whole);
+  return div(total, isWhole ? whole : array(Float32Array.from(counts), [rows.length, columns.length, 1]));
 }
 
 /** The maximum over each window; padding never wins, and the gradient goes to the first maximum in row order. */
-export const maxPool = (x: Tensor, options: PoolOptions): Tensor =>
-  node("windowMax", [x], { window: windowOf("maxPool", options) });
+export function maxPool(x: Tensor, options: PoolOptions): Tensor {
+  const { window, padded } = placed("maxPool", x, options);
+  const images = padded(x);
+  return node("windowMax", [images === x ? x : lowered(images, x)], { window });
+}
+
+/** Images whose pixels beyond those of x never are a maximum. */
+function lowered(images: Tensor, { shape: [, height, width] }: Tensor): Tensor {
+  const [, rows, columns] = images.shape;
+  const inside = Float32Array.from({ length: rows * columns }, (_, i) =>
+    Math.floor(i / columns) < height && i % columns < width ? 1 : 0,
+  );
+  return where(array(inside, [rows, columns, 1]), images, -Infinity);
+}

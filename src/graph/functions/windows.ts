@@ -5,12 +5,18 @@ import { optional } from "../../errors/options.js";
 /** One number for height and width, or one for each. */
 export type Pair = number | readonly [number, number];
 
+/** Zeros on both sides of height and width, or as many as `⌈extent / stride⌉` outputs need. */
+export type Padding = Pair | "same";
+
 /** How a window moves over an image: the options of `convolution`. */
 export interface ConvolutionOptions {
   /** How far the window moves at a time. Default 1. */
   readonly stride?: Pair;
-  /** Zeros on both sides of height and width. Default 0. */
-  readonly padding?: Pair;
+  /**
+   * Zeros on both sides of height and width. Default 0. "same": as many as give ⌈extent / stride⌉ outputs, as TensorFlow
+   * has it and ONNX as SAME_UPPER; an odd one lies below and on the right.
+   */
+  readonly padding?: Padding;
 }
 
 /** The window of `averagePool` and `maxPool`. */
@@ -32,9 +38,18 @@ const pairFrom = (least: number): Rule => {
 /** The size of a window or kernel. */
 export const windowSize = pairFrom(1);
 
+const anyPadding = pairFrom(0);
+
+/** A padding in numbers, or by its name. */
+const paddingRule: Rule = {
+  allowed: 'a whole number from 0, [height, width], or "same"',
+  test: (value) => value === "same" || anyPadding.test(value),
+  names: ["same"],
+};
+
 export const convolutionRules: Rules<ConvolutionOptions> = {
   stride: optional(pairFrom(1)),
-  padding: optional(pairFrom(0)),
+  padding: optional(paddingRule),
 };
 
 export const poolRules: Rules<PoolOptions> = { size: windowSize, ...convolutionRules };
