@@ -26,6 +26,8 @@ export interface BatchNormOptions {
   readonly affine?: boolean;
   /** Added to the variance. Default 1e-5. */
   readonly epsilon?: number;
+  /** The share of the batch in the running statistics, as in PyTorch; Keras has 1 less that. Default 0.1. */
+  readonly momentum?: number;
 }
 
 /** The options of pooling in a network. */

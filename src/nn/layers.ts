@@ -101,7 +101,14 @@ const linearRules: Rules<LinearOptions> = {
   bias: optional(flag),
   initial: optional(callback),
 };
-const batchNormRules: Rules<BatchNormOptions> = { affine: optional(flag), epsilon: optional(positive) };
+const batchNormRules: Rules<BatchNormOptions> = {
+  affine: optional(flag),
+  epsilon: optional(positive),
+  momentum: optional({
+    allowed: "a positive number, at most 1",
+    test: (value) => typeof value === "number" && value > 0 && value <= 1,
+  }),
+};
 const poolLayerRules: Rules<PoolLayerOptions> = {
   ...poolRules,
   kind: optional(oneOf("average", "maximum")),
@@ -119,8 +126,6 @@ const blockRules = {
 };
 const normRules: Rules<BatchNormOptions & { readonly name: string }> = { name: text, ...batchNormRules };
 
-/** Weight of the batch in the running statistics. */
-const statisticsMomentum = 0.1;
 /** Streams of random numbers below this one are the methods', one per layer. */
 const firstDropoutStream = 2 ** 16;
 
@@ -300,7 +305,7 @@ export class Builder implements NetworkBuilder {
 
   batchNorm(name: string, x: Tensor, options: BatchNormOptions = {}): Tensor {
     this.checkLayer(name, x, options, batchNormRules);
-    const { affine = true, epsilon = 1e-5 } = options;
+    const { affine = true, epsilon = 1e-5, momentum = 0.1 } = options;
     this.claim(name);
     const channels = x.shape.at(-1)!;
     const runningMean = this.filled(`${name}.mean`, [channels], 0, "statistics");
@@ -311,7 +316,7 @@ export class Builder implements NetworkBuilder {
       [mean, variance] = [0, 1].map((row) => reshape(slice(both, [row, 0], [row + 1, channels]), [channels]));
       const count = sizeOf(x.shape) / channels;
       const average = (running: Tensor, batch: Tensor) =>
-        add(mul(running, 1 - statisticsMomentum), mul(batch, statisticsMomentum));
+        add(mul(running, 1 - momentum), mul(batch, momentum));
       this.statistics[`${name}.mean`] = average(runningMean, mean);
       // The step itself uses the biased variance. A single value has no unbiased one.
       this.statistics[`${name}.variance`] =

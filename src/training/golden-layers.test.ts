@@ -26,6 +26,12 @@ const builds: Record<string, (net: NetworkBuilder, x: Tensor) => Tensor> = {
     x = net.block("conv3", x, { channels: 6, kernel: 2, stride: 3, padding, pool: { ...average, size: 3 } });
     return net.linear("fc", net.flatten(x), { features: net.classes });
   },
+  norms(net, images) {
+    const bn1 = { name: "bn1", epsilon: 0.01, momentum: 0.25 };
+    const x = net.block("conv1", images, { channels: 4, kernel: 3, norm: bn1 });
+    const y = net.linear("fc", net.flatten(x), { features: net.classes });
+    return net.batchNorm("bn2", y, { epsilon: 0.1, momentum: 1 });
+  },
   biases(net, images) {
     const conv1 = { channels: 4, kernel: 3, padding: 1, bias: true };
     const pool = { kind: "average", size: 2 } as const;

@@ -275,11 +275,15 @@ describe("a network is refused", () => {
       convolution({ padding: "valid" }),
       'network n: c: padding must be a whole number from 0, [height, width], or "same", got "valid"',
     ],
-    ["with eps", norm({ eps: 1e-3 }), 'network n: bn has no option "eps"; allowed are affine, epsilon'],
     [
-      "with momentum",
-      norm({ momentum: 0.1 }),
-      'network n: bn has no option "momentum"; allowed are affine, epsilon',
+      "with eps",
+      norm({ eps: 1e-3 }),
+      'network n: bn has no option "eps"; allowed are affine, epsilon, momentum',
+    ],
+    [
+      "with a norm's momentum of a batch and more",
+      norm({ momentum: 1.1 }),
+      "network n: bn: momentum must be a positive number, at most 1, got 1.1",
     ],
     [
       "with an average by a short name",
@@ -319,7 +323,7 @@ describe("a network is refused", () => {
     [
       "with a block's norm of unknown parts",
       block({ norm: { name: "bn", eps: 1 } }),
-      'network n: c\'s norm has no option "eps"; allowed are name, affine, epsilon',
+      'network n: c\'s norm has no option "eps"; allowed are name, affine, epsilon, momentum',
     ],
     [
       "with a block's pool of no size",

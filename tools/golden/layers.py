@@ -45,6 +45,13 @@ class Network:
         x, w = self.quantized(name, x)
         return self.biased(name, x @ w)
 
+    def norm(self, name, x, epsilon, momentum):
+        mean, variance = (self.statistics[f"{name}.{kind}"].clone() for kind in ("mean", "variance"))
+        scale, shift = (self.parameters[f"{name}.{kind}"] for kind in ("scale", "shift"))
+        y = F.batch_norm(x, mean, variance, scale, shift, self.training, momentum, epsilon)
+        self.updated |= {f"{name}.mean": mean, f"{name}.variance": variance}
+        return y
+
     def activation(self, x):
         if self.bits == 32:
             return torch.relu(x)
@@ -81,6 +88,11 @@ def biases(net, x):
     return net.linear("fc", x.flatten(1))
 
 
+def norms(net, x):
+    x = net.activation(net.norm("bn1", net.convolution("conv1", x), 0.01, 0.25))
+    return net.norm("bn2", net.linear("fc", x.flatten(1)), 0.1, 1)
+
+
 def weight(*shape):
     return {"shape": list(shape), "center": 0, "spread": 0.4}
 
@@ -101,6 +113,24 @@ NETWORKS = {
             "fc.weight": weight(24, CLASSES),
         },
         {},
+    ),
+    "norms": (
+        norms,
+        4,
+        {
+            "conv1.weight": weight(3, 3, 2, 4),
+            "bn1.scale": vector(4, 1),
+            "bn1.shift": vector(4),
+            "fc.weight": weight(16, CLASSES),
+            "bn2.scale": vector(CLASSES, 1),
+            "bn2.shift": vector(CLASSES),
+        },
+        {
+            "bn1.mean": vector(4),
+            "bn1.variance": vector(4, 1),
+            "bn2.mean": vector(CLASSES),
+            "bn2.variance": vector(CLASSES, 1),
+        },
     ),
     "biases": (
         biases,
