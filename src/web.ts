@@ -8,7 +8,7 @@
  *
  * Nothing here reaches Node's modules or a package (`web.test.ts`).
  */
-import { adam, constant as constantRate, sgd, stepDecay } from "./optim/index.js";
+import { adam, adamw, constant as constantRate, sgd, stepDecay } from "./optim/index.js";
 import {
   baseline,
   createMethod,
@@ -38,7 +38,7 @@ export const quant = {
   withLayers,
 } as const;
 /** Optimizers and learning rate schedules. */
-export const optim = { adam, sgd, stepDecay, constant: constantRate } as const;
+export const optim = { adam, adamw, sgd, stepDecay, constant: constantRate } as const;
 
 export {
   centredCodes,
@@ -70,6 +70,7 @@ export type {
 } from "./quantization/index.js";
 export type {
   AdamOptions,
+  AdamwOptions,
   NewOptimizer,
   Optimizer,
   OptimizerEntry,

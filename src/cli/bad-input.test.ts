@@ -286,11 +286,27 @@ describe("settings of the training", () => {
     ],
     [
       "train lenet5 --optimizer Adm",
-      'optimizer must be one of adam, sgd, got "Adm"; did you mean adam? (from --optimizer)',
+      'optimizer must be one of adam, adamw, sgd, got "Adm"; did you mean adam? (from --optimizer)',
     ],
     [
       "train lenet5 --optimizer rmsprop",
-      'optimizer must be one of adam, sgd, got "rmsprop" (from --optimizer)',
+      'optimizer must be one of adam, adamw, sgd, got "rmsprop" (from --optimizer)',
+    ],
+    [
+      "train lenet5 --optimizer adam --nesterov",
+      "nesterov has no effect without optimizer sgd (from --nesterov)",
+    ],
+    [
+      "train lenet5 --optimizer sgd --momentum 0 --nesterov",
+      "nesterov needs a momentum above 0, got 0 (from --nesterov)",
+    ],
+    [
+      "train lenet5 --betas 0.9,1",
+      "betas must be two numbers from 0 to below 1, such as [0.9, 0.999], got [0.9,1] (from --betas)",
+    ],
+    [
+      "train lenet5 --optimizer sgd --epsilon 1e-4",
+      "epsilon has no effect without optimizer adam or adamw (from --epsilon)",
     ],
     ["train lenet5 --momentum 1", "momentum must be a number from 0 to below 1, got 1 (from --momentum)"],
     [
@@ -362,7 +378,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

@@ -49,6 +49,7 @@ function optionOf({ usage, help, reads }: Flag, otherwise?: unknown): Option {
   const option = new Option(usage, says ? `${help} (default: ${String(otherwise)})` : help);
   const parsers = {
     number: (text: string) => number(text),
+    numbers: (text: string) => text.split(",").map(number),
     list: (text: string, before: readonly string[] = []) => [...before, text],
     layer: collectLayer,
     classes: (text: string) => (text.includes(",") ? text.split(",") : number(text)),

@@ -236,8 +236,8 @@ test.each([
   [
     "--optimizer",
     "h.mjs",
-    'export default { options: ["betas"], create() {} };',
-    './h.mjs: options must be an array of settings that it takes, of momentum and weightDecay, got ["betas"] (from --optimizer)',
+    'export default { options: ["alphas"], create() {} };',
+    './h.mjs: options must be an array of settings that it takes, of momentum, weightDecay, nesterov, betas and epsilon, got ["alphas"] (from --optimizer)',
   ],
   [
     "--optimizer",
@@ -261,7 +261,7 @@ test.each([
     "--weight-decay 0.1 --optimizer",
     "l.mjs",
     optimizer("update() {}"),
-    "weightDecay has no effect without optimizer adam or sgd (from --weight-decay)",
+    "weightDecay has no effect without optimizer adam, adamw or sgd (from --weight-decay)",
   ],
   [
     "--loss",

@@ -167,7 +167,17 @@ function imagesOf(options: RunOptions, loaded: Dataset | undefined): Images | un
 
 /** Settings that do not decide how long an epoch takes. */
 const free: readonly string[] = [
-  ...["seed", "epochs", "learningRate", "momentum", "weightDecay", "decayEvery", "decayFactor"],
+  ...[
+    "seed",
+    "epochs",
+    "learningRate",
+    "momentum",
+    "weightDecay",
+    "betas",
+    "epsilon",
+    "decayEvery",
+    "decayFactor",
+  ],
   ...["checkpointEvery", "threads", "log", "out"],
 ];
 

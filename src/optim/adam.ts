@@ -23,6 +23,12 @@ const rules: Rules<AdamOptions> = {
   weightDecay: optional(notNegative),
 };
 
+/** @throws UserError for an option out of range. */
+export function checkAdam(of: string, options: AdamOptions): void {
+  checkOptions(of, options, rules);
+  options.betas?.forEach((beta, i) => checkValue(`betas[${i}]`, beta, fraction));
+}
+
 /**
  * g' = g + weightDecay·p; m = β1·m + (1 - β1)·g'; v = β2·v + (1 - β2)·g'²; at step t
  * p = p - learningRate/(1 - β1^t) · m / (√v/√(1 - β2^t) + ε).
@@ -30,11 +36,9 @@ const rules: Rules<AdamOptions> = {
  * @throws UserError for an option out of range.
  */
 export function adam(options: AdamOptions): Optimizer {
-  checkOptions("adam", options, rules);
+  checkAdam("adam", options);
   const { learningRate, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 } = options;
   const [beta1, beta2] = betas;
-  checkValue("betas[0]", beta1, fraction);
-  checkValue("betas[1]", beta2, fraction);
   return {
     name: "adam",
     options: { learningRate, betas, epsilon, weightDecay },

@@ -1,6 +1,8 @@
 /** Optimizers and learning rate schedules. */
 export { adam } from "./adam.js";
 export type { AdamOptions } from "./adam.js";
+export { adamw } from "./adamw.js";
+export type { AdamwOptions } from "./adamw.js";
 export { checkOptimizer, checkUpdate, initialOf, scalarsOf } from "./optimizer.js";
 export type { Optimizer } from "./optimizer.js";
 export { checkSchedule, constant, rateOf, stepDecay } from "./schedule.js";
@@ -9,6 +11,7 @@ export { sgd } from "./sgd.js";
 export type { SgdOptions } from "./sgd.js";
 export {
   defaultOptimizer,
+  defaultWeightDecay,
   optimizerOf,
   optimizerRegistry,
   optimizersWith,

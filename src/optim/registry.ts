@@ -1,9 +1,10 @@
 /** The optimizers and schedules by name, for configurations and reports. */
-import { counted, shown, UserError } from "../errors.js";
+import { counted, listed, shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, optional, text } from "../errors/options.js";
 import { exportedEntry, guarded, refuseShippedName, registryOf, resultOf } from "../errors/registry.js";
 import { adam } from "./adam.js";
+import { adamw, adamwDecay } from "./adamw.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizer } from "./optimizer.js";
 import type { Schedule } from "./schedule.js";
@@ -15,6 +16,10 @@ export interface OptimizerSettings {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  /** Undefined where the configuration leaves it to the optimizer, as are those that follow. */
+  readonly nesterov?: boolean;
+  readonly betas?: readonly [number, number];
+  readonly epsilon?: number;
 }
 
 /** A setting that not every optimizer takes. */
@@ -34,21 +39,31 @@ export interface OptimizerEntry {
 export type NewOptimizer = Partial<OptimizerEntry> & Pick<OptimizerEntry, "create">;
 
 const entries = {
-  adam: { title: "Adam", options: ["weightDecay"], create: adam },
-  sgd: { title: "SGD", options: ["momentum", "weightDecay"], create: sgd },
+  adam: { title: "Adam", options: ["weightDecay", "betas", "epsilon"], create: adam },
+  adamw: { title: "AdamW", options: ["weightDecay", "betas", "epsilon"], create: adamw },
+  sgd: { title: "SGD", options: ["momentum", "weightDecay", "nesterov"], create: sgd },
 } as const satisfies Readonly<Record<string, OptimizerEntry>>;
 
 /** The optimizers by name. */
 export const optimizerRegistry = registryOf<OptimizerEntry>("optimizer", entries, inFile);
 
+/** The weight decay of an optimizer where a configuration names none. */
+export const defaultWeightDecay = (name: string): number => (name === "adamw" ? adamwDecay : 0);
+
 /** The default optimizer of a configuration. */
 export const defaultOptimizer = "adam" satisfies keyof typeof entries;
 
-const optionNames = ["momentum", "weightDecay"] as const satisfies readonly OptimizerOption[];
+const optionNames = [
+  "momentum",
+  "weightDecay",
+  "nesterov",
+  "betas",
+  "epsilon",
+] as const satisfies readonly OptimizerOption[];
 const rules: Rules<OptimizerEntry> = {
   title: optional(text),
   options: optional({
-    allowed: `an array of settings that it takes, of ${optionNames.join(" and ")}`,
+    allowed: `an array of settings that it takes, of ${listed(optionNames, "and")}`,
     test: (value) =>
       Array.isArray(value) && value.every((name) => (optionNames as readonly unknown[]).includes(name)),
   }),
@@ -88,7 +103,9 @@ export function optimizerOf(name: string, settings: OptimizerSettings): Optimize
   const entry = optimizerRegistry.find(name);
   if (entry === undefined) throw new Error(`there is no optimizer ${name}`);
   const taken = ["learningRate", ...entry.options] as const;
-  const given = Object.fromEntries(taken.map((key) => [key, settings[key]]));
+  const given = Object.fromEntries(
+    taken.map((key) => [key, settings[key]]).filter(([, value]) => value !== undefined),
+  );
   return entry.create(given as unknown as OptimizerSettings);
 }
 
@@ -101,7 +118,10 @@ export const takesOption = (name: unknown, option: OptimizerOption): boolean =>
 
 /** The names of fewbit's optimizers that take a setting: "adam or sgd". */
 export const optimizersWith = (option: OptimizerOption): string =>
-  optimizerRegistry.names.filter((name) => takesOption(name, option)).join(" or ");
+  listed(
+    optimizerRegistry.names.filter((name) => takesOption(name, option)),
+    "or",
+  );
 
 /** The title of each of fewbit's schedules, by its options. */
 const schedules: Readonly<

@@ -95,6 +95,10 @@ export function numberOf(options: Readonly<Record<string, unknown>>, key: string
 
 const namedOf = ({ name, options }: Named): Named => ({ name, options });
 
+/** The words for a value other than the usual one; what a file of code keeps under the same name may be anything. */
+const unusual = (name: string, value: unknown, usual: unknown): readonly string[] =>
+  value === undefined || isDeepStrictEqual(value, usual) ? [] : [`${name} ${shown(value)}`];
+
 /** In the order in which a report names them. */
 export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]> } = {
   model: {
@@ -116,6 +120,9 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
         `${optimizerTitle(name)} ${rate ?? ""}`.trim(),
         ...(momentum === null || momentum === 0.9 ? [] : [`momentum ${momentum}`]),
         ...(decay === null || decay === 0 ? [] : [`weight decay ${decay}`]),
+        ...(options.nesterov === true ? ["Nesterov"] : []),
+        ...unusual("betas", options.betas, [0.9, 0.999]),
+        ...unusual("epsilon", options.epsilon, 1e-8),
       ];
     },
   },

@@ -9,7 +9,7 @@ import { listed, suggestion, UserError } from "../errors.js";
 import { imageNetInput, modelNamed, modelRegistry, models } from "../models/index.js";
 import type { Network } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
-import { defaultOptimizer, optimizerOf, scheduleOf } from "../optim/index.js";
+import { defaultOptimizer, defaultWeightDecay, optimizerOf, scheduleOf } from "../optim/index.js";
 import { describe, fitted } from "../nn/index.js";
 import { publishedRow } from "../published/index.js";
 import type { Bits, Method } from "../quantization/index.js";
@@ -109,7 +109,7 @@ function optimizerDefaults(options: Parsed): OptimizerOptions {
   return {
     optimizer,
     learningRate: options.learningRate ?? known?.learningRate ?? 0.001,
-    weightDecay: options.weightDecay ?? known?.weightDecay ?? 0,
+    weightDecay: options.weightDecay ?? known?.weightDecay ?? defaultWeightDecay(optimizer),
   };
 }
 

@@ -10,10 +10,10 @@ export interface Flag {
   readonly usage: string;
   readonly help: string;
   /**
-   * How a text is parsed: as a number, as one item of a list for a repeatable flag, as the bits of a layer, or as a number
-   * or names of classes. Default: it stays a text.
+   * How a text is parsed: as a number, as numbers with commas between, as one item of a list for a repeatable flag, as the
+   * bits of a layer, or as a number or names of classes. Default: it stays a text.
    */
-  readonly reads?: "number" | "list" | "layer" | "classes";
+  readonly reads?: "number" | "numbers" | "list" | "layer" | "classes";
 }
 
 /** A group of flags, of which a command has all or none. */

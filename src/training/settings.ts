@@ -297,7 +297,7 @@ export const settings = {
     group: "training",
     flag: {
       usage: "--optimizer <name>",
-      help: "adam, sgd, or a file, such as ./mine.mjs (default: as published for the method, else adam)",
+      help: "adam, adamw, sgd, or a file, such as ./mine.mjs (default: as published for the method, else adam)",
     },
     part: "optimizer",
   }),
@@ -332,11 +332,45 @@ export const settings = {
     group: "training",
     flag: {
       usage: "--weight-decay <w>",
-      help: "added to the gradient (default: as published, else 0)",
+      help: "added to the gradient; adamw takes it off the weights (default: as published, else 0; 0.01 for adamw)",
       reads: "number",
     },
     part: "optimizer",
     needs: ofOptimizer("weightDecay"),
+  }),
+  nesterov: setting({
+    schema: yesOrNo,
+    absent: false,
+    group: "training",
+    flag: { usage: "--nesterov", help: "Nesterov's momentum, for sgd" },
+    part: "optimizer",
+    needs: ofOptimizer("nesterov"),
+  }),
+  betas: setting({
+    schema: field(
+      "two numbers from 0 to below 1, such as [0.9, 0.999]",
+      z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]),
+    ),
+    group: "training",
+    flag: {
+      usage: "--betas <b1,b2>",
+      help: "decay rates of adam's two moments (default: 0.9,0.999)",
+      reads: "numbers",
+    },
+    part: "optimizer",
+    isList: true,
+    needs: ofOptimizer("betas"),
+  }),
+  epsilon: setting({
+    schema: positive,
+    group: "training",
+    flag: {
+      usage: "--epsilon <e>",
+      help: "added to the root of adam's second moment (default: 1e-8)",
+      reads: "number",
+    },
+    part: "optimizer",
+    needs: ofOptimizer("epsilon"),
   }),
   decayEvery: setting({
     schema: whole(0, 1_000_000),

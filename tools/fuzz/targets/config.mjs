@@ -32,6 +32,7 @@ const originals = [
     optimizer: "sgd",
     learningRate: 0.01,
     momentum: 0.9,
+    nesterov: true,
     weightDecay: 1e-4,
     decayEvery: 4,
     decayFactor: 0.1,

@@ -1,0 +1,68 @@
+/** Optimizers against PyTorch's: `tools/golden/optimizers.py`. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { compile } from "../compiler/compile.js";
+import { createState } from "../compiler/state.js";
+import type { Tensors } from "../graph/index.js";
+import { mul, sub } from "../graph/index.js";
+import { chooseExecutor } from "../runtime/choose.js";
+import type { Specs } from "../training/golden.test.fixture.js";
+import { makeAll } from "../training/golden.test.fixture.js";
+import type { OptimizerSettings } from "./index.js";
+import { adamw, optimizerOf, sgd } from "./index.js";
+import { mapRecord } from "./records.js";
+
+interface Golden {
+  readonly parameters: Specs;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly optimizers: readonly {
+    readonly name: string;
+    readonly options: Partial<OptimizerSettings>;
+    readonly after: Readonly<Record<string, readonly number[]>>;
+  }[];
+}
+const golden = JSON.parse(
+  readFileSync(new URL("../../tools/golden/data/optimizers.json", import.meta.url), "utf8"),
+) as Golden;
+const { executor } = chooseExecutor({ executor: "reference" });
+
+type Trained = { readonly parameters: Tensors; readonly own: Readonly<Record<string, Tensors>> };
+
+test.each(golden.optimizers)("$name with $options steps as PyTorch's", async ({ name, options, after }) => {
+  const weightDecay = name === "adamw" ? 0.01 : 0;
+  const { learningRate } = golden;
+  const optimizer = optimizerOf(name, { learningRate, momentum: 0.9, weightDecay, ...options });
+  const parameters = makeAll("optimizers", golden.parameters);
+  const start = { parameters, own: optimizer.initial(parameters) };
+  let state = createState<Trained>(start, { executor });
+  // The gradients of the distance from a target that moves.
+  const factors = mapRecord(parameters, (_, key) => Object.keys(parameters).indexOf(key) + 1);
+  const step = compile(
+    (before: Trained, { scalars, target }: { scalars: Tensors; target: Tensors[string] }) => {
+      const gradients = mapRecord(before.parameters, (p, key) => mul(sub(p, target), factors[key]));
+      return { state: optimizer.update(before.parameters, gradients, before.own, scalars) };
+    },
+    { executor },
+  );
+  for (let i = 1; i <= golden.steps; i++) {
+    const scalars = optimizer.scalars(i, golden.learningRate);
+    ({ state } = await step(state, { scalars, target: 0.3 * i }));
+  }
+  const { parameters: trained } = await state.read("parameters");
+  for (const [key, { data }] of Object.entries(trained)) {
+    data.forEach((value, i) => expect(value, `${key} ${i}`).toBeCloseTo(after[key][i], 5));
+  }
+});
+
+test("Nesterov's momentum needs momentum, and runs without it have the options that they had", () => {
+  expect(() => sgd({ learningRate: 0.1, momentum: 0, nesterov: true })).toThrow(
+    "nesterov needs a momentum above 0, got 0",
+  );
+  expect(sgd({ learningRate: 0.1, nesterov: false }).options).toEqual({
+    learningRate: 0.1,
+    momentum: 0.9,
+    weightDecay: 0,
+  });
+  expect(adamw({ learningRate: 0.1 }).options).toMatchObject({ weightDecay: 0.01, betas: [0.9, 0.999] });
+});
