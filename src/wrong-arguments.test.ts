@@ -78,6 +78,7 @@ const right: Readonly<Record<string, () => readonly unknown[]>> = {
   transpose: () => [rows, [1, 0]],
   broadcastTo: () => [rows, [4, 2, 3]],
   pad: () => [rows, [0, 0], [1, 1]],
+  concatenate: () => [[rows, rows], 0],
   slice: () => [rows, [0, 0], [1, 1]],
   constant: () => [1],
   array: () => [Float32Array.of(1, 2), [2]],

@@ -1,4 +1,5 @@
 /** The last pass: units whose values have places become instructions. */
+import { starts } from "../graph/ops/movement.js";
 import { stridesOf } from "../graph/ops/shapes.js";
 import type { Shape, Tensor } from "../graph/tensor.js";
 import { sizeOf } from "../graph/tensor.js";
@@ -112,6 +113,14 @@ function lowerSingle(node: Tensor, operandOf: OperandOf, zero: Operand | undefin
     }
     case "slice":
       return [copyOf(node.shape, startingAt(dense(operands[0]), attributes.low!), dense(out))];
+    case "concatenate": {
+      const axis = attributes.axis!;
+      const shapes = inputs.map(({ shape }) => shape);
+      return starts(shapes, axis).map((start, i) => {
+        const corner = node.shape.map((_, along) => (along === axis ? start : 0));
+        return copyOf(shapes[i], dense(operands[i]), startingAt(dense(out), corner));
+      });
+    }
     case "pad": {
       const none = { operand: zero!, strides: node.shape.map(() => 0) };
       return [

@@ -128,6 +128,13 @@ describe("movement", () => {
         index.map((i, axis) => i + low[axis]),
       ),
     ));
+  test("concatenate", () =>
+    expectDefinition("concatenate", ({ inputs, attributes: { axis = 0 } }, index) => {
+      let along = index[axis];
+      let n = 0;
+      for (; along >= inputs[n].shape[axis]; n++) along -= inputs[n].shape[axis];
+      return at(inputs[n], index.with(axis, along));
+    }));
   test("iota", () => expectDefinition("iota", ({ attributes: { axis = 0 } }, index) => index[axis]));
 });
 
@@ -252,6 +259,11 @@ describe("wrong inputs are named", () => {
     ["size", () => node("reshape", [x], { shape: [2, 3] }), /150 values, \[2, 3\] holds 6/],
     ["axes", () => node("sum", [x], { axes: [1, 1] }), /axes \[1, 1\]/],
     ["permutation", () => node("transpose", [x], { permutation: [0, 1, 2, 2] }), /\[0, 1, 2, 2\] must name/],
+    [
+      "extents",
+      () => node("concatenate", [leaf("a", [2, 3]), leaf("b", [3, 3])], { axis: 1 }),
+      /f32 \[2, 3\] and f32 \[3, 3\] must have one type .* but axis 1/,
+    ],
     ["range", () => node("slice", [leaf("a", [2])], { low: [1], high: [3] }), /from \[1\] to \[3\]/],
     ["pad", () => node("pad", [leaf("a", [2])], { low: [-1], high: [0] }), /low \[-1\]/],
     ["broadcast", () => node("broadcast", [leaf("a", [2])], { shape: [3, 4], axes: [1] }), /axes \[1\]/],

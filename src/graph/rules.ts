@@ -4,6 +4,7 @@
  */
 import * as f from "./functions.js";
 import { node } from "./node.js";
+import { starts } from "./ops/movement.js";
 import { otherAxes } from "./ops/reductions.js";
 import type { OpName, Tensor } from "./tensor.js";
 import { sizeOf } from "./tensor.js";
@@ -76,6 +77,19 @@ export const rules: Readonly<Partial<Record<OpName, Rule>>> = {
       low.map((count, axis) => count + x.shape[axis]),
     ),
   ],
+  concatenate: (g, { inputs, attributes: { axis = 0 } }) =>
+    starts(
+      inputs.map(({ shape }) => shape),
+      axis,
+    ).map((start, n) => {
+      const { shape } = inputs[n];
+      const [low, high] = [0, shape[axis]].map((end) => start + end);
+      return f.slice(
+        g,
+        shape.map((_, i) => (i === axis ? low : 0)),
+        shape.map((extent, i) => (i === axis ? high : extent)),
+      );
+    }),
   slice: (g, { inputs: [x], attributes: { low = [], high = [] } }) => [
     f.pad(
       g,

@@ -54,7 +54,8 @@ export type OpName =
   | "transpose"
   | "broadcast"
   | "pad"
-  | "slice";
+  | "slice"
+  | "concatenate";
 
 /** Height and width of a window or kernel, its stride, and the zero padding on either side of each axis. */
 export interface WindowShape {
@@ -75,7 +76,7 @@ export interface Attributes {
   /** constant: one number (shape []) or the data in row-major order. */
   readonly value?: number;
   readonly data?: Float32Array | Int32Array;
-  /** iota: the axis that counts; reductions: the reduced axes, ascending; broadcast: the output axis of each input axis, ascending. */
+  /** iota: the axis that counts; concatenate: the axis along which its inputs follow one another; reductions: the reduced axes, ascending; broadcast: the output axis of each input axis, ascending. */
   readonly axis?: number;
   readonly axes?: readonly number[];
   /** leaf, constant array, reshape, broadcast, random, iota and the gradients of windows and products: the output's shape. */

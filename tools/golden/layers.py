@@ -88,6 +88,13 @@ def biases(net, x):
     return net.linear("fc", x.flatten(1))
 
 
+def inception(net, x):
+    x = net.activation(net.convolution("conv1", x, padding=1))
+    wide = net.activation(net.convolution("conv2", x, padding=1))
+    x = torch.cat([x, net.activation(net.convolution("conv3", x)), wide], 1)
+    return net.linear("fc", F.max_pool2d(x, 2).flatten(1))
+
+
 def norms(net, x):
     x = net.activation(net.norm("bn1", net.convolution("conv1", x), 0.01, 0.25))
     return net.norm("bn2", net.linear("fc", x.flatten(1)), 0.1, 1)
@@ -111,6 +118,17 @@ NETWORKS = {
             "conv2.weight": weight(2, 2, 4, 5),
             "conv3.weight": weight(2, 2, 5, 6),
             "fc.weight": weight(24, CLASSES),
+        },
+        {},
+    ),
+    "concatenation": (
+        inception,
+        4,
+        {
+            "conv1.weight": weight(3, 3, 2, 3),
+            "conv2.weight": weight(3, 3, 3, 4),
+            "conv3.weight": weight(1, 1, 3, 2),
+            "fc.weight": weight(36, CLASSES),
         },
         {},
     ),

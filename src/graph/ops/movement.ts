@@ -1,7 +1,7 @@
 /** Ops that rearrange values and compute nothing. */
 import { UserError } from "../../errors.js";
-import type { Op } from "../op.js";
-import type { Lattice } from "../tensor.js";
+import type { Op, View } from "../op.js";
+import type { Lattice, Shape } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
 import { checkAxes, checkShape, offsets, stridesOf, text } from "./shapes.js";
 
@@ -136,4 +136,52 @@ const slice: Op = {
   },
 };
 
-export const movement = { reshape, transpose, broadcast, pad, slice };
+/** Where each input of a concatenation begins along its axis. */
+export function starts(shapes: readonly Shape[], axis: number): number[] {
+  let end = 0;
+  return shapes.map((shape) => {
+    const start = end;
+    end += shape[axis];
+    return start;
+  });
+}
+
+const concatenate: Op = {
+  infer(inputs, { axis = -1 }) {
+    const [first] = inputs;
+    const isLike = (shape: Shape) =>
+      shape.length === first.shape.length &&
+      shape.every((extent, i) => i === axis || extent === first.shape[i]);
+    const differs = inputs.find(({ shape, dtype }) => !isLike(shape) || dtype !== first.dtype);
+    if (!Number.isInteger(axis) || axis < 0 || axis >= first.shape.length || differs !== undefined) {
+      const shapes = inputs.map(({ shape, dtype }) => `${dtype} ${text(shape)}`).join(" and ");
+      throw new UserError(
+        `concatenate: ${shapes} must have one type and the same extents along each axis but axis ${axis}`,
+      );
+    }
+    const extent = inputs.reduce((sum, { shape }) => sum + shape[axis], 0);
+    return { shape: first.shape.map((own, i) => (i === axis ? extent : own)), dtype: first.dtype };
+  },
+  reference(inputs, { data, shape }, { axis = -1 }) {
+    const strides = stridesOf(shape);
+    const begins = starts(
+      inputs.map((input) => input.shape),
+      axis,
+    );
+    inputs.forEach((input, n) => {
+      const to = offsets(input.shape, strides);
+      for (let i = 0; i < to.length; i++) data[begins[n] * strides[axis] + to[i]] = input.data[i];
+    });
+  },
+  sample(random) {
+    const shape = random.shape(random.integer(1, 4));
+    const axis = random.integer(0, shape.length - 1);
+    const inputs = Array.from({ length: random.integer(1, 3) }, (): View => {
+      const extent = random.integer(1, 4);
+      return random.values(shape.map((own, i) => (i === axis ? extent : own)));
+    });
+    return { inputs, attributes: { axis } };
+  },
+};
+
+export const movement = { reshape, transpose, broadcast, pad, slice, concatenate };
