@@ -1,6 +1,6 @@
 /** The builder that a network's `build` receives, and the options of its layers. */
-import type { ConvolutionOptions, Pair, PoolOptions, Tensor } from "../graph/index.js";
-import type { Initialiser } from "./initialise.js";
+import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor } from "../graph/index.js";
+import type { Initial, Initialiser } from "./initialise.js";
 
 /** The options of a convolution in a network. */
 export interface ConvolutionLayerOptions extends ConvolutionOptions {
@@ -83,6 +83,17 @@ export interface NetworkBuilder {
   batchNorm(name: string, x: Tensor, options?: BatchNormOptions): Tensor;
   /** The method's activation function after the layer built last; ReLU unless it has one of its own. */
   nonlinearity(x: Tensor): Tensor;
+  /**
+   * PReLU (He et al. 2015, arXiv 1502.01852): x where it is positive, else x times a trained slope of its channel, NAME.slope,
+   * which starts from 0.25. It stands for the activation of a block with `activation: false`.
+   */
+  prelu(name: string, x: Tensor): Tensor;
+  /**
+   * A trained parameter of the network's own, in full precision.
+   *
+   * @param initial the value that it starts from, or what its values are drawn from.
+   */
+  parameter(name: string, shape: Shape, initial: number | Initial): Tensor;
   pool(x: Tensor, options: PoolLayerOptions): Tensor;
   /** [N, H, W, C] -> [N, C·H·W] in the order channel, row, column. */
   flatten(x: Tensor): Tensor;

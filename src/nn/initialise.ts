@@ -11,6 +11,15 @@ export type Initial =
   | { readonly kind: "uniform"; readonly bound: number }
   | { readonly kind: "normal"; readonly deviation: number };
 
+/** The number of each kind of distribution. */
+const numbers = { constant: "value", uniform: "bound", normal: "deviation" } as const;
+
+/** Whether a value is a distribution. */
+export const isInitial = (value: unknown): value is Initial =>
+  isObject(value) &&
+  Object.hasOwn(numbers, String(value.kind)) &&
+  Number.isFinite(value[numbers[value.kind as Initial["kind"]]]);
+
 /** A parameter or statistic of a network. */
 export interface ParameterSpec {
   readonly name: string;

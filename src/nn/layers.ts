@@ -4,6 +4,7 @@ import type { Rules } from "../errors/options.js";
 import {
   callback,
   checkOptions,
+  checkValue,
   count,
   flag,
   fraction,
@@ -21,6 +22,7 @@ import {
   convolution,
   div,
   ge,
+  gt,
   isTensor,
   matmul,
   maxPool,
@@ -52,8 +54,8 @@ import type {
   ResidualOptions,
 } from "./builder.js";
 import { callHook, tensorFromHook, wrongHook } from "./hooks.js";
-import type { Initialiser, ParameterSpec } from "./initialise.js";
-import { uniformFanIn } from "./initialise.js";
+import type { Initial, Initialiser, ParameterSpec } from "./initialise.js";
+import { isInitial, uniformFanIn } from "./initialise.js";
 import type { GradientType } from "./rounding.js";
 import { isCoded, roundGradient } from "./rounding.js";
 
@@ -126,6 +128,17 @@ const blockRules = {
 };
 const normRules: Rules<BatchNormOptions & { readonly name: string }> = { name: text, ...batchNormRules };
 
+const parameterRules = {
+  shape: {
+    allowed: "an array of positive integers, [] for one number",
+    test: (value: unknown) => Array.isArray(value) && value.every(count.test),
+  },
+  initial: {
+    allowed: 'a number, or a distribution such as { kind: "normal", deviation: 0.1 }',
+    test: (value: unknown) => Number.isFinite(value) || isInitial(value),
+  },
+};
+
 /** Streams of random numbers below this one are the methods', one per layer. */
 const firstDropoutStream = 2 ** 16;
 
@@ -144,6 +157,7 @@ export class Builder implements NetworkBuilder {
   readonly statistics: Record<string, Tensor> = {};
   residualBlocks = 0;
   private readonly names = new Set<string>();
+  private readonly variables = new Set<string>();
   private dropouts = 0;
 
   constructor(private readonly context: BuildContext) {}
@@ -244,7 +258,7 @@ export class Builder implements NetworkBuilder {
     if (bound !== undefined && !Number.isFinite(bound)) {
       throw wrongHook(method, "initialBound", info, "a finite number", bound);
     }
-    const latent = this.context.variable(
+    const latent = this.variable(
       {
         name: `${name}.weight`,
         shape,
@@ -337,6 +351,24 @@ export class Builder implements NetworkBuilder {
     return tensorFromHook(method, "nonlinearity", last.info, () => method.nonlinearity!(x, last.info));
   }
 
+  prelu(name: string, x: Tensor): Tensor {
+    this.expectTensor(name, x);
+    this.claim(name);
+    const slope = this.filled(`${name}.slope`, [x.shape.at(-1)!], 0.25, "parameters");
+    return where(gt(x, 0), x, mul(x, slope));
+  }
+
+  parameter(name: string, shape: Shape, initial: number | Initial): Tensor {
+    this.claim(name);
+    if (name.includes(".own.")) {
+      throw new UserError(`"${name}" cannot be a parameter's name: those with ".own." are a method's`);
+    }
+    checkValue("shape", shape, parameterRules.shape, `${name}: `);
+    checkValue("initial", initial, parameterRules.initial, `${name}: `);
+    const drawn: Initial = typeof initial === "number" ? { kind: "constant", value: initial } : initial;
+    return this.variable({ name, shape, initial: drawn }, "parameters");
+  }
+
   pool(x: Tensor, options: PoolLayerOptions): Tensor {
     this.checkLayer("pool", x, options, poolLayerRules);
     const { kind, ...window } = options;
@@ -364,9 +396,18 @@ export class Builder implements NetworkBuilder {
 
   /** A parameter or statistic that starts from one value. */
   private filled(name: string, shape: Shape, value: number, role: "parameters" | "statistics"): Tensor {
-    const tensor = this.context.variable({ name, shape, initial: { kind: "constant", value } }, role);
+    const tensor = this.variable({ name, shape, initial: { kind: "constant", value } }, role);
     if (role === "statistics") this.statistics[name] = tensor; // until a batch replaces it
     return tensor;
+  }
+
+  private variable(spec: ParameterSpec, role: "parameters" | "statistics"): Tensor {
+    const key = `${role}/${spec.name}`;
+    if (this.variables.has(key)) {
+      throw new UserError(`two parameters have the name "${spec.name}"; give each a name of its own`);
+    }
+    this.variables.add(key);
+    return this.context.variable(spec, role);
   }
 
   private randomKey(use: string): Tensor {

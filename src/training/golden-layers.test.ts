@@ -6,7 +6,7 @@ import { createState } from "../compiler/state.js";
 import type { Network, NetworkBuilder } from "../nn/index.js";
 import { apply, describe as describeNetwork, network } from "../nn/index.js";
 import type { Tensor } from "../graph/index.js";
-import { concatenate } from "../graph/index.js";
+import { add, concatenate, mul } from "../graph/index.js";
 import type { Method } from "../quantization/index.js";
 import { baseline, qnn } from "../quantization/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
@@ -26,6 +26,13 @@ const builds: Record<string, (net: NetworkBuilder, x: Tensor) => Tensor> = {
     x = net.block("conv2", x, { channels: 5, kernel: 2, padding, pool: { ...average, size: 2 } });
     x = net.block("conv3", x, { channels: 6, kernel: 2, stride: 3, padding, pool: { ...average, size: 3 } });
     return net.linear("fc", net.flatten(x), { features: net.classes });
+  },
+  parameters(net, images) {
+    const conv1 = { channels: 4, kernel: 3, padding: 1, activation: false };
+    const x = net.prelu("act1", net.block("conv1", images, conv1));
+    const scaled = mul(x, net.parameter("gain", [4], 1));
+    const moved = add(scaled, net.parameter("offset", [], { kind: "normal", deviation: 0.1 }));
+    return net.linear("fc", net.flatten(moved), { features: net.classes });
   },
   concatenation(net, images) {
     const x = net.block("conv1", images, { channels: 3, kernel: 3, padding: 1 });

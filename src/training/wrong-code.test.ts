@@ -346,6 +346,26 @@ describe("a network is refused", () => {
       "network n: c: a block has a norm or a bias, not both: the norm subtracts the bias; leave out one of them",
     ],
     [
+      "with a parameter of a wrong shape",
+      (net, x) => mul(x, net.parameter("p", [0], 1)),
+      "network n: p: shape must be an array of positive integers, [] for one number, got [0]",
+    ],
+    [
+      "with a parameter that starts from nothing",
+      (net, x) => mul(x, net.parameter("p", [2], { kind: "normal", bound: 1 } as never)),
+      'network n: p: initial must be a number, or a distribution such as { kind: "normal", deviation: 0.1 }, got {"kind":"normal","bound":1}',
+    ],
+    [
+      "with a parameter of a layer's weights' name",
+      (net, x) => mul(net.convolution("c", x, { channels: 2, kernel: 1 }), net.parameter("c.weight", [2], 1)),
+      'network n: two parameters have the name "c.weight"; give each a name of its own',
+    ],
+    [
+      "with a parameter of a method's scalar's name",
+      (net, x) => mul(x, net.parameter("c.own.scale", [2], 1)),
+      'network n: "c.own.scale" cannot be a parameter\'s name: those with ".own." are a method\'s',
+    ],
+    [
       "with dropout by name",
       (net, x) => net.dropout(x, "half" as never),
       'network n: dropout\'s rate must be a number from 0 to below 1, got "half"',

@@ -88,6 +88,13 @@ def biases(net, x):
     return net.linear("fc", x.flatten(1))
 
 
+def free_parameters(net, x):
+    y = net.convolution("conv1", x, padding=1)
+    y = F.prelu(y, net.parameters["act1.slope"])
+    y = y * net.parameters["gain"][:, None, None] + net.parameters["offset"]
+    return net.linear("fc", y.flatten(1))
+
+
 def inception(net, x):
     x = net.activation(net.convolution("conv1", x, padding=1))
     wide = net.activation(net.convolution("conv2", x, padding=1))
@@ -118,6 +125,18 @@ NETWORKS = {
             "conv2.weight": weight(2, 2, 4, 5),
             "conv3.weight": weight(2, 2, 5, 6),
             "fc.weight": weight(24, CLASSES),
+        },
+        {},
+    ),
+    "parameters": (
+        free_parameters,
+        4,
+        {
+            "conv1.weight": weight(3, 3, 2, 4),
+            "act1.slope": vector(4, 0.25, 0.2),
+            "gain": vector(4, 1),
+            "offset": {"shape": [], "center": 0.1, "spread": 0.1},
+            "fc.weight": weight(64, CLASSES),
         },
         {},
     ),
