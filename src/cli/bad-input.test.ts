@@ -378,7 +378,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, freeze, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

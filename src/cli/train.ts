@@ -263,10 +263,21 @@ export function interruptedLine({ stopped, directory }: Run): string {
 
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
-  const { executor, threads, gradients } = options;
+  const { executor, threads, gradients, freeze } = options;
   const { optimizer, loss } = resolveOptimizer(options);
   const batchSize = options.batchSize / options.accumulate;
-  return profileStep({ model, method, optimizer, loss, data, gradients, batchSize, executor, threads });
+  return profileStep({
+    model,
+    method,
+    optimizer,
+    loss,
+    data,
+    gradients,
+    freeze,
+    batchSize,
+    executor,
+    threads,
+  });
 }
 
 function profileLines(

@@ -63,6 +63,8 @@ export interface Recipe {
   readonly seed: number;
   /** The weights that the run started from; absent where they were drawn. */
   readonly initialWeights?: InitialRecord;
+  /** Patterns of the layers and norms that stayed as they were; absent for none. */
+  readonly freeze?: readonly string[];
   /** Training images held out; 0 for none. */
   readonly validation: number;
   /** The checksums of files of the user's code, by the setting that named them; absent for none. A method has its own among its options. */
@@ -198,6 +200,10 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
       ...(skip.length === 0 ? [] : [`without ${skip.join(", ")}`]),
     ],
   },
+  freeze: {
+    schema: z.array(z.string()).optional(),
+    words: (patterns) => [`${patterns.join(", ")} frozen`],
+  },
   seed: { schema: z.number(), isRepetition: true },
 };
 
@@ -221,6 +227,7 @@ interface Ingredients extends Required<BatchOptions> {
   readonly data: Dataset;
   readonly gradients: GradientType;
   readonly validation: number;
+  readonly freeze?: readonly string[];
   readonly code?: Readonly<Record<string, string>>;
 }
 
@@ -240,6 +247,7 @@ export function recipeOf(
     lastBatch,
     seed,
     validation,
+    freeze,
   }: Ingredients,
   rules: DecodeRules,
   revision: Revision | undefined,
@@ -259,6 +267,7 @@ export function recipeOf(
     lastBatch: lastBatch === parts.lastBatch.absent ? undefined : lastBatch,
     seed,
     initialWeights,
+    freeze,
     validation,
     revision,
     code,

@@ -2,7 +2,7 @@
 import { counted, UserError } from "../errors.js";
 import type { Arrays, Weights, WeightSource } from "../run-folder/index.js";
 import { isMethodScalar } from "../optim/index.js";
-import { fits } from "./patterns.js";
+import { checkPatterns, inShort, isMeant } from "./patterns.js";
 
 /** An array that was not taken, by its name in a run's files. */
 export interface LeftTensor {
@@ -44,11 +44,11 @@ export function takeWeights(
     kinds.flatMap((kind) => Object.entries(drawn[kind]).map(([name, array]) => [`${kind}/${name}`, array])),
   );
   const names = [...new Set([...Object.keys(wanted), ...Object.keys(arrays)])];
-  checkPatterns(skip, names, source, model);
+  checkPatterns("initSkip", skip, names.map(plain), `${model} or ${source}`);
   for (const name of names) {
     // Files with names and layouts of others are to be mapped to these before.
     const [here, there] = [wanted, arrays].map((all) => (Object.hasOwn(all, name) ? all[name] : undefined));
-    if (skip.some((pattern) => fits(plain(name), pattern))) {
+    if (isMeant(plain(name), skip)) {
       left.push({ name, reason: here === undefined ? "skipped" : "skipped, starts as drawn" });
     } else if (here !== undefined && there !== undefined) {
       if (`${here.shape}` === `${there.shape}`) taken.push(name);
@@ -90,29 +90,6 @@ const plain = (name: string): string => name.replace(/^(parameters|statistics)\/
 const weightOf = (scalar: string): string => scalar.replace(/\.own\..*$/s, ".weight");
 
 const extents = ({ shape }: Arrays[string]): string => `[${shape.join(", ")}]`;
-
-/** @throws UserError for a pattern that means nothing. */
-function checkPatterns(
-  patterns: readonly string[],
-  names: readonly string[],
-  source: string,
-  model: string,
-): void {
-  const idle = patterns.find((pattern) => !names.some((name) => fits(plain(name), pattern)));
-  if (idle === undefined) return;
-  const layers = [...new Set(names.map((name) => plain(name).replace(/\..*$/s, "")))];
-  throw new UserError(
-    `initSkip has "${idle}", which is no layer or norm of ${model} or ${source}; they have ${inShort(layers, ", ")}`,
-    "initSkip",
-  );
-}
-
-/** A list, shortened: a deep network has too many names for one line. */
-function inShort(items: readonly string[], separator: string): string {
-  const listed = 12;
-  const rest = items.length > listed ? [`${items.length - listed} more`] : [];
-  return [...items.slice(0, listed), ...rest].join(separator);
-}
 
 /** A report as lines: how many arrays were taken, and which were not, by the reason. */
 export function initialLines({ source, taken, left }: InitialReport): string[] {

@@ -68,6 +68,7 @@ export interface Job extends BatchOptions {
   readonly accumulate: number;
   readonly gradients: GradientType;
   readonly loss: Loss;
+  readonly freeze?: readonly string[];
   readonly executor: Executor;
   readonly layers: readonly LayerSummary[];
   readonly ties: TieRule;

@@ -53,6 +53,8 @@ export interface ProfileOptions extends ExecutorOptions {
   readonly data: Dataset;
   readonly batchSize: number;
   readonly gradients?: GradientType;
+  /** Layers and norms that stay as they are: see `TrainOptions`. */
+  readonly freeze?: readonly string[];
   /** What is minimised. Default: the cross-entropy. */
   readonly loss?: Loss;
   /** Steps to average over, after a quarter as many to warm up. Default 40. */
@@ -64,6 +66,7 @@ const profileRules: Rules<ProfileOptions> = {
   ...parts,
   ...training,
   gradients: optional(settingRule("gradients")),
+  freeze: optional(settingRule("freeze")),
   batchSize: settingRule("batchSize"),
   steps: optional(count),
 };

@@ -477,6 +477,18 @@ export const settings = {
     isInCode: true,
     isList: true,
   }),
+  freeze: setting({
+    schema: patterns,
+    group: "training",
+    flag: {
+      usage: "--freeze <name>",
+      help: "leave a layer or norm as it is, such as conv1 or bn*: its weights, and its running statistics; repeatable",
+      reads: "list",
+    },
+    part: "freeze",
+    isInCode: true,
+    isList: true,
+  }),
   checkpointEvery: setting({
     schema: notNegative,
     default: 15,

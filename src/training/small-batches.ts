@@ -118,7 +118,7 @@ export function stepperOf({
     };
   }
   const pass = compileSummedPass(model, method, executor, rules);
-  const update = compileUpdate(model, method, optimizer, executor);
+  const update = compileUpdate(model, method, optimizer, executor, rules);
   const summing = (state: State<TrainingTensors>) => state as State<SummingTensors>;
   return {
     stateOf: (values) => Object.assign({ gradients: zerosLike(values.parameters) }, values),

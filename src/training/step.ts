@@ -18,6 +18,7 @@ import { checkUpdate, isMethodScalar } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Loss } from "../optim/losses.js";
+import { kept, withoutMeant } from "./patterns.js";
 import { crossEntropy, lossValue } from "../optim/losses.js";
 
 export type WeightTensors = { readonly parameters: Tensors; readonly statistics: Tensors };
@@ -38,6 +39,8 @@ export interface StepRules {
   readonly ties?: TieRule;
   /** What is minimised. Default: the cross-entropy. */
   readonly loss?: Loss;
+  /** Patterns of layers and norms that stay as they are. Default: none. */
+  readonly freeze?: readonly string[];
 }
 
 /** One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers. */
@@ -52,7 +55,7 @@ export function compileStep(
   return compile(
     (state: TrainingTensors, { scalars, ...batch }: StepTensors) => {
       const { gradients, statistics, loss, logits } = pass(state, batch);
-      const after = constrained({ network, method, optimizer }, state, gradients, scalars);
+      const after = constrained({ network, method, optimizer, ...rules }, state, gradients, scalars);
       return {
         state: { parameters: after.parameters, statistics, optimizer: after.optimizer },
         loss,
@@ -95,10 +98,16 @@ export function compileSummedPass(
 }
 
 /** The update by the gradients that have been summed. */
-export function compileUpdate(network: Network, method: Method, optimizer: Optimizer, executor: Executor) {
+export function compileUpdate(
+  network: Network,
+  method: Method,
+  optimizer: Optimizer,
+  executor: Executor,
+  { freeze }: StepRules = {},
+) {
   return compile(
     ({ gradients, ...state }: SummingTensors, { scalars }: Pick<StepTensors, "scalars">) => {
-      const after = constrained({ network, method, optimizer }, state, gradients, scalars);
+      const after = constrained({ network, method, optimizer, freeze }, state, gradients, scalars);
       const zeros = Object.entries(gradients).map(
         ([name, { shape }]) => [name, broadcastTo(constant(0), shape)] as const,
       );
@@ -116,7 +125,11 @@ export function compileUpdate(network: Network, method: Method, optimizer: Optim
 }
 
 /** Forward and backward: the logits and the mean loss of a batch, the loss's gradients times `share`, and the statistics after the batch. */
-function passOf(network: Network, method: Method, { gradients = "f32", loss = crossEntropy }: StepRules) {
+function passOf(
+  network: Network,
+  method: Method,
+  { gradients = "f32", loss = crossEntropy, freeze }: StepRules,
+) {
   return (
     { parameters, statistics }: WeightTensors,
     { images, labels, random }: PassTensors,
@@ -129,7 +142,7 @@ function passOf(network: Network, method: Method, { gradients = "f32", loss = cr
       const value = lossValue(loss, logits, labels);
       return {
         value: share === undefined ? value : mul(value, share),
-        auxiliary: { loss: value, logits, statistics: after.statistics },
+        auxiliary: { loss: value, logits, statistics: kept(freeze, statistics, after.statistics) },
       };
     }, parameters);
     return { ...auxiliary, gradients: ofParameters };
@@ -138,21 +151,26 @@ function passOf(network: Network, method: Method, { gradients = "f32", loss = cr
 
 /** What is trained after an update, its weights as the method constrains them. */
 function constrained(
-  parts: { network: Network; method: Method; optimizer: Optimizer },
+  parts: Updating,
   { parameters, optimizer }: TrainingTensors,
   gradients: Tensors,
   scalars: Tensors,
 ): Pick<TrainingTensors, "parameters" | "optimizer"> {
   const after = updated(parts, parameters, gradients, optimizer, scalars);
-  return {
-    parameters: constrainWeights(parts.network, parts.method, after.parameters),
-    optimizer: after.own,
-  };
+  const latent = constrainWeights(parts.network, parts.method, after.parameters);
+  return { parameters: kept(parts.freeze, parameters, latent), optimizer: after.own };
+}
+
+/** What an update follows from. */
+interface Updating extends Pick<StepRules, "freeze"> {
+  readonly network: Network;
+  readonly method: Method;
+  readonly optimizer: Optimizer;
 }
 
 /** The parameters after the optimizer's step, scaled as the method asks but not yet constrained by it; and the optimizer's own tensors. */
 export function updated(
-  { network, method, optimizer }: { network: Network; method: Method; optimizer: Optimizer },
+  { network, method, optimizer, freeze }: Updating,
   before: Tensors,
   gradients: Tensors,
   own: TrainingTensors["optimizer"],
@@ -160,10 +178,32 @@ export function updated(
 ): ReturnType<Optimizer["update"]> {
   const withoutMomentum = (name: string) => method.ownMomentum === false && isMethodScalar(name);
   const scaled = scaleGradients(network, method, gradients, optimizer);
-  const after = optimizer.update(before, scaled, own, scalars, withoutMomentum);
-  checkUpdate(optimizer, after, { parameters: before, own });
-  return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
+  const given = {
+    parameters: withoutMeant(freeze, before),
+    own: mapped(own, (record) => withoutMeant(freeze, record)),
+  };
+  const after = optimizer.update(
+    given.parameters,
+    withoutMeant(freeze, scaled),
+    given.own,
+    scalars,
+    withoutMomentum,
+  );
+  checkUpdate(optimizer, after, given);
+  if (freeze === undefined) {
+    return { ...after, parameters: scaleSteps(network, method, before, after.parameters) };
+  }
+  return {
+    parameters: scaleSteps(network, method, before, { ...before, ...after.parameters }),
+    own: mapped(own, (record, key) => ({ ...record, ...after.own[key] })),
+  };
 }
+
+const mapped = <T, U>(
+  record: Readonly<Record<string, T>>,
+  change: (value: T, key: string) => U,
+): Record<string, U> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
 
 /** What training starts from: the initial parameters as the method constrains them. */
 export function compileStart(network: Network, method: Method, executor: Executor) {

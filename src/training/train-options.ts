@@ -1,6 +1,6 @@
 /** The options of `train`, their defaults, and which exclude each other. */
 import type { Dataset } from "../data/dataset.js";
-import { UserError } from "../errors.js";
+import { shown, UserError } from "../errors.js";
 import type { Rule, Rules } from "../errors/options.js";
 import {
   abortSignal,
@@ -14,7 +14,7 @@ import {
   text,
 } from "../errors/options.js";
 import type { GradientType, Network } from "../nn/index.js";
-import { hasCodes } from "../nn/index.js";
+import { describe, hasCodes } from "../nn/index.js";
 import type { Optimizer, Schedule } from "../optim/index.js";
 import { checkSchedule, rateOf, scalarsOf } from "../optim/index.js";
 import type { Loss } from "../optim/losses.js";
@@ -25,6 +25,7 @@ import type { ExecutorName } from "../runtime/executor.js";
 import type { Weights } from "../run-folder/index.js";
 import { checkFits } from "./feed.js";
 import type { InitialReport } from "./initial-weights.js";
+import { checkPatterns, isMeant } from "./patterns.js";
 import { parts, settingRule, training } from "./options.js";
 import type { TrainProgress } from "./progress.js";
 import type { Setting } from "./setting.js";
@@ -65,6 +66,11 @@ export interface TrainOptions {
   readonly initialWeights?: string | Weights;
   /** Layers and norms whose weights are drawn all the same: names such as "fc3", or patterns such as "conv*". */
   readonly initSkip?: readonly string[];
+  /**
+   * Layers and norms that stay as they are: names such as "conv1", or patterns such as "bn*". Their weights, scales and
+   * shifts are not updated, and running statistics are not either.
+   */
+  readonly freeze?: readonly string[];
   /** Called before the first step of a training with `initialWeights`. */
   readonly onInitialWeights?: (report: InitialReport) => void;
   /** Decides initial weights, order, augmentation and all else that is random. Default 1. */
@@ -173,6 +179,7 @@ function check({
   log,
   initialWeights,
   initSkip,
+  freeze,
 }: CheckedOptions): void {
   const most = data.train.count - 1;
   if (validation > most) {
@@ -194,10 +201,20 @@ function check({
   if (initSkip !== undefined && initialWeights === undefined) {
     throw new UserError("initSkip has no effect without initialWeights", "initSkip");
   }
+  if (freeze !== undefined) checkFreeze(freeze, model, method);
   if (log !== undefined && directory === undefined) {
     throw new UserError("log needs a directory", "log");
   }
   if ((resume === true || overwrite === true) && directory === undefined) {
     throw new UserError(`${resume === true ? "resume" : "overwrite"} needs a directory`, "directory");
   }
+}
+
+/** @throws UserError for patterns without a layer or norm, and if they leave nothing to train. */
+function checkFreeze(patterns: readonly string[], model: Network, method: Method): void {
+  const { parameters, statistics } = describe(model, method);
+  const names = [...parameters, ...statistics].map(({ name }) => name);
+  checkPatterns("freeze", patterns, names, model.name);
+  if (parameters.some(({ name }) => !isMeant(name, patterns))) return;
+  throw new UserError(`freeze ${shown(patterns)} leaves nothing to train in ${model.name}`, "freeze");
 }
