@@ -8,7 +8,16 @@
  *
  * Nothing here reaches Node's modules or a package (`web.test.ts`).
  */
-import { adam, adamw, constant as constantRate, sgd, stepDecay } from "./optim/index.js";
+import {
+  adam,
+  adamw,
+  constant as constantRate,
+  cosine,
+  decayAt,
+  sgd,
+  stepDecay,
+  warmup,
+} from "./optim/index.js";
 import {
   baseline,
   createMethod,
@@ -38,7 +47,16 @@ export const quant = {
   withLayers,
 } as const;
 /** Optimizers and learning rate schedules. */
-export const optim = { adam, adamw, sgd, stepDecay, constant: constantRate } as const;
+export const optim = {
+  adam,
+  adamw,
+  sgd,
+  stepDecay,
+  decayAt,
+  cosine,
+  warmup,
+  constant: constantRate,
+} as const;
 
 export {
   centredCodes,
@@ -71,14 +89,18 @@ export type {
 export type {
   AdamOptions,
   AdamwOptions,
+  CosineOptions,
+  DecayAtOptions,
   NewOptimizer,
   Optimizer,
   OptimizerEntry,
   OptimizerOption,
   OptimizerSettings,
   Schedule,
+  ScheduleUnit,
   SgdOptions,
   StepDecayOptions,
+  WarmupOptions,
 } from "./optim/index.js";
 export { models, redbitModels } from "./models/index.js";
 export {

@@ -124,6 +124,9 @@ const right: Readonly<Record<string, () => readonly unknown[]>> = {
   "optim.adamw": () => [{ learningRate: 0.1, betas: [0.9, 0.99], epsilon: 1e-8, weightDecay: 0 }],
   "optim.sgd": () => [{ learningRate: 0.1, momentum: 0.9, weightDecay: 0, nesterov: true }],
   "optim.stepDecay": () => [{ every: 2, factor: 0.1 }],
+  "optim.decayAt": () => [{ epochs: [2, 3], factor: 0.1 }],
+  "optim.cosine": () => [{ epochs: 3, from: 1, finalRate: 0, by: "step" }],
+  "optim.warmup": () => [{ epochs: 3, schedule: fewbit.optim.stepDecay({ every: 2 }), by: "step" }],
   "optim.constant": () => [{}],
   "datasets.digits": () => [{}],
   "datasets.cifar10Sample": () => [{}],
@@ -225,7 +228,9 @@ describe("wrong arguments", () => {
 /** The functions with options, and where among the arguments these are. */
 const withOptions: readonly (readonly [string, number])[] = [
   ...["qnn", "dorefa", "xnor", "twn", "ttq", "quantizer"].map((name) => [`quant.${name}`, 0] as const),
-  ...["adam", "adamw", "sgd", "stepDecay"].map((name) => [`optim.${name}`, 0] as const),
+  ...["adam", "adamw", "sgd", "stepDecay", "decayAt", "cosine", "warmup"].map(
+    (name) => [`optim.${name}`, 0] as const,
+  ),
   ...["mnist", "cifar10", "images", "fromArrays"].map((name) => [`datasets.${name}`, 0] as const),
   ...["train", "profileStep", "chooseExecutor"].map((name) => [name, 0] as const),
   ...["quant.createMethod", "quant.registerMethod", "network", "codes"].map((name) => [name, 1] as const),

@@ -335,7 +335,28 @@ describe("settings of the training", () => {
       "train lenet5 --gradients f16",
       'gradients must be one of f32, bf16, got "f16"; did you mean bf16? (from --gradients)',
     ],
-    ["train lenet5 --decay-factor 0.5", "decayFactor has no effect without decayEvery (from --decay-factor)"],
+    [
+      "train lenet5 --schedule cosine --decay-at 3",
+      "decayAt has no effect with schedule cosine (from --decay-at)",
+    ],
+    [
+      "train lenet5 --decay-every 2 --decay-at 3",
+      "decayAt and decayEvery exclude each other; give one of them (from --decay-at)",
+    ],
+    [
+      "train lenet5 --decay-at 60,30",
+      "decayAt must be positive integers in ascending order, such as [30, 60, 80], got [60,30] (from --decay-at)",
+    ],
+    [
+      "train lenet5 --schedule cosine --epochs 3 --warmup 3",
+      "warmup must be below epochs, 3, with schedule cosine, got 3 (from --warmup)",
+    ],
+    ["train lenet5 --schedule step", "schedule step needs decayEvery or decayAt (from --schedule)"],
+    ["train lenet5 --final-rate 0.1", "finalRate has no effect without schedule cosine (from --final-rate)"],
+    [
+      "train lenet5 --decay-factor 0.5",
+      "decayFactor has no effect without decayEvery or decayAt (from --decay-factor)",
+    ],
     [
       "train lenet5 --batch-size 0",
       "batchSize must be an integer from 1 to 65536, got 0 (from --batch-size)",
@@ -378,7 +399,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, freeze, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, schedule, warmup, finalRate, scheduleBy, decayAt, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, freeze, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

@@ -178,6 +178,7 @@ const free: readonly string[] = [
     "decayEvery",
     "decayFactor",
   ],
+  ...["schedule", "warmup", "finalRate", "scheduleBy", "decayAt"],
   ...["checkpointEvery", "threads", "log", "out"],
 ];
 

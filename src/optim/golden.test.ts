@@ -1,4 +1,4 @@
-/** Optimizers against PyTorch's: `tools/golden/optimizers.py`. */
+/** Optimizers and schedules against PyTorch's: `tools/golden/optimizers.py`. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compile } from "../compiler/compile.js";
@@ -9,7 +9,7 @@ import { chooseExecutor } from "../runtime/choose.js";
 import type { Specs } from "../training/golden.test.fixture.js";
 import { makeAll } from "../training/golden.test.fixture.js";
 import type { OptimizerSettings } from "./index.js";
-import { adamw, optimizerOf, sgd } from "./index.js";
+import { adamw, optimizerOf, rateOf, scheduleOf, scheduleTitle, sgd } from "./index.js";
 import { mapRecord } from "./records.js";
 
 interface Golden {
@@ -21,6 +21,15 @@ interface Golden {
     readonly options: Partial<OptimizerSettings>;
     readonly after: Readonly<Record<string, readonly number[]>>;
   }[];
+  readonly schedules: {
+    readonly epochs: number;
+    readonly steps: number;
+    readonly rates: readonly {
+      readonly settings: Partial<Parameters<typeof scheduleOf>[0]>;
+      readonly by: "step" | "epoch";
+      readonly rates: readonly number[];
+    }[];
+  };
 }
 const golden = JSON.parse(
   readFileSync(new URL("../../tools/golden/data/optimizers.json", import.meta.url), "utf8"),
@@ -65,4 +74,30 @@ test("Nesterov's momentum needs momentum, and runs without it have the options t
     weightDecay: 0,
   });
   expect(adamw({ learningRate: 0.1 }).options).toMatchObject({ weightDecay: 0.01, betas: [0.9, 0.999] });
+});
+
+test.each(golden.schedules.rates)("the rates of $settings are PyTorch's", ({ settings, by, rates }) => {
+  const { epochs, steps } = golden.schedules;
+  const schedule = scheduleOf({ decayEvery: 0, decayFactor: 0.1, epochs, ...settings });
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for (let step = 0; step < steps; step++) {
+      const expected = rates[by === "step" ? epoch * steps + step : epoch];
+      const rate = rateOf(schedule, golden.learningRate, epoch, step, steps);
+      expect(rate, `epoch ${epoch}, step ${step}`).toBeCloseTo(expected, 12);
+    }
+  }
+});
+
+test("schedules have titles in words", () => {
+  const defaults = { decayEvery: 0, decayFactor: 0.1, epochs: 90 };
+  expect(scheduleTitle(scheduleOf({ ...defaults, schedule: "cosine", warmup: 5 }))).toBe(
+    "rate rising for 5 epochs, then cosine to rate 0 at epoch 90",
+  );
+  expect(scheduleTitle(scheduleOf({ ...defaults, decayAt: [30, 60], warmup: 0.5 }))).toBe(
+    "rate rising for 0.5 epochs, then rate × 0.1 at epochs 30, 60",
+  );
+  // A run's folder may hold anything.
+  expect(scheduleTitle({ name: "warmup", options: { epochs: 5, schedule: { name: 3 } } })).toBe(
+    'schedule warmup {"epochs":5,"schedule":{"name":3}}',
+  );
 });

@@ -7,6 +7,9 @@ export { checkOptimizer, checkUpdate, initialOf, scalarsOf } from "./optimizer.j
 export type { Optimizer } from "./optimizer.js";
 export { checkSchedule, constant, rateOf, stepDecay } from "./schedule.js";
 export type { Schedule, StepDecayOptions } from "./schedule.js";
+export { scheduleNames, scheduleOf, scheduleTitle } from "./schedule-settings.js";
+export { cosine, decayAt, scheduleUnits, warmup } from "./schedules.js";
+export type { CosineOptions, DecayAtOptions, ScheduleUnit, WarmupOptions } from "./schedules.js";
 export { sgd } from "./sgd.js";
 export type { SgdOptions } from "./sgd.js";
 export {
@@ -16,8 +19,6 @@ export {
   optimizerRegistry,
   optimizersWith,
   optimizerTitle,
-  scheduleOf,
-  scheduleTitle,
   takesOption,
 } from "./registry.js";
 export type { NewOptimizer, OptimizerEntry, OptimizerOption, OptimizerSettings } from "./registry.js";

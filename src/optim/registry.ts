@@ -1,5 +1,5 @@
-/** The optimizers and schedules by name, for configurations and reports. */
-import { counted, listed, shown, UserError } from "../errors.js";
+/** The optimizers by name, for configurations and reports. */
+import { listed, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import { callback, optional, text } from "../errors/options.js";
 import { exportedEntry, guarded, refuseShippedName, registryOf, resultOf } from "../errors/registry.js";
@@ -7,8 +7,6 @@ import { adam } from "./adam.js";
 import { adamw, adamwDecay } from "./adamw.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizer } from "./optimizer.js";
-import type { Schedule } from "./schedule.js";
-import { constant, stepDecay } from "./schedule.js";
 import { sgd } from "./sgd.js";
 
 /** The settings of a configuration from which optimizers are made. */
@@ -122,26 +120,3 @@ export const optimizersWith = (option: OptimizerOption): string =>
     optimizerRegistry.names.filter((name) => takesOption(name, option)),
     "or",
   );
-
-/** The title of each of fewbit's schedules, by its options. */
-const schedules: Readonly<
-  Record<string, (options: Readonly<Record<string, unknown>>) => string | undefined>
-> = {
-  constant: () => "constant rate",
-  stepDecay: ({ every, factor }) =>
-    typeof every === "number" ? `rate × ${shown(factor)} every ${counted(every, "epoch")}` : undefined,
-};
-
-/** The title of a schedule; a user's own goes by its name and options. */
-export const scheduleTitle = ({ name, options }: Pick<Schedule, "name" | "options">): string =>
-  (Object.hasOwn(schedules, name) ? schedules[name](options) : undefined) ??
-  `schedule ${name} ${shown(options)}`;
-
-/** The schedule of a configuration's settings. */
-export const scheduleOf = ({
-  decayEvery,
-  decayFactor,
-}: {
-  decayEvery: number;
-  decayFactor: number;
-}): Schedule => (decayEvery === 0 ? constant() : stepDecay({ every: decayEvery, factor: decayFactor }));

@@ -1,4 +1,4 @@
-/** Learning rate schedules: functions of the epoch. */
+/** Learning rate schedules: functions of the epoch and of the step in it. */
 import { shown, UserError } from "../errors.js";
 import type { Rules } from "../errors/options.js";
 import {
@@ -13,13 +13,13 @@ import {
   text,
 } from "../errors/options.js";
 
-/** A learning rate schedule: the rate of each epoch. */
+/** A learning rate schedule: the rate of each step. */
 export interface Schedule {
   readonly name: string;
   /** What recreates it. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** The rate in an epoch, counted from 0. */
-  rate(base: number, epoch: number): number;
+  /** The rate in a step of an epoch of `steps` steps, both counted from 0. A schedule by epochs leaves out the last two. */
+  rate(base: number, epoch: number, step: number, steps: number): number;
 }
 
 /** A rate that stays as it is. */
@@ -69,10 +69,16 @@ export function checkSchedule(schedule: unknown): asserts schedule is Schedule {
   checkOptions(of, schedule, scheduleRules, `${of}: `);
 }
 
-/** The rate in an epoch, counted from 0. @throws UserError unless the schedule returns a valid rate. */
-export function rateOf(schedule: Schedule | undefined, base: number, epoch: number): number {
+/** The rate in a step of an epoch, both counted from 0. @throws UserError unless the schedule returns a valid rate. */
+export function rateOf(
+  schedule: Schedule | undefined,
+  base: number,
+  epoch: number,
+  step: number,
+  steps: number,
+): number {
   if (schedule === undefined) return base;
-  const rate = schedule.rate(base, epoch);
+  const rate = schedule.rate(base, epoch, step, steps);
   if (notNegative.test(rate)) return rate;
   throw new UserError(
     `schedule ${schedule.name}: rate must return ${notNegative.allowed}, got ${shown(rate)} for epoch ${epoch}`,

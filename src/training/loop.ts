@@ -256,7 +256,7 @@ export class Training {
 
     const { loss: trainLoss, top1: trainTop1 } = scoresOf(this.sums);
     const damaged = (data.damaged ?? 0) + imagesOf(this.batches) - this.sums.images + scores.damaged;
-    const learningRate = this.learningRate();
+    const learningRate = this.learningRate(this.epoch, this.division.steps - 1);
     this.epoch++;
     this.stepInEpoch = 0;
     this.sums = noImages;
@@ -309,7 +309,7 @@ export class Training {
     const { seed, optimizer } = this.job;
     const [indexOfAll, stepOfAll] = [this.batches, this.division].map(({ steps }) => this.epoch * steps);
     const key = Int32Array.from(keyFor(seed, "step", indexOfAll + index + 1), (word) => word | 0);
-    const scalars = scalarsOf(optimizer, stepOfAll + step + 1, this.learningRate());
+    const scalars = scalarsOf(optimizer, stepOfAll + step + 1, this.learningRate(this.epoch, step));
     return { ...batch, random: { data: key, shape: [2] }, scalars };
   }
 
@@ -379,17 +379,18 @@ export class Training {
     return { values: { parameters, statistics, optimizer }, epoch, step, sums, signs };
   }
 
-  private learningRate(epoch = this.epoch): number {
+  /** The rate in a step of an epoch, both counted from 0. */
+  private learningRate(epoch: number, step: number): number {
     const { optimizer, schedule } = this.job;
-    return rateOf(schedule, optimizer.learningRate, epoch);
+    return rateOf(schedule, optimizer.learningRate, epoch, step, this.division.steps);
   }
 
   private diverged(what: string, where: string): DivergenceError {
     const { directory } = this.job;
     const kept = directory === undefined ? "" : "; this one's last checkpoint is kept";
-    return new DivergenceError(
-      `${what} in ${where}: try a learning rate below ${this.learningRate()} in a new run${kept}`,
-    );
+    // A schedule may have come to zero, below which there is no rate to try.
+    const rate = this.learningRate(this.epoch, this.stepInEpoch) || this.job.optimizer.learningRate;
+    return new DivergenceError(`${what} in ${where}: try a learning rate below ${rate} in a new run${kept}`);
   }
 
   /** The error of a loss that was not finite before any update, whatever the learning rate. */
@@ -419,7 +420,7 @@ export class Training {
       steps,
       loss,
       accuracy: top1,
-      learningRate: this.learningRate(epoch),
+      learningRate: this.learningRate(epoch, (phase === "train" ? step : this.division.steps) - 1),
       imagesPerSecond: this.pace.imagesPerSecond,
       secondsLeft: this.pace.secondsLeft,
     });

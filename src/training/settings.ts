@@ -10,7 +10,13 @@ import { mostImageThreads, mostThreads } from "../machine.js";
 import { depths, isDepth, modelRegistry } from "../models/index.js";
 import { gradientTypes } from "../nn/index.js";
 import type { OptimizerOption } from "../optim/index.js";
-import { optimizerRegistry, optimizersWith, takesOption } from "../optim/index.js";
+import {
+  optimizerRegistry,
+  optimizersWith,
+  scheduleNames,
+  scheduleUnits,
+  takesOption,
+} from "../optim/index.js";
 import { methodRegistry } from "../quantization/index.js";
 import { executorNames } from "../runtime/executor.js";
 import { crossEntropy, lossRegistry } from "../optim/losses.js";
@@ -372,6 +378,65 @@ export const settings = {
     part: "optimizer",
     needs: ofOptimizer("epsilon"),
   }),
+  schedule: setting({
+    schema: oneOf(...scheduleNames),
+    absent: "constant",
+    group: "training",
+    flag: {
+      usage: "--schedule <name>",
+      help: "how the rate changes: constant, step (--decay-every, --decay-at) or cosine (default: step if one of these is given, else constant)",
+    },
+    part: "schedule",
+  }),
+  warmup: setting({
+    schema: notNegative,
+    absent: 0,
+    group: "training",
+    flag: {
+      usage: "--warmup <epochs>",
+      help: "raise the rate linearly for so many epochs first; 0.5 is half an epoch",
+      reads: "number",
+    },
+    part: "schedule",
+  }),
+  finalRate: setting({
+    schema: notNegative,
+    group: "training",
+    flag: { usage: "--final-rate <rate>", help: "what cosine falls to (default: 0)", reads: "number" },
+    part: "schedule",
+    needs: { words: "schedule cosine", isMet: ({ schedule }) => schedule === "cosine" },
+  }),
+  scheduleBy: setting({
+    schema: oneOf(...scheduleUnits),
+    absent: "step",
+    group: "training",
+    flag: {
+      usage: "--schedule-by <unit>",
+      help: "whether cosine and warm-up change the rate every step or every epoch (default: step)",
+    },
+    part: "schedule",
+    needs: {
+      words: "schedule cosine or warmup",
+      isMet: ({ schedule, warmup = 0 }) => schedule === "cosine" || warmup !== 0,
+    },
+  }),
+  decayAt: setting({
+    schema: field(
+      "positive integers in ascending order, such as [30, 60, 80]",
+      z
+        .array(z.number().int().min(1).max(1_000_000))
+        .min(1)
+        .refine((epochs) => epochs.every((epoch, i) => i === 0 || epochs[i - 1] < epoch)),
+    ),
+    group: "training",
+    flag: {
+      usage: "--decay-at <epochs>",
+      help: "multiply the rate after these epochs, such as 30,60,80",
+      reads: "numbers",
+    },
+    part: "schedule",
+    isList: true,
+  }),
   decayEvery: setting({
     schema: whole(0, 1_000_000),
     default: 0,
@@ -389,7 +454,10 @@ export const settings = {
     group: "training",
     flag: { usage: "--decay-factor <f>", help: "by this factor", reads: "number" },
     part: "schedule",
-    needs: { words: "decayEvery", isMet: ({ decayEvery }) => decayEvery !== 0 },
+    needs: {
+      words: "decayEvery or decayAt",
+      isMet: ({ decayEvery, decayAt }) => decayEvery !== 0 || decayAt !== undefined,
+    },
   }),
   epochs: setting({
     schema: whole(1, 100_000),

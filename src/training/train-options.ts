@@ -39,7 +39,7 @@ export interface TrainOptions {
   readonly method: Method;
   readonly data: Dataset;
   readonly optimizer: Optimizer;
-  /** Scales the optimizer's rate epoch by epoch; by default it stays. */
+  /** Scales the optimizer's rate, by steps or by epochs; by default it stays. */
   readonly schedule?: Schedule;
   /** What is minimised. Default: the cross-entropy, which the scores of images are in any case. */
   readonly loss?: Loss;
@@ -193,8 +193,8 @@ function check({
       "gradients",
     );
   }
-  for (let epoch = 0; epoch < epochs; epoch++) rateOf(schedule, optimizer.learningRate, epoch);
-  scalarsOf(optimizer, 1, rateOf(schedule, optimizer.learningRate, 0));
+  for (let epoch = 0; epoch < epochs; epoch++) rateOf(schedule, optimizer.learningRate, epoch, 0, 1);
+  scalarsOf(optimizer, 1, rateOf(schedule, optimizer.learningRate, 0, 0, 1));
   if (resume === true && overwrite === true) {
     throw new UserError("resume and overwrite exclude each other; give one of them", "resume");
   }

@@ -1,4 +1,4 @@
-"""Steps of optimizers, as PyTorch has them, in double.
+"""Steps of optimizers and learning rates of schedules, as PyTorch has them, in double.
 
 Each optimizer takes five steps from the same two parameters; the gradients are those of a bowl that is different in each
 step, so that moments and momentum matter. `data/optimizers.json` is read by src/optim/golden.test.ts.
@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import torch
+from torch.optim import lr_scheduler
 
 import formula
 
@@ -50,6 +51,54 @@ def trained(theirs, options):
     return {name: p.detach().reshape(-1).tolist() for name, p in zip(PARAMETERS, parameters)}
 
 
+def rates(make, count):
+    """The rate of each of `count` steps (or epochs) of a PyTorch schedule."""
+    optimizer = torch.optim.SGD(start(), lr=RATE)
+    schedule = make(optimizer)
+    given = []
+    for _ in range(count):
+        given.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    return given
+
+
+def warmed(steps, then):
+    """A linear warm-up from 1/steps, then another schedule, which counts from its own start."""
+
+    def make(optimizer):
+        rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / steps, total_iters=steps - 1)
+        return lr_scheduler.SequentialLR(optimizer, [rise, then(optimizer)], milestones=[steps])
+
+    return make
+
+
+def schedules():
+    """Four epochs of five steps each: where `by` is "step" a value for each step, else one for each epoch."""
+    epochs, steps = 4, 5
+    cosine = lambda count, final: lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, count, eta_min=final)
+    several = lambda *at: lambda optimizer: lr_scheduler.MultiStepLR(optimizer, list(at), gamma=0.3)
+    table = [
+        ({"schedule": "cosine"}, "step", cosine(20, 0)),
+        ({"schedule": "cosine", "finalRate": 0.01}, "step", cosine(20, 0.01)),
+        ({"schedule": "cosine", "scheduleBy": "epoch"}, "epoch", cosine(4, 0)),
+        ({"schedule": "cosine", "warmup": 1.4}, "step", warmed(7, cosine(13, 0))),
+        ({"schedule": "cosine", "warmup": 2, "scheduleBy": "epoch"}, "epoch", warmed(2, cosine(2, 0))),
+        ({"decayAt": [1, 3], "decayFactor": 0.3}, "epoch", several(1, 3)),
+        ({"decayAt": [2, 3], "decayFactor": 0.3, "warmup": 1}, "step", warmed(5, several(5, 10))),
+        ({"decayEvery": 2}, "epoch", lambda optimizer: lr_scheduler.StepLR(optimizer, 2)),
+        ({"warmup": 2}, "step", warmed(10, lambda optimizer: lr_scheduler.ConstantLR(optimizer, 1, 1))),
+    ]
+    return {
+        "epochs": epochs,
+        "steps": steps,
+        "rates": [
+            {"settings": ours, "by": by, "rates": rates(make, epochs * (steps if by == "step" else 1))}
+            for ours, by, make in table
+        ],
+    }
+
+
 def main():
     torch.set_num_threads(1)
     golden = {
@@ -60,6 +109,7 @@ def main():
             {"name": name, "options": ours, "after": trained(theirs, options)}
             for name, ours, theirs, options in OPTIMIZERS
         ],
+        "schedules": schedules(),
     }
     DATA.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
