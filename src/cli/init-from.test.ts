@@ -16,6 +16,7 @@ test("says what is wrong with a source, and writes nothing", async () => {
   writeFileSync(join(folder, "foreign.safetensors"), "<html>no weights</html>");
   const refusals = [
     ["nowhere", "nowhere does not exist (from --init-from)"],
+    ["mnist", "mnist holds no run: there is no config.json (from --init-from)"],
     [
       "foreign.safetensors",
       "foreign.safetensors is not a sound safetensors file: its header should have 8029423821061908000 bytes, the file has 23",

@@ -73,6 +73,9 @@ function readArrays(path: string): Arrays {
 }
 
 function readBest(directory: string): TensorFile {
+  if (!isThere(join(directory, fileNames.config))) {
+    throw bad(`${directory} holds no run: there is no ${fileNames.config}`);
+  }
   const { recipe } = readConfig(directory);
   const path = join(directory, fileNames.best);
   if (!isThere(path)) {
