@@ -308,6 +308,7 @@ describe("settings of the training", () => {
       "train lenet5 --optimizer sgd --epsilon 1e-4",
       "epsilon has no effect without optimizer adam or adamw (from --epsilon)",
     ],
+    ["train lenet5 --clip-norm 0", "clipNorm must be a positive number, got 0 (from --clip-norm)"],
     ["train lenet5 --momentum 1", "momentum must be a number from 0 to below 1, got 1 (from --momentum)"],
     [
       "train lenet5 --weight-decay -1",
@@ -399,7 +400,7 @@ describe("configuration files", () => {
     ],
     [
       "train --config key.json",
-      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, schedule, warmup, finalRate, scheduleBy, decayAt, decayEvery, decayFactor, epochs, batchSize, accumulate, lastBatch, gradients, seed, initFrom, initSkip, freeze, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
+      'unknown key "weigthBits" (from key.json); allowed are model, depth, method, weightBits, activationBits, gradientBits, preset, reluAfterConvolution, inputScale, layers, data, dataDir, mirrors, imageSize, channels, imageMemory, imageThreads, skipDamaged, classes, augment, colorJitter, validation, optimizer, loss, learningRate, momentum, weightDecay, nesterov, betas, epsilon, schedule, warmup, finalRate, scheduleBy, decayAt, decayEvery, decayFactor, epochs, batchSize, accumulate, clipNorm, lastBatch, gradients, seed, initFrom, initSkip, freeze, checkpointEvery, threads, executor, log, out, bits; did you mean weightBits?',
     ],
     ["train --config text.json", 'weightBits must be an integer from 1 to 8 or 32, got "1" (from text.json)'],
     ["train --config null.json", "epochs must be an integer from 1 to 100000, got null (from null.json)"],

@@ -263,7 +263,7 @@ export function interruptedLine({ stopped, directory }: Run): string {
 
 async function profileOf(options: RunOptions, { model, method, data }: Run): Promise<Profile> {
   const { profileStep } = await import("../training/profile.js");
-  const { executor, threads, gradients, freeze } = options;
+  const { executor, threads, gradients, freeze, clipNorm } = options;
   const { optimizer, loss } = resolveOptimizer(options);
   const batchSize = options.batchSize / options.accumulate;
   return profileStep({
@@ -274,6 +274,7 @@ async function profileOf(options: RunOptions, { model, method, data }: Run): Pro
     data,
     gradients,
     freeze,
+    clipNorm,
     batchSize,
     executor,
     threads,

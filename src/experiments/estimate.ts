@@ -132,8 +132,8 @@ async function plannedOf(standing: Standing, threads: number, data: DataSets): P
   const classes = loaded?.classes ?? classesOf(options) ?? named.classes;
   const model = fitted(named, { input: loaded?.shape ?? named.input, classes });
   const { executor } = chooseExecutor({ executor: options.executor, threads });
-  const { optimizer, loss, gradients } = settingsOf(options);
-  const known = { model, method, optimizer, loss, gradients, executor };
+  const { optimizer, loss, gradients, clipNorm } = settingsOf(options);
+  const known = { model, method, optimizer, loss, gradients, clipNorm, executor };
   const { name, input, preset } = model;
   return {
     standing,

@@ -33,13 +33,24 @@ export function checkRun(
   threads: number,
   onWarning: RunManner["onWarning"],
 ): void {
-  const { batchSize, accumulate, validation } = options;
+  const { batchSize, accumulate, clipNorm, validation } = options;
   const { optimizer, loss, gradients } = settingsOf(options);
   const { model: named, method } = resolveNetwork(options);
   const { executor } = chooseExecutor({ executor: options.executor, threads, onWarning });
   const model = fittedTo(data, named);
   const count = data.train.count - validation;
-  checkMemory({ model, method, optimizer, loss, gradients, executor, batchSize, accumulate, count });
+  checkMemory({
+    model,
+    method,
+    optimizer,
+    loss,
+    gradients,
+    clipNorm,
+    executor,
+    batchSize,
+    accumulate,
+    count,
+  });
 }
 
 /** Trains a run to its end, or until the signal. @throws UserError and DivergenceError as `train` does. */

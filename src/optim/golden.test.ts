@@ -9,7 +9,7 @@ import { chooseExecutor } from "../runtime/choose.js";
 import type { Specs } from "../training/golden.test.fixture.js";
 import { makeAll } from "../training/golden.test.fixture.js";
 import type { OptimizerSettings } from "./index.js";
-import { adamw, optimizerOf, rateOf, scheduleOf, scheduleTitle, sgd } from "./index.js";
+import { adamw, clipped, optimizerOf, rateOf, scheduleOf, scheduleTitle, sgd } from "./index.js";
 import { mapRecord } from "./records.js";
 
 interface Golden {
@@ -30,6 +30,10 @@ interface Golden {
       readonly rates: readonly number[];
     }[];
   };
+  readonly clipped: readonly {
+    readonly norm: number;
+    readonly gradients: Readonly<Record<string, readonly number[]>>;
+  }[];
 }
 const golden = JSON.parse(
   readFileSync(new URL("../../tools/golden/data/optimizers.json", import.meta.url), "utf8"),
@@ -100,4 +104,22 @@ test("schedules have titles in words", () => {
   expect(scheduleTitle({ name: "warmup", options: { epochs: 5, schedule: { name: 3 } } })).toBe(
     'schedule warmup {"epochs":5,"schedule":{"name":3}}',
   );
+});
+
+test.each(golden.clipped)("gradients clipped to norm $norm are PyTorch's", async ({ norm, gradients }) => {
+  const parameters = makeAll("optimizers", golden.parameters);
+  const clip = compile(
+    (before: { readonly parameters: Tensors }, _: Record<string, never>) => {
+      const given = Object.entries(before.parameters).map(([key, p], i) => [key, mul(sub(p, 0.3), i + 1)]);
+      return { state: { parameters: clipped(Object.fromEntries(given) as Tensors, norm) } };
+    },
+    { executor },
+  );
+  const { state } = await clip(
+    createState<{ readonly parameters: Tensors }>({ parameters }, { executor }),
+    {},
+  );
+  for (const [key, { data }] of Object.entries((await state.read()).parameters)) {
+    data.forEach((value, i) => expect(value, `${key} ${i}`).toBeCloseTo(gradients[key][i], 5));
+  }
 });

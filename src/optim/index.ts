@@ -3,6 +3,7 @@ export { adam } from "./adam.js";
 export type { AdamOptions } from "./adam.js";
 export { adamw } from "./adamw.js";
 export type { AdamwOptions } from "./adamw.js";
+export { clipped } from "./clip.js";
 export { checkOptimizer, checkUpdate, initialOf, scalarsOf } from "./optimizer.js";
 export type { Optimizer } from "./optimizer.js";
 export { checkSchedule, constant, rateOf, stepDecay } from "./schedule.js";

@@ -58,6 +58,8 @@ export interface Recipe {
   readonly batchSize: number;
   /** The small batches that each batch is run as; absent where it is 1, which is what runs did before there was another. */
   readonly accumulate?: number;
+  /** The most that the norm of all gradients may be; absent where they stay as they are. */
+  readonly clipNorm?: number;
   /** Absent where it is "keep", which is what runs did before there was another. */
   readonly lastBatch?: "keep" | "drop";
   readonly seed: number;
@@ -139,6 +141,10 @@ export const parts: { readonly [Key in keyof Required<Recipe>]: Part<Recipe[Key]
     schema: count.optional(),
     absent: 1,
     words: (parts) => (parts === 1 ? [] : [`gradients summed over ${parts} small batches`]),
+  },
+  clipNorm: {
+    schema: z.number().positive().optional(),
+    words: (norm) => [`gradients clipped to norm ${norm}`],
   },
   lastBatch: {
     schema: z.enum(lastBatches).optional(),
@@ -228,6 +234,7 @@ interface Ingredients extends Required<BatchOptions> {
   readonly gradients: GradientType;
   readonly validation: number;
   readonly freeze?: readonly string[];
+  readonly clipNorm?: number;
   readonly code?: Readonly<Record<string, string>>;
 }
 
@@ -244,6 +251,7 @@ export function recipeOf(
     gradients,
     batchSize,
     accumulate,
+    clipNorm,
     lastBatch,
     seed,
     validation,
@@ -264,6 +272,7 @@ export function recipeOf(
     gradients,
     batchSize,
     accumulate: accumulate === parts.accumulate.absent ? undefined : accumulate,
+    clipNorm,
     lastBatch: lastBatch === parts.lastBatch.absent ? undefined : lastBatch,
     seed,
     initialWeights,

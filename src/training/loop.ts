@@ -69,6 +69,7 @@ export interface Job extends BatchOptions {
   readonly gradients: GradientType;
   readonly loss: Loss;
   readonly freeze?: readonly string[];
+  readonly clipNorm?: number;
   readonly executor: Executor;
   readonly layers: readonly LayerSummary[];
   readonly ties: TieRule;

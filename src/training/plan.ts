@@ -19,6 +19,7 @@ export interface PlanOptions {
   readonly optimizer: Optimizer;
   readonly loss?: Loss;
   readonly gradients?: GradientType;
+  readonly clipNorm?: number;
   readonly freeze?: readonly string[];
   readonly executor: Executor;
 }

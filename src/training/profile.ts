@@ -53,6 +53,8 @@ export interface ProfileOptions extends ExecutorOptions {
   readonly data: Dataset;
   readonly batchSize: number;
   readonly gradients?: GradientType;
+  /** The most that the norm of all gradients may be: see `train`. */
+  readonly clipNorm?: number;
   /** Layers and norms that stay as they are: see `TrainOptions`. */
   readonly freeze?: readonly string[];
   /** What is minimised. Default: the cross-entropy. */
@@ -66,6 +68,7 @@ const profileRules: Rules<ProfileOptions> = {
   ...parts,
   ...training,
   gradients: optional(settingRule("gradients")),
+  clipNorm: optional(settingRule("clipNorm")),
   freeze: optional(settingRule("freeze")),
   batchSize: settingRule("batchSize"),
   steps: optional(count),

@@ -493,6 +493,17 @@ export const settings = {
     part: "accumulate",
     isInCode: true,
   }),
+  clipNorm: setting({
+    schema: positive,
+    group: "training",
+    flag: {
+      usage: "--clip-norm <norm>",
+      help: "scale the gradients down where the norm of all together is larger",
+      reads: "number",
+    },
+    part: "clipNorm",
+    isInCode: true,
+  }),
   lastBatch: setting({
     schema: oneOf(...lastBatches),
     default: "keep",

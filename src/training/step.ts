@@ -14,7 +14,7 @@ import {
   scaleSteps,
 } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
-import { checkUpdate, isMethodScalar } from "../optim/index.js";
+import { checkUpdate, clipped, isMethodScalar } from "../optim/index.js";
 import type { Method } from "../quantization/index.js";
 import type { Executor } from "../runtime/executor.js";
 import type { Loss } from "../optim/losses.js";
@@ -41,6 +41,8 @@ export interface StepRules {
   readonly loss?: Loss;
   /** Patterns of layers and norms that stay as they are. Default: none. */
   readonly freeze?: readonly string[];
+  /** The most that the norm of all gradients together may be; larger ones are scaled down to it. */
+  readonly clipNorm?: number;
 }
 
 /** One step of training: (state, batch) to the next state, the mean loss and the numbers of right answers. */
@@ -103,11 +105,11 @@ export function compileUpdate(
   method: Method,
   optimizer: Optimizer,
   executor: Executor,
-  { freeze }: StepRules = {},
+  { freeze, clipNorm }: StepRules = {},
 ) {
   return compile(
     ({ gradients, ...state }: SummingTensors, { scalars }: Pick<StepTensors, "scalars">) => {
-      const after = constrained({ network, method, optimizer, freeze }, state, gradients, scalars);
+      const after = constrained({ network, method, optimizer, freeze, clipNorm }, state, gradients, scalars);
       const zeros = Object.entries(gradients).map(
         ([name, { shape }]) => [name, broadcastTo(constant(0), shape)] as const,
       );
@@ -156,13 +158,19 @@ function constrained(
   gradients: Tensors,
   scalars: Tensors,
 ): Pick<TrainingTensors, "parameters" | "optimizer"> {
-  const after = updated(parts, parameters, gradients, optimizer, scalars);
+  const after = updated(parts, parameters, clippedBy(parts, gradients), optimizer, scalars);
   const latent = constrainWeights(parts.network, parts.method, after.parameters);
   return { parameters: kept(parts.freeze, parameters, latent), optimizer: after.own };
 }
 
+/** The loss's gradients by the norm of those that are used, before a method multiplies any of them by a number of its own. */
+const clippedBy = ({ clipNorm, freeze }: Updating, gradients: Tensors): Tensors =>
+  clipNorm === undefined
+    ? gradients
+    : { ...gradients, ...clipped(withoutMeant(freeze, gradients), clipNorm) };
+
 /** What an update follows from. */
-interface Updating extends Pick<StepRules, "freeze"> {
+interface Updating extends Pick<StepRules, "freeze" | "clipNorm"> {
   readonly network: Network;
   readonly method: Method;
   readonly optimizer: Optimizer;

@@ -55,6 +55,11 @@ export interface TrainOptions {
    */
   readonly accumulate?: number;
   /**
+   * The most that the norm of all gradients of an update together may be: larger ones are scaled down to it, as by PyTorch's
+   * `clip_grad_norm_`. All gradients are then in memory at once. By default they stay as they are.
+   */
+  readonly clipNorm?: number;
+  /**
    * What to do with the last images of an epoch that do not fill a batch: "keep" trains on them in a smaller last step,
    * "drop" leaves them out. Default "keep".
    */

@@ -1,4 +1,4 @@
-"""Steps of optimizers and learning rates of schedules, as PyTorch has them, in double.
+"""Steps of optimizers, learning rates of schedules and clipped gradients, as PyTorch has them, in double.
 
 Each optimizer takes five steps from the same two parameters; the gradients are those of a bowl that is different in each
 step, so that moments and momentum matter. `data/optimizers.json` is read by src/optim/golden.test.ts.
@@ -49,6 +49,15 @@ def trained(theirs, options):
             p.grad = g
         optimizer.step()
     return {name: p.detach().reshape(-1).tolist() for name, p in zip(PARAMETERS, parameters)}
+
+
+def clipped(norm):
+    """The gradients of the first step after clipping by their norm."""
+    parameters = start()
+    for p, g in zip(parameters, gradients(parameters, 1)):
+        p.grad = g
+    torch.nn.utils.clip_grad_norm_(parameters, norm)
+    return {"norm": norm, "gradients": {name: p.grad.reshape(-1).tolist() for name, p in zip(PARAMETERS, parameters)}}
 
 
 def rates(make, count):
@@ -110,6 +119,7 @@ def main():
             for name, ours, theirs, options in OPTIMIZERS
         ],
         "schedules": schedules(),
+        "clipped": [clipped(norm) for norm in (0.5, 3.0, 1000.0)],
     }
     DATA.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
