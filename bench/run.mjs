@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { benchCifar } from "./cifar.mjs";
 import { benchCommands } from "./commands.mjs";
+import { benchDepthwise } from "./depthwise.mjs";
 import { benchImages } from "./images.mjs";
 import { benchImagenet } from "./imagenet.mjs";
 import { benchKernels } from "./kernels.mjs";
@@ -22,6 +23,7 @@ const benchmarks = {
   commands: benchCommands,
   steps: benchSteps,
   kernels: benchKernels,
+  depthwise: benchDepthwise,
   shards: benchShards,
   images: benchImages,
 };

@@ -2,6 +2,7 @@
 // each set (see simd.h).
 #include "simd.h"
 
+#include "depthwise.h"
 #include "isa.h"
 #include "move.h"
 #include "peak.h"
@@ -15,7 +16,7 @@ static Plan plan(const Instruction& instruction) {
   switch (instruction.kind) {
     case MAP: return planOf(instruction.map);
     case PRODUCT: return planOf(instruction.product);
-    case WINDOW: return planWindow(instruction.window);
+    case WINDOW: return isDepthwise(instruction.window) ? planDepthwise(instruction.window) : planWindow(instruction.window);
     case MOVE: return planMove(instruction.move);
     default: return {};
   }
@@ -25,7 +26,9 @@ static void run(const Instruction& instruction, const Memory& memory, const Chun
   switch (instruction.kind) {
     case MAP: return runChunkOf(instruction.map, memory, chunk);
     case PRODUCT: return runChunkOf(instruction.product, memory, chunk);
-    case WINDOW: return runWindow(instruction.window, memory, chunk);
+    case WINDOW:
+      return isDepthwise(instruction.window) ? runDepthwise(instruction.window, memory, chunk)
+                                             : runWindow(instruction.window, memory, chunk);
     case MOVE: return runMove(instruction.move, memory, chunk);
     default: return;
   }

@@ -64,11 +64,19 @@ struct ProductInstruction {
   Operand a, b, out;
 };
 
-enum WindowOp : int32_t { WINDOW_SUM, WINDOW_MAX, WINDOW_SUM_GRADIENT, WINDOW_MAX_GRADIENT };
+enum WindowOp : int32_t {
+  WINDOW_SUM,
+  WINDOW_MAX,
+  WINDOW_SUM_GRADIENT,
+  WINDOW_MAX_GRADIENT,
+  DEPTHWISE,
+  DEPTHWISE_INPUT_GRADIENT,
+  DEPTHWISE_FILTER_GRADIENT
+};
 struct WindowInstruction {
   int32_t op;
   Geometry geometry;
-  Operand a, b, out;  // b only for WINDOW_MAX_GRADIENT: x, g, dx
+  Operand a, b, out;  // b for WINDOW_MAX_GRADIENT: x, g, dx; and depthwise: x, w, y; g, w, dx; x, g, dw
 };
 
 enum MoveOp : int32_t { COPY, RANDOM };

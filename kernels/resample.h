@@ -2,7 +2,9 @@
 // image, first along rows and then along columns, rounded to bytes after each. Weights come from the caller
 // (src/data/triangle.ts), so that what is computed here is exact: the same bits on every instruction set.
 #pragma once
+#ifndef __wasm__
 #include <string.h>
+#endif
 
 #include "program.h"
 

@@ -94,7 +94,10 @@ function lowerSingle(node: Tensor, operandOf: OperandOf, zero: Operand | undefin
     case "windowSum":
     case "windowMax":
     case "windowSumGradient":
-    case "windowMaxGradient": {
+    case "windowMaxGradient":
+    case "depthwise":
+    case "depthwiseInputGradient":
+    case "depthwiseFilterGradient": {
       const shapes = inputs.map(({ shape }) => shape);
       const { x, y } = shapesByRole(windowOps[op], shapes, node.shape);
       return [

@@ -1,5 +1,6 @@
 /** The op table: one entry per op. */
 import type { Op } from "./op.js";
+import { depthwiseOps } from "./ops/depthwise.js";
 import { elementwise } from "./ops/elementwise.js";
 import { leaves } from "./ops/leaves.js";
 import { movement } from "./ops/movement.js";
@@ -14,5 +15,6 @@ export const ops: Readonly<Record<OpName, Op>> = {
   ...reductions,
   ...windows,
   ...products,
+  ...depthwiseOps,
   ...movement,
 };

@@ -18,6 +18,8 @@ const notDifferentiated: readonly OpName[] = [
   "windowMaxGradient",
   "convolutionInputGradient",
   "convolutionFilterGradient",
+  "depthwiseInputGradient",
+  "depthwiseFilterGradient",
 ];
 
 const leafOf = ({ data, shape }: View, i: number) =>

@@ -61,6 +61,10 @@ export const rules: Readonly<Partial<Record<OpName, Rule>>> = {
     node("convolutionInputGradient", [g, w], { window, shape: x.shape }),
     node("convolutionFilterGradient", [x, g], { window, shape: w.shape }),
   ],
+  depthwise: (g, { inputs: [x, w], attributes: { window } }) => [
+    node("depthwiseInputGradient", [g, w], { window, shape: x.shape }),
+    node("depthwiseFilterGradient", [x, g], { window, shape: w.shape }),
+  ],
 
   reshape: (g, { inputs: [x] }) => [f.reshape(g, x.shape)],
   transpose: (g, { attributes: { permutation = [] } }) => [

@@ -49,6 +49,10 @@ export type OpName =
   | "convolution"
   | "convolutionInputGradient"
   | "convolutionFilterGradient"
+  // products by channel: x NHWC, w [rows, columns, C]
+  | "depthwise"
+  | "depthwiseInputGradient"
+  | "depthwiseFilterGradient"
   // movement
   | "reshape"
   | "transpose"

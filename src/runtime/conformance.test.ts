@@ -30,6 +30,9 @@ const summing: readonly OpName[] = [
   "convolution",
   "convolutionInputGradient",
   "convolutionFilterGradient",
+  "depthwise",
+  "depthwiseInputGradient",
+  "depthwiseFilterGradient",
 ];
 
 const names = (Object.keys(ops) as OpName[]).filter((name) => ops[name].sample !== undefined);

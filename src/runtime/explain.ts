@@ -100,7 +100,8 @@ function operationsOf(instruction: Instruction): number {
     }
     case "window": {
       const { images, outHeight, outWidth, channels, kernel } = instruction.geometry;
-      return images * outHeight * outWidth * channels * sizeOf(kernel);
+      const perTap = instruction.op.startsWith("depthwise") ? 2 : 1;
+      return perTap * images * outHeight * outWidth * channels * sizeOf(kernel);
     }
     case "move":
       return 0;

@@ -79,8 +79,8 @@ export const reductions = {
   moments: { axes: axesOfReductions, storages: ["f32"], rows: 2 },
 } as const satisfies Readonly<Record<string, ReductionEntry>>;
 
-/** The values of a convolution, or of a window, that an operation works on: input x, weights w, output y, or their gradients. */
-type Role = "x" | "w" | "y";
+/** The values of a convolution, or of a window, that an operation works on: input x, weights w (v of a depthwise convolution), output y, or their gradients. */
+type Role = "x" | "w" | "v" | "y";
 
 /** An operation on the values of a convolution or of a window. */
 interface GeometricEntry {
@@ -116,16 +116,20 @@ export const windowOps = {
   windowMax: { operands: ["x"], result: "y" },
   windowSumGradient: { operands: ["y"], result: "x" },
   windowMaxGradient: { operands: ["x", "y"], result: "x" },
+  depthwise: { operands: ["x", "v"], result: "y" },
+  depthwiseInputGradient: { operands: ["y", "v"], result: "x" },
+  depthwiseFilterGradient: { operands: ["x", "y"], result: "v" },
 } as const satisfies Readonly<Record<string, GeometricEntry>>;
 
 export const moveOps = ["copy", "random"] as const;
 export const kinds = ["map", "product", "window", "move"] as const;
 
-/** The shapes of a convolution's values; a window has no w. */
+/** The shapes of the values of a convolution or a window. */
 export function shapesOf(g: Geometry): Readonly<Record<Role, readonly number[]>> {
   return {
     x: [g.images, g.height, g.width, g.channels],
     w: [...g.kernel, g.channels, g.outChannels],
+    v: [...g.kernel, g.channels],
     y: [g.images, g.outHeight, g.outWidth, g.outChannels],
   };
 }

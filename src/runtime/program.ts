@@ -96,6 +96,7 @@ export interface ProductInstruction {
 /**
  * windowSum, windowMax: input x. windowSumGradient: input g. windowMaxGradient: inputs x, g; the
  * gradient goes to the first maximum of a window in row order. Padding never wins a maximum.
+ * depthwise: inputs x, w [rows, columns, C]. depthwiseInputGradient: inputs g, w. depthwiseFilterGradient: inputs x, g; out as w.
  */
 export interface WindowInstruction {
   readonly kind: "window";

@@ -135,8 +135,9 @@ function verifyProduct({ op, geometry, inputs, out }: ProductInstruction): void 
 function verifyWindow({ op, geometry, inputs, out }: WindowInstruction): void {
   checkGeometry(geometry);
   check(geometry.channels === geometry.outChannels, "a window keeps the channels");
+  // A depthwise convolution is zero there, as convolutions are.
   check(
-    geometry.padding.every((padding, i) => padding < geometry.kernel[i]),
+    op.startsWith("depthwise") || geometry.padding.every((padding, i) => padding < geometry.kernel[i]),
     "a window must not lie in the padding",
   );
   const taps = geometry.kernel[0] * geometry.kernel[1];

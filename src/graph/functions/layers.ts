@@ -3,10 +3,11 @@ import { UserError } from "../../errors.js";
 import { checkOptions } from "../../errors/options.js";
 import { checkTensors, node } from "../node.js";
 import { checkRank, text } from "../ops/shapes.js";
-import type { Tensor } from "../tensor.js";
+import type { Tensor, WindowShape } from "../tensor.js";
 import { div, where } from "./arithmetic.js";
-import { reshape } from "./broadcasting.js";
+import { broadcastTo, reshape } from "./broadcasting.js";
 import { array } from "./leaves.js";
+import { concatenate, slice } from "./movement.js";
 import type { Placement } from "./same.js";
 import { pixelsUnder, placementOf } from "./same.js";
 import type { ConvolutionOptions, PoolOptions } from "./windows.js";
@@ -15,18 +16,55 @@ import { convolutionRules, poolRules } from "./windows.js";
 export type { ConvolutionOptions, Padding, Pair, PoolOptions } from "./windows.js";
 
 /**
- * x [N, H, W, C], w [rows, columns, C, outputs] -> [N, H', W', outputs], H' = ⌊(H + 2·padding - rows) / stride⌋ + 1, or
- * ⌈H / stride⌉ with padding "same".
+ * x [N, H, W, C], w [rows, columns, C / groups, outputs] -> [N, H', W', outputs], H' = ⌊(H + 2·padding - rows) / stride⌋ + 1,
+ * or ⌈H / stride⌉ with padding "same". Channels and outputs are cut into `groups` of neighbours, and a group's outputs see its
+ * channels alone; as many groups as channels make a depthwise convolution.
  */
 export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
   checkTensors("convolution", x, w);
   checkOptions("convolution", options, convolutionRules, "convolution: ");
-  const { stride = 1, padding = 0 } = options;
+  const { stride = 1, padding = 0, groups = 1 } = options;
   checkRank("convolution", "the filter", w.shape, "rows, columns, C, outputs");
   checkRank("convolution", "the input", x.shape, "N, H, W, C");
   const [rows, columns] = w.shape;
   const { window, padded, cropped } = placementOf(x.shape, { size: [rows, columns], stride, padding }, true);
-  return cropped(node("convolution", [padded(x), w], { window }));
+  return cropped(grouped(padded(x), w, groups, window));
+}
+
+function grouped(x: Tensor, w: Tensor, groups: number, window: WindowShape): Tensor {
+  if (groups === 1) return node("convolution", [x, w], { window });
+  const [rows, columns, taken, outputs] = w.shape;
+  const [images, height, width, channels] = x.shape;
+  if (channels !== groups * taken || outputs % groups !== 0) {
+    throw new UserError(
+      `convolution: ${groups} groups of the filter ${text(w.shape)} take ${groups * taken} channels and give a multiple of ${groups} outputs, not ${channels} and ${outputs}`,
+    );
+  }
+  if (taken === 1) {
+    // An input channel for each output.
+    const each = [images, height, width, channels, outputs / channels];
+    const repeated = reshape(broadcastTo(reshape(x, [...x.shape, 1]), each), [
+      images,
+      height,
+      width,
+      outputs,
+    ]);
+    return node("depthwise", [outputs === channels ? x : repeated, reshape(w, [rows, columns, outputs])], {
+      window,
+    });
+  }
+  const own = outputs / groups;
+  const products = Array.from({ length: groups }, (_, i) =>
+    node(
+      "convolution",
+      [
+        slice(x, [0, 0, 0, i * taken], [images, height, width, (i + 1) * taken]),
+        slice(w, [0, 0, 0, i * own], [rows, columns, taken, (i + 1) * own]),
+      ],
+      { window },
+    ),
+  );
+  return concatenate(products, 3);
 }
 
 /** a [N, K] times b [K, M] -> [N, M]. */

@@ -1,6 +1,6 @@
 /** The options of convolutions and of pooling, and their rules. */
 import type { Rule, Rules } from "../../errors/options.js";
-import { optional } from "../../errors/options.js";
+import { optional, whole } from "../../errors/options.js";
 
 /** One number for height and width, or one for each. */
 export type Pair = number | readonly [number, number];
@@ -17,10 +17,12 @@ export interface ConvolutionOptions {
    * has it and ONNX as SAME_UPPER; an odd one lies below and on the right.
    */
   readonly padding?: Padding;
+  /** Into how many groups channels and outputs are cut, each of which sees none of the others. Default 1. */
+  readonly groups?: number;
 }
 
 /** The window of `averagePool` and `maxPool`. */
-export interface PoolOptions extends ConvolutionOptions {
+export interface PoolOptions extends Omit<ConvolutionOptions, "groups"> {
   readonly size: Pair;
   /** How far the window moves at a time. Default: its size. */
   readonly stride?: Pair;
@@ -47,12 +49,17 @@ const paddingRule: Rule = {
   names: ["same"],
 };
 
-export const convolutionRules: Rules<ConvolutionOptions> = {
+const windowRules: Rules<Omit<ConvolutionOptions, "groups">> = {
   stride: optional(pairFrom(1)),
   padding: optional(paddingRule),
 };
 
-export const poolRules: Rules<PoolOptions> = { size: windowSize, ...convolutionRules };
+export const convolutionRules: Rules<ConvolutionOptions> = {
+  ...windowRules,
+  groups: optional(whole(1, 2 ** 31)),
+};
+
+export const poolRules: Rules<PoolOptions> = { size: windowSize, ...windowRules };
 
 /** Height and width of what may be one number for both. */
 export const pair = (value: Pair): readonly [number, number] =>
