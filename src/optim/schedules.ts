@@ -7,6 +7,7 @@ import { checkSchedule } from "./schedule.js";
 
 /** How often a rate changes. */
 export const scheduleUnits = ["step", "epoch"] as const;
+/** How often a schedule may change the rate: at each step, or at the start of an epoch alone. */
 export type ScheduleUnit = (typeof scheduleUnits)[number];
 
 /** The options of `optim.decayAt`. */
