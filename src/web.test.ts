@@ -18,7 +18,9 @@ function walk(path: string, reached = new Set<string>(), foreign: string[] = [])
   if (reached.has(path)) return { reached, foreign };
   reached.add(path);
   const text = readFileSync(path, "utf8").replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
-  for (const [, target] of text.matchAll(/(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*["']([^"']+)["']/g)) {
+  for (const [, target] of text.matchAll(
+    /(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*["']([^"'\n]+)["']/g,
+  )) {
     if (target.startsWith(".")) walk(resolve(dirname(path), target), reached, foreign);
     else foreign.push(`${relative(root, path)} imports ${target}`);
   }

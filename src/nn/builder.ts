@@ -3,7 +3,7 @@ import type { ConvolutionOptions, Pair, PoolOptions, Shape, Tensor } from "../gr
 import type { Initial, Initialiser } from "./initialise.js";
 
 /** The options of a convolution in a network. */
-export interface ConvolutionLayerOptions extends ConvolutionOptions {
+export interface ConvolutionLayerOptions extends Omit<ConvolutionOptions, "groups"> {
   readonly channels: number;
   readonly kernel: Pair;
   /** Whether a trained number for each channel, NAME.bias, is added to the output, after all that the method does. Default false. */

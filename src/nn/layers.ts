@@ -40,7 +40,7 @@ import {
 } from "../graph/index.js";
 import type { Placement } from "../graph/functions/same.js";
 import { placementOf, unchanged } from "../graph/functions/same.js";
-import { convolutionRules, pair, poolRules, windowSize } from "../graph/functions/windows.js";
+import { pair, poolRules, windowRules, windowSize } from "../graph/functions/windows.js";
 import type { Bits, LayerInfo, Method } from "../quantization/index.js";
 import type { BlockContext } from "./blocks.js";
 import { block, residual } from "./blocks.js";
@@ -94,7 +94,7 @@ export interface BuildContext {
 const convolutionLayerRules: Rules<ConvolutionLayerOptions> = {
   channels: count,
   kernel: windowSize,
-  ...convolutionRules,
+  ...windowRules,
   bias: optional(flag),
   initial: optional(callback),
 };

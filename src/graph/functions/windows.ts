@@ -49,7 +49,7 @@ const paddingRule: Rule = {
   names: ["same"],
 };
 
-const windowRules: Rules<Omit<ConvolutionOptions, "groups">> = {
+export const windowRules: Rules<Omit<ConvolutionOptions, "groups">> = {
   stride: optional(pairFrom(1)),
   padding: optional(paddingRule),
 };
