@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ops } from "../graph/ops.js";
 import { uniforms } from "../random/philox.js";
-import { shapesOf } from "./instructions.js";
+import { shapesOf, windowOps } from "./instructions.js";
 import type { Geometry, WindowInstruction } from "./program.js";
 import { executorGroups, Layout } from "./native.test.fixture.js";
 
@@ -33,54 +33,18 @@ const values = (count: number, seed: number) =>
   uniforms([seed, 0], 0, count).map((u) => Math.round(u * 16 - 8) / 8);
 
 describe.each(executorGroups)("$name: windows agree with the op table", ({ executors }) => {
-  const names = ["windowSum", "windowMax", "windowSumGradient", "windowMaxGradient"] as const;
+  const names = Object.keys(windowOps) as (keyof typeof windowOps)[];
   test.each(names)("%s", async (op) => {
-    const agree = async (geometry: Geometry, seed: number): Promise<void> => {
-      const { images, height, width, channels, outHeight, outWidth, kernel, stride, padding } = geometry;
-      const [x, y] = [
-        [images, height, width, channels],
-        [images, outHeight, outWidth, channels],
-      ];
-      const shapes = { windowSum: [x], windowMax: [x], windowSumGradient: [y], windowMaxGradient: [x, y] }[
-        op
-      ];
-      const outShape = op.endsWith("Gradient") ? x : y;
-      const layout = new Layout();
-      const views = shapes.map((shape, i) => ({
-        shape,
-        data: values(
-          shape.reduce((n, extent) => n * extent),
-          seed + i,
-        ),
-      }));
-      const inputs = views.map(({ shape, data }) => layout.addValues("inputs", shape, data));
-      const out = layout.add("outputs", outShape);
-      const instruction: WindowInstruction = { kind: "window", op, geometry, inputs, out };
-      const [actual] = await layout.run(executors, layout.program(instruction), [out]);
-      const expected = new Float32Array(actual.length);
-      const attributes = { window: { size: kernel, stride, padding }, shape: outShape };
-      ops[op].reference(views, { data: expected, shape: outShape }, attributes);
-      // Sums of at most 16 eighths of at most 1 are exact in any order.
-      expect(actual.findIndex((value, i) => value !== expected[i])).toBe(-1);
-    };
-    await fc.assert(fc.asyncProperty(geometries, fc.nat(1 << 30), agree), { numRuns: 60 });
-  });
-
-  const products = ["depthwise", "depthwiseInputGradient", "depthwiseFilterGradient"] as const;
-  test.each(products)("%s", async (op) => {
+    const { operands, result } = windowOps[op];
     const agree = async (geometry: Geometry, seed: number): Promise<void> => {
       const { kernel, stride, padding } = geometry;
-      const { x, v, y } = shapesOf(geometry);
-      const [shapes, outShape] = {
-        depthwise: [[x, v], y],
-        depthwiseInputGradient: [[y, v], x],
-        depthwiseFilterGradient: [[x, y], v],
-      }[op] as [(readonly number[])[], readonly number[]];
+      const shapes = shapesOf(geometry);
+      const outShape = shapes[result];
       const layout = new Layout();
-      const views = shapes.map((shape, i) => ({
-        shape,
+      const views = operands.map((role, i) => ({
+        shape: shapes[role],
         data: values(
-          shape.reduce((n, extent) => n * extent),
+          shapes[role].reduce((n, extent) => n * extent),
           seed + i,
         ),
       }));
@@ -91,7 +55,7 @@ describe.each(executorGroups)("$name: windows agree with the op table", ({ execu
       const expected = new Float32Array(actual.length);
       const attributes = { window: { size: kernel, stride, padding }, shape: outShape };
       ops[op].reference(views, { data: expected, shape: outShape }, attributes);
-      // Sums of at most 9 x 17 x 17 products of eighths are exact in any order.
+      // Exact in any order: sums of at most 16 eighths, or of at most 9 x 17 x 17 products of two, of at most 1.
       expect(actual.findIndex((value, i) => value !== expected[i])).toBe(-1);
     };
     await fc.assert(fc.asyncProperty(geometries, fc.nat(1 << 30), agree), { numRuns: 60 });

@@ -3,17 +3,14 @@
  * backward, against PyTorch in double, from inputs that keep clear of every boundary (tools/golden/blocks.py and
  * imagenet.py). Whole deep networks: golden-deep.test.ts, golden-imagenet.test.ts.
  */
-import { describe, expect, it } from "vitest";
+import { describe, it } from "vitest";
 import { alexnet } from "../models/alexnet.js";
 import type { Network } from "../nn/index.js";
-import { describe as describeNetwork, fitted, network } from "../nn/index.js";
+import { fitted, network } from "../nn/index.js";
 import { createMethod } from "../quantization/index.js";
-import { chooseExecutor } from "../runtime/choose.js";
-import { createNativeExecutor, instructionSets } from "../runtime/native.js";
-import { createReferenceExecutor } from "../runtime/reference.js";
-import { compiledRun, expectStep } from "./golden-pass.test.fixture.js";
+import { compiledRun, everyExecutor, expectDeclared, expectStep } from "./golden-pass.test.fixture.js";
 import type { GoldenPass, GoldenRun } from "./golden.test.fixture.js";
-import { makeAll, mapRecord, readFile } from "./golden.test.fixture.js";
+import { makeAll, readFile } from "./golden.test.fixture.js";
 
 const shape = { input: [8, 8, 3] as const, classes: 10 };
 const convolution = (channels: number) => ({ channels, kernel: 3, padding: 1 });
@@ -72,12 +69,6 @@ const cases = ["blocks", "imagenet-blocks"].flatMap(
     }[],
 );
 
-const executors = [
-  createReferenceExecutor(),
-  chooseExecutor({ executor: "wasm" }).executor,
-  ...instructionSets().map((instructionSet) => createNativeExecutor({ threads: 2, instructionSet })),
-];
-
 describe.each(cases.map((golden) => ({ ...golden, title: golden.step.prefix.split("/")[0] })))(
   "$title",
   ({ block, method: { name, ...options }, step }) => {
@@ -85,14 +76,10 @@ describe.each(cases.map((golden) => ({ ...golden, title: golden.step.prefix.spli
     const { prefix, start, labels } = step;
 
     it("has the parameters and statistics of the golden block", () => {
-      const shapes = (specs: readonly { name: string; shape: readonly number[] }[]) =>
-        Object.fromEntries(specs.map((spec) => [spec.name, spec.shape]));
-      const declared = describeNetwork(model, method);
-      expect(shapes(declared.parameters)).toEqual(mapRecord(start.parameters, (spec) => spec.shape));
-      expect(shapes(declared.statistics)).toEqual(mapRecord(start.statistics, (spec) => spec.shape));
+      expectDeclared(model, method, start);
     });
 
-    it.each(executors)("is PyTorch's on $name, $instructionSet", async (executor) => {
+    it.each(everyExecutor)("is PyTorch's on $name, $instructionSet", async (executor) => {
       const { images } = makeAll(prefix, start.inputs);
       const weights = {
         parameters: makeAll(prefix, start.parameters),

@@ -4,18 +4,16 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../compiler/compile.js";
 import { createState } from "../compiler/state.js";
 import type { Network, NetworkBuilder } from "../nn/index.js";
-import { apply, describe as describeNetwork, network } from "../nn/index.js";
+import { apply, network } from "../nn/index.js";
 import type { Tensor } from "../graph/index.js";
 import { add, concatenate, mul } from "../graph/index.js";
 import type { Method } from "../quantization/index.js";
 import { baseline, qnn } from "../quantization/index.js";
 import { chooseExecutor } from "../runtime/choose.js";
-import { createNativeExecutor, instructionSets } from "../runtime/native.js";
-import { createReferenceExecutor } from "../runtime/reference.js";
 import type { Weights } from "./golden-pass.test.fixture.js";
-import { compiledRun, expectStep } from "./golden-pass.test.fixture.js";
+import { compiledRun, everyExecutor, expectDeclared, expectStep } from "./golden-pass.test.fixture.js";
 import type { GoldenPass } from "./golden.test.fixture.js";
-import { makeAll, mapRecord } from "./golden.test.fixture.js";
+import { makeAll } from "./golden.test.fixture.js";
 
 const builds: Record<string, (net: NetworkBuilder, x: Tensor) => Tensor> = {
   "same padding"(net, images) {
@@ -74,26 +72,16 @@ const weightsOf = (prefix: string, start: Golden["start"]) => ({
   statistics: makeAll(prefix, start.statistics),
 });
 
-const executors = [
-  createReferenceExecutor(),
-  chooseExecutor({ executor: "wasm" }).executor,
-  ...instructionSets().map((instructionSet) => createNativeExecutor({ threads: 2, instructionSet })),
-];
-
 describe.each(cases)("$network of $bits bits", (golden) => {
   const { prefix, start, labels, bits } = golden;
   const model = networkOf(golden);
   const method = methodOf(bits);
 
   it("has the golden network's parameters and statistics", () => {
-    const shapes = (specs: readonly { name: string; shape: readonly number[] }[]) =>
-      Object.fromEntries(specs.map((spec) => [spec.name, spec.shape]));
-    const declared = describeNetwork(model, method);
-    expect(shapes(declared.parameters)).toEqual(mapRecord(start.parameters, (spec) => spec.shape));
-    expect(shapes(declared.statistics)).toEqual(mapRecord(start.statistics, (spec) => spec.shape));
+    expectDeclared(model, method, start);
   });
 
-  it.each(executors)("is PyTorch's on $name, $instructionSet", async (executor) => {
+  it.each(everyExecutor)("is PyTorch's on $name, $instructionSet", async (executor) => {
     const { images } = makeAll(prefix, start.inputs);
     const weights = weightsOf(prefix, start);
     const batch = { images, labels: { data: Int32Array.from(labels), shape: [labels.length] } };

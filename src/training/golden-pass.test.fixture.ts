@@ -6,9 +6,12 @@ import { createState } from "../compiler/state.js";
 import type { HostArray, Tensor } from "../graph/index.js";
 import { array, softmaxCrossEntropy } from "../graph/index.js";
 import type { Network, Tensors } from "../nn/index.js";
-import { apply, constrainWeights } from "../nn/index.js";
+import { apply, constrainWeights, describe } from "../nn/index.js";
 import type { Method } from "../quantization/index.js";
+import { chooseExecutor } from "../runtime/choose.js";
 import type { Executor } from "../runtime/executor.js";
+import { createNativeExecutor, instructionSets } from "../runtime/native.js";
+import { createReferenceExecutor } from "../runtime/reference.js";
 import type { GoldenPass, Values } from "./golden.test.fixture.js";
 import { expectAllClose, expectClose, mapRecord } from "./golden.test.fixture.js";
 
@@ -48,6 +51,26 @@ export function passes(
   }, parameters);
   const { logits } = apply(network, method, { parameters, statistics }, images, { training: false });
   return { parameters, loss: value, ...auxiliary, evaluationLogits: logits, gradients };
+}
+
+/** Every kernel of this machine: the reference, WebAssembly, and each instruction set of its CPU. */
+export const everyExecutor: readonly Executor[] = [
+  createReferenceExecutor(),
+  chooseExecutor({ executor: "wasm" }).executor,
+  ...instructionSets().map((instructionSet) => createNativeExecutor({ threads: 2, instructionSet })),
+];
+
+/** Checks that a network declares the parameters and statistics that a golden pass starts from. */
+export function expectDeclared(
+  network: Network,
+  method: Method,
+  start: Pick<GoldenPass["start"], "parameters" | "statistics">,
+): void {
+  const shapes = (specs: readonly { name: string; shape: readonly number[] }[]) =>
+    Object.fromEntries(specs.map((spec) => [spec.name, spec.shape]));
+  const declared = describe(network, method);
+  expect(shapes(declared.parameters)).toEqual(mapRecord(start.parameters, (spec) => spec.shape));
+  expect(shapes(declared.statistics)).toEqual(mapRecord(start.statistics, (spec) => spec.shape));
 }
 
 export const dataOf = (record: Readonly<Record<string, HostArray>>) =>

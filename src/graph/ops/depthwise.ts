@@ -5,32 +5,10 @@
 import { UserError } from "../../errors.js";
 import { mostElements } from "../limits.js";
 import type { Op, Sampler, View } from "../op.js";
-import type { Attributes, Shape, WindowShape } from "../tensor.js";
+import type { Attributes } from "../tensor.js";
 import { sizeOf } from "../tensor.js";
 import { checkRank, checkShape, text } from "./shapes.js";
-import { outputExtents } from "./windows.js";
-
-/** Calls visit(output pixel, input pixel, tap) for every tap of every window that lies in the image, in row order. */
-function eachTap(
-  x: Shape,
-  y: Shape,
-  { size, stride, padding }: WindowShape,
-  visit: (output: number, input: number, tap: number) => void,
-): void {
-  const [images, height, width] = x;
-  const [, outHeight, outWidth] = y;
-  for (let output = 0; output < images * outHeight * outWidth; output++) {
-    const image = Math.floor(output / (outHeight * outWidth));
-    const top = (Math.floor(output / outWidth) % outHeight) * stride[0] - padding[0];
-    const left = (output % outWidth) * stride[1] - padding[1];
-    for (let row = Math.max(top, 0); row < Math.min(top + size[0], height); row++) {
-      for (let column = Math.max(left, 0); column < Math.min(left + size[1], width); column++) {
-        const tap = (row - top) * size[1] + column - left;
-        visit(output, (image * height + row) * width + column, tap);
-      }
-    }
-  }
-}
+import { eachTap, outputExtents } from "./windows.js";
 
 /** inputs: x, w. */
 export function depthwise([x, w]: readonly View[], y: View, { window }: Attributes): void {

@@ -50,12 +50,12 @@ function inferWindow(op: string, [x]: readonly Tensor[], { window }: Attributes)
   return { shape: [x.shape[0], ...extents, x.shape[3]], dtype: "f32" as const };
 }
 
-/** Calls visit(output pixel, input pixel) for every pixel under every window, in row order; padding is left out. */
-function eachTap(
+/** Calls visit(output pixel, input pixel, tap) for every pixel under every window, in row order; padding is left out. */
+export function eachTap(
   x: Shape,
   y: Shape,
   window: WindowShape,
-  visit: (output: number, input: number) => void,
+  visit: (output: number, input: number, tap: number) => void,
 ): void {
   const [images, height, width] = x;
   const [, outHeight, outWidth] = y;
@@ -66,7 +66,7 @@ function eachTap(
     const left = (output % outWidth) * stride[1] - padding[1];
     for (let row = Math.max(top, 0); row < Math.min(top + size[0], height); row++) {
       for (let column = Math.max(left, 0); column < Math.min(left + size[1], width); column++) {
-        visit(output, (image * height + row) * width + column);
+        visit(output, (image * height + row) * width + column, (row - top) * size[1] + column - left);
       }
     }
   }
